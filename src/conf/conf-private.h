@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of src/conf share and nobody else sees. */
+#pragma once
+
+#include <conf/conf.h>
+
+/* The readers behind conf_native_parse(), each in its own file. Same contract. */
+GPtrArray *conf_xl_parse(const char *text, gsize len, const char *file, GError **error);
+GPtrArray *conf_xm_parse(const char *text, gsize len, const char *file,
+                         const ConfNativeOptions *options, GError **error);
+GPtrArray *conf_sxp_parse(const char *text, gsize len, const char *file, GError **error);
+
+/* The mappings behind conf_domain_from_native() and conf_domain_to_native(). xl and xm share
+ * one table (a row says which of the two knows the key). */
+ConfDomain *conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error);
+char *conf_cfg_from_domain(const ConfDomain *def, ConfFormat format, ConfReport *report,
+                           GError **error);
+ConfDomain *conf_sxp_to_domain(ConfNative *native, ConfReport *report, GError **error);
+char *conf_sxp_from_domain(const ConfDomain *def, ConfReport *report, GError **error);
+
+/* Sub-syntax that all native formats share (conf-devices.c). Each fills one new device from text
+ * and reports words without a home through `report` at line and column. `path` names the key. */
+typedef struct ConfPlace {
+    ConfReport *report;
+    const char *file;
+    const char *path;
+    unsigned line, column; /* of the text's first character */
+} ConfPlace;
+
+/* uname prefix forms of xm and sxp: phy:DEV, file:PATH, tap:aio:PATH, tap2:vhd:PATH, nbd:...,
+ * iscsi: */
+gboolean conf_disk_set_uname(ConfDisk *disk, const char *uname, const ConfPlace *place,
+                             GError **error);
+/* "hda", "xvda:cdrom", "ioemu:hdc:cdrom", "sda1", "d0p0", "51712", "0xca00" -> target, bus, device
+ */
+gboolean conf_disk_set_vdev(ConfDisk *disk, const char *vdev, const ConfPlace *place,
+                            GError **error);
+/* w, w!, r, r!, rw, ro */
+gboolean conf_disk_set_mode(ConfDisk *disk, const char *mode, const ConfPlace *place,
+                            GError **error);
+/* "[DDDD:]BB:DD.F[@VSLOT][,option=...]" -> one hostdev */
+ConfHostdev *conf_hostdev_parse_pci(const char *text, const ConfPlace *place, GError **error);
+/* "pty", "file:/x", "tcp:host:port,server", "udp:...", "unix:...", "none" -> serial or parallel */
+ConfChardev *conf_chardev_parse_qemu(const char *text, const ConfPlace *place, GError **error);
+char *conf_chardev_format_qemu(const ConfChardev *chr); /* NULL: cannot be said */
+/* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT when unknown. */
+ConfAction conf_action_parse(const char *name);
+const char *conf_action_name(ConfAction action);
+/* A rate as xl has it, "10MB/s@20ms", "100Kb/s" -> KiB/s; false on bad syntax */
+bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
+/* AA:BB:.. in any case, with or without leading zeros -> lower case; NULL when it is no MAC */
+char *conf_mac_canonical(const char *text);
+/* 00:16:3e:xx:xx:xx, a function of the domain's identity (uuid or, unset, name) and index */
+char *conf_mac_derive(const ConfDomain *def, unsigned index);

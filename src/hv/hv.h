@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libhv: managed domains over an exchangeable engine.
+ *
+ * Threads   Every function may be called from any thread. Functions under "may block" take the
+ *           domain's job and can last as long as a guest makes them; call them from a worker.
+ *           Everything else reads an immutable snapshot: it takes one short lock, makes no system
+ *           call, and never waits for a job.
+ * Ownership Objects are reference counted; a returned object or string is the caller's unless
+ *           it is const.
+ * Errors    GError in HV_ERROR (or CONF_ERROR, passed through, for text that cannot be parsed).
+ *           *error is set exactly when FALSE or NULL is returned. Messages are what the person at
+ *           virsh reads.
+ * Units     Memory in KiB, time in ns where the name says so.
+ */
+#pragma once
+
+#include <conf/conf.h>
+#include <gio/gio.h>
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define HV_ERROR (hv_error_quark())
+GQuark hv_error_quark(void);
+
+/* One code for what a caller would do differently. src/libvirt-driver maps each to one number
+ * of libvirt's. */
+typedef enum HvError {
+    HV_ERROR_INTERNAL,    /* ours: a bug or a host out of order */
+    HV_ERROR_NO_DOMAIN,   /* looked up and not there */
+    HV_ERROR_EXISTS,      /* name or uuid is taken */
+    HV_ERROR_WRONG_STATE, /* "domain is not running", ... */
+    HV_ERROR_INVALID_ARG, /* an argument that cannot be right */
+    HV_ERROR_UNSUPPORTED, /* the engine lacks it */
+    HV_ERROR_CONFIG,      /* the configuration asks for what cannot be had */
+    HV_ERROR_ENGINE,      /* the hypervisor said no; its reason is in the message */
+    HV_ERROR_TIMEOUT,     /* waited for another job, or for the guest */
+    HV_ERROR_CANCELLED,
+    HV_ERROR_IO,          /* a file: path and errno are in the message */
+    HV_ERROR_NO_METADATA, /* requested metadata element is not present */
+    HV_N_ERRORS,
+} HvError;
+
+typedef enum HvState {
+    HV_STATE_SHUTOFF,
+    HV_STATE_RUNNING,
+    HV_STATE_BLOCKED, /* kept for completeness; Xen's blocked is RUNNING to a client */
+    HV_STATE_PAUSED,
+    HV_STATE_SHUTDOWN, /* going down: kernel said goodbye, domain not yet gone */
+    HV_STATE_CRASHED,  /* preserved after a crash */
+    HV_STATE_PMSUSPENDED,
+    HV_N_STATES,
+} HvState;
+
+/* Why a domain is in its state. One list; each is used with the states that its name says. */
+typedef enum HvReason {
+    HV_REASON_UNKNOWN,
+    HV_REASON_RUNNING_BOOTED,
+    HV_REASON_RUNNING_MIGRATED,
+    HV_REASON_RUNNING_RESTORED,
+    HV_REASON_RUNNING_UNPAUSED,
+    HV_REASON_RUNNING_SAVE_CANCELED,
+    HV_REASON_RUNNING_WAKEUP,
+    HV_REASON_RUNNING_CRASHED,
+    HV_REASON_PAUSED_USER,
+    HV_REASON_PAUSED_MIGRATION,
+    HV_REASON_PAUSED_SAVE,
+    HV_REASON_PAUSED_DUMP,
+    HV_REASON_PAUSED_STARTING_UP,
+    HV_REASON_PAUSED_CRASHED,
+    HV_REASON_SHUTDOWN_USER,
+    HV_REASON_SHUTOFF_SHUTDOWN,
+    HV_REASON_SHUTOFF_DESTROYED,
+    HV_REASON_SHUTOFF_CRASHED,
+    HV_REASON_SHUTOFF_SAVED,
+    HV_REASON_SHUTOFF_FAILED,
+    HV_REASON_SHUTOFF_DAEMON, /* found gone when the daemon came back */
+    HV_REASON_CRASHED_PANICKED,
+    HV_REASON_PMSUSPENDED_USER,
+    HV_N_REASONS,
+} HvReason;
+
+typedef struct HvHost HvHost;
+typedef struct HvDomain HvDomain;
+
+/* ---- snapshots ---- */
+
+/* What a domain is at one moment. Immutable, reference counted; reading it needs no lock. */
+typedef struct HvSnapshot {
+    gatomicrefcount refs;
+    guint64 serial; /* grows with each publication of this domain */
+    char *name;
+    guint8 uuid[16];
+    int domid; /* -1: not active */
+    HvState state;
+    HvReason reason;
+    ConfDomain *persistent; /* NULL: transient */
+    ConfDomain *live;       /* NULL: not active */
+    gboolean autostart;
+    gboolean managed_save; /* an image exists */
+    gboolean updated;      /* persistent definition changed since start */
+    gint64 started_us;     /* wall clock of the start, 0: not active */
+} HvSnapshot;
+
+HvSnapshot *hv_snapshot_ref(HvSnapshot *snapshot);
+void hv_snapshot_unref(HvSnapshot *snapshot);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvSnapshot, hv_snapshot_unref)
+static inline gboolean
+hv_snapshot_is_active(const HvSnapshot *snapshot)
+{
+    return snapshot->domid >= 0;
+}
+/* The definition that a question without LIVE or CONFIG is about: live if active, else persistent.
+ */
+const ConfDomain *hv_snapshot_current(const HvSnapshot *snapshot);
+
+/* ---- host ---- */
+
+typedef struct HvConfig {
+    const char *root;      /* prefix of every path; NULL or "" = none */
+    const char *engine;    /* "auto", "libxl", "sim" */
+    int autostart_workers; /* domains started side by side; 0 = 4 */
+    guint job_timeout_ms;  /* how long to wait for another's job; 0 = 30000 */
+    gboolean no_autostart;
+} HvConfig;
+
+/* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
+ * be had here, with what to do about it. */
+HvHost *hv_host_new(const HvConfig *config, GError **error);
+/* Reads definitions, finds running domains again, sweeps stale state, then autostarts in the
+ * background. May block. */
+gboolean hv_host_start(HvHost *host, GError **error);
+/* Stops threads and jobs and closes the engine; guests go on. */
+void hv_host_stop(HvHost *host);
+HvHost *hv_host_ref(HvHost *host);
+void hv_host_unref(HvHost *host);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvHost, hv_host_unref)
+
+const char *hv_host_engine_name(HvHost *host);
+/* One of the directories of docs/STORE.md below the root: "/etc/libvirt/libxl" -> full path. */
+char *hv_host_path(HvHost *host, const char *absolute);
+
+typedef struct HvHostInfo {
+    char model[32]; /* CPU architecture, "x86_64" */
+    guint64 memory_kib;
+    guint64 free_memory_kib;
+    guint cpus, mhz, nodes, sockets, cores,
+        threads;     /* sockets a node, cores a socket, threads a core */
+    guint64 version; /* hypervisor: major * 1000000 + minor * 1000 + release */
+    guint max_vcpus; /* of one domain */
+} HvHostInfo;
+
+gboolean hv_host_info(HvHost *host, HvHostInfo *ret_info, GError **error);
+char *hv_host_capabilities(HvHost *host, GError **error);
+/* All arguments may be NULL: defaults of the host. HV_ERROR_INVALID_ARG for a virttype, arch or
+ * machine that is not Xen's. */
+char *hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch,
+                                  const char *machine, const char *virttype, GError **error);
+
+/* ---- the registry ---- */
+
+HvDomain *hv_domain_ref(HvDomain *domain);
+void hv_domain_unref(HvDomain *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvDomain, hv_domain_unref)
+
+HvDomain *hv_host_lookup_uuid(HvHost *host, const guint8 uuid[16], GError **error);
+HvDomain *hv_host_lookup_name(HvHost *host, const char *name, GError **error);
+HvDomain *hv_host_lookup_id(HvHost *host, int domid, GError **error);
+/* All domains, in no order. GPtrArray of HvDomain with a free function. */
+GPtrArray *hv_host_list(HvHost *host);
+HvSnapshot *hv_domain_snapshot(HvDomain *domain); /* never NULL */
+
+/* domXML of the current (or with CONF_XML_INACTIVE the persistent) definition, as dumpxml shows it.
+ */
+char *hv_domain_format_xml(HvDomain *domain, unsigned conf_xml_flags, GError **error);
+
+typedef struct HvDomainInfo {
+    HvState state;
+    guint64 max_memory_kib, memory_kib;
+    guint vcpus;
+    guint64 cpu_time_ns;
+} HvDomainInfo;
+
+typedef struct HvVcpuInfo {
+    guint number;
+    int state; /* 0 offline, 1 running, 2 blocked */
+    guint64 cpu_time_ns;
+    int cpu;              /* physical, -1 = none */
+    guint8 affinity[128]; /* bitmap of physical cpus (1024) */
+} HvVcpuInfo;
+
+/* Figures that only the engine knows. Never wait for a domain's job; where the engine itself does
+ * not answer within 250 ms the last sample is returned. */
+gboolean hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error);
+/* GArray of HvVcpuInfo, online and offline; HV_ERROR_WRONG_STATE when not active. */
+GArray *hv_domain_vcpus(HvDomain *domain, GError **error);
+
+/* ---- changes: may block ---- */
+
+typedef enum HvAffect {
+    HV_AFFECT_CURRENT = 0,
+    HV_AFFECT_LIVE = 1 << 0,
+    HV_AFFECT_CONFIG = 1 << 1,
+    HV_AFFECT_MAXIMUM = 1 << 2, /* memory, vcpus: the most instead of the current value */
+} HvAffect;
+
+typedef enum HvStartFlags {
+    HV_START_PAUSED = 1 << 0,
+    HV_START_FORCE_BOOT = 1 << 1, /* drop a managed save image */
+} HvStartFlags;
+
+typedef enum HvShutdownMode {
+    HV_SHUTDOWN_DEFAULT = 0, /* PV, then ACPI */
+    HV_SHUTDOWN_PV = 1 << 0,
+    HV_SHUTDOWN_ACPI = 1 << 1,
+} HvShutdownMode;
+
+typedef enum HvUndefineFlags {
+    HV_UNDEFINE_MANAGED_SAVE = 1 << 0,
+} HvUndefineFlags;
+
+typedef enum HvSaveFlags {
+    HV_SAVE_RUNNING = 1 << 0, /* restore: let it run, whatever the image says */
+    HV_SAVE_PAUSED = 1 << 1,
+} HvSaveFlags;
+
+/* Defines or redefines. `def` is taken over in any case. When this returns, the definition is on
+ * disk (temporary file, fsync, rename, fsync of the folder) and the event is queued. */
+HvDomain *hv_host_define(HvHost *host, ConfDomain *def, GError **error);
+/* Starts a transient domain (or a defined one, from another definition). `def` is taken over. */
+HvDomain *hv_host_create(HvHost *host, ConfDomain *def, unsigned start_flags, GError **error);
+gboolean hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error);
+gboolean hv_domain_start(HvDomain *domain, unsigned start_flags, GError **error);
+gboolean hv_domain_destroy(HvDomain *domain, GError **error);
+/* Both ask the guest and return; its going down is an event. */
+gboolean hv_domain_shutdown(HvDomain *domain, unsigned mode, GError **error);
+gboolean hv_domain_reboot(HvDomain *domain, unsigned mode, GError **error);
+gboolean hv_domain_suspend(HvDomain *domain, GError **error);
+gboolean hv_domain_resume(HvDomain *domain, GError **error);
+gboolean hv_domain_set_memory(HvDomain *domain, guint64 kib, unsigned affect, GError **error);
+gboolean hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error);
+/* As virDomainGetVcpusFlags: LIVE or CONFIG, with MAXIMUM or without. Does not block. */
+int hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error);
+gboolean hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error);
+gboolean hv_domain_save(HvDomain *domain, const char *path, ConfDomain *replacement,
+                        unsigned save_flags, GError **error);
+HvDomain *hv_host_restore(HvHost *host, const char *path, ConfDomain *replacement,
+                          unsigned save_flags, GError **error);
+gboolean hv_domain_managed_save(HvDomain *domain, unsigned save_flags, GError **error);
+gboolean hv_domain_managed_save_remove(HvDomain *domain, GError **error);
+
+typedef enum HvMetadata {
+    HV_METADATA_DESCRIPTION,
+    HV_METADATA_TITLE,
+    HV_METADATA_ELEMENT
+} HvMetadata;
+/* NULL text removes. `prefix` and `uri` are for ELEMENT. */
+gboolean hv_domain_set_metadata(HvDomain *domain, HvMetadata type, const char *text,
+                                const char *prefix, const char *uri, unsigned affect,
+                                GError **error);
+char *hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri, unsigned affect,
+                             GError **error);
+
+/* A file descriptor on the console named `device` (alias; NULL = the first console or serial).
+ * One holder at a time: a second one gets HV_ERROR_WRONG_STATE ("Active console session exists for
+ * this domain") unless `force`, which cuts the first off. hv_domain_close_console() frees it. */
+int hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error);
+void hv_domain_close_console(HvDomain *domain, int fd);
+
+typedef struct HvJobInfo {
+    gboolean active;
+    const char *kind; /* "start", "save" ...; static */
+    guint64 elapsed_ms;
+    guint64 total, done; /* bytes; 0 = not known */
+} HvJobInfo;
+void hv_domain_job_info(HvDomain *domain, HvJobInfo *ret_info); /* does not block */
+gboolean hv_domain_job_abort(HvDomain *domain, GError **error);
+
+/* ---- events ---- */
+
+typedef enum HvEventKind {
+    HV_EVENT_DEFINED, /* detail: 0 added, 1 updated, 2 renamed */
+    HV_EVENT_UNDEFINED,
+    HV_EVENT_STARTED,
+    HV_EVENT_SUSPENDED,
+    HV_EVENT_RESUMED,
+    HV_EVENT_STOPPED,
+    HV_EVENT_SHUTDOWN, /* guest began to go down */
+    HV_EVENT_CRASHED,
+    HV_EVENT_REBOOT,          /* not lifecycle: the guest rebooted */
+    HV_EVENT_METADATA_CHANGE, /* metadata_type, metadata_uri */
+    HV_EVENT_BALLOON_CHANGE,  /* memory_kib */
+    HV_N_EVENTS,
+} HvEventKind;
+
+typedef enum HvEventDetail {
+    HV_DETAIL_NONE,
+    HV_DETAIL_DEFINED_ADDED,
+    HV_DETAIL_DEFINED_UPDATED,
+    HV_DETAIL_UNDEFINED_REMOVED,
+    HV_DETAIL_STARTED_BOOTED,
+    HV_DETAIL_STARTED_RESTORED,
+    HV_DETAIL_STARTED_WAKEUP,
+    HV_DETAIL_SUSPENDED_PAUSED,
+    HV_DETAIL_SUSPENDED_RESTORED,
+    HV_DETAIL_RESUMED_UNPAUSED,
+    HV_DETAIL_STOPPED_SHUTDOWN,
+    HV_DETAIL_STOPPED_DESTROYED,
+    HV_DETAIL_STOPPED_CRASHED,
+    HV_DETAIL_STOPPED_SAVED,
+    HV_DETAIL_STOPPED_FAILED,
+    HV_DETAIL_SHUTDOWN_FINISHED,
+    HV_DETAIL_SHUTDOWN_GUEST,
+    HV_DETAIL_SHUTDOWN_HOST,
+    HV_DETAIL_CRASHED_PANICKED,
+    HV_N_DETAILS,
+} HvEventDetail;
+
+typedef struct HvEvent {
+    HvEventKind kind;
+    HvEventDetail detail;
+    const char *name; /* of the domain; lives as long as the event */
+    guint8 uuid[16];
+    int domid; /* at the time of the event; -1 when it was not active */
+    HvMetadata metadata_type;
+    const char *metadata_uri;
+    guint64 memory_kib;
+} HvEvent;
+
+/* Called on one dispatcher thread, with no lock held, in order per domain, after the snapshot
+ * that the event speaks of was published. It must not block. */
+typedef void (*HvEventFunc)(HvHost *host, const HvEvent *event, gpointer data);
+guint hv_host_add_listener(HvHost *host, HvEventFunc func, gpointer data);
+/* When this returns the listener is not running and will not run again. Not from inside one. */
+void hv_host_remove_listener(HvHost *host, guint id);
+
+G_END_DECLS
