@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conf_format_detect(): which format a text is in, by its content.
+ *
+ * xl and xm look alike in most files. What no xl config can contain outside of strings and comments
+ * (a call, an operator, a Python keyword) makes it xm; then keys that only one of the two has
+ * decide; xl is what remains.
+ */
+#include "conf-private.h"
+
+#include <string.h>
+
+/* Keys of xm alone and of xl alone (xl.cfg(5) of Xen 4.17, xm of Xen 3.3 and 4.2). */
+static const char *const xm_keys[] = {
+    "access_control",
+    "bootentry",
+    "cdrom",
+    "cpu_cap",
+    "device_model",
+    "dhcp",
+    "fda",
+    "fdb",
+    "gateway",
+    "hostname",
+    "interface",
+    "ip",
+    "isa",
+    "monitor",
+    "ne2000",
+    "netif",
+    "netmask",
+    "nfs_root",
+    "nfs_server",
+    "nics",
+    "oos",
+    "restart",
+    "vcpu_avail",
+    "vif2",
+    "vncconsole",
+    "vncviewer",
+    "vscsi",
+    "vusb",
+    "blkif",
+    "tpmif",
+    "on_xend_start",
+    "on_xend_stop",
+};
+static const char *const xl_keys[] = {
+    "acpi_firmware_path",
+    "altp2m",
+    "argo",
+    "bios",
+    "bios_path_override",
+    "channel",
+    "cmdline",
+    "claim_mode",
+    "cpus_soft",
+    "device_model_args",
+    "device_model_args_hvm",
+    "device_model_args_pv",
+    "device_model_override",
+    "device_model_stubdomain_override",
+    "device_model_user",
+    "device_model_version",
+    "device_tree",
+    "driver_domain",
+    "dt_passthrough_nodes",
+    "dtdev",
+    "event_channels",
+    "firmware",
+    "firmware_override",
+    "gic_version",
+    "init_seclabel",
+    "iomem",
+    "max_event_channels",
+    "max_grant_frames",
+    "max_maptrack_frames",
+    "max_vcpus",
+    "mca_caps",
+    "ms_vm_genid",
+    "nomigrate_pci",
+    "on_soft_reset",
+    "on_watchdog",
+    "p9",
+    "passthrough",
+    "pvcalls",
+    "pvh",
+    "pvshim",
+    "rdm",
+    "rdm_mem_boundary",
+    "reboot_timeout",
+    "sched",
+    "seclabel",
+    "spice",
+    "spicehost",
+    "spiceport",
+    "spicetls_port",
+    "system_firmware",
+    "tee",
+    "type",
+    "usbctrl",
+    "usbdev",
+    "usbversion",
+    "vdispl",
+    "vendor_device",
+    "vga",
+    "viridian_groups",
+    "virtio",
+    "vkb",
+    "vnuma",
+    "vpmu",
+    "vsnd",
+    "vuart",
+    "xend_suspend_evtchn_compat",
+};
+
+/* Words that open a Python statement, or are values in Python only. */
+static const char *const python_statements[] = {
+    "import", "from", "def",   "if",    "elif",   "else", "for",    "while", "try",    "except",
+    "raise",  "with", "class", "print", "return", "pass", "assert", "del",   "global", "exec",
+};
+static const char *const python_values[] = {
+    "True", "False", "None", "not", "and", "or", "in", "is", "lambda",
+};
+
+static bool
+listed(const char *const *words, gsize count, const char *word)
+{
+    for (gsize i = 0; i < count; i++) {
+        if (g_str_equal(words[i], word))
+            return true;
+    }
+    return false;
+}
+
+#define LISTED(words, word) listed(words, G_N_ELEMENTS(words), word)
+
+typedef struct Scan {
+    const char *p, *end;
+    bool statement; /* nothing of the current statement was seen yet */
+    bool value;     /* the token before was a value: another value beside it is Python */
+    int depth;      /* of brackets */
+    bool python;
+    unsigned xm, xl; /* keys of one of the two alone */
+} Scan;
+
+static void
+skip_blanks(Scan *s)
+{
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\t'))
+        s->p++;
+}
+
+/* From the opening quote to behind the closing one. */
+static void
+scan_string(Scan *s)
+{
+    char quote = *s->p;
+
+    if (s->end - s->p >= 3 && s->p[1] == quote && s->p[2] == quote) {
+        s->python = true;
+        return;
+    }
+    s->python |= s->value;
+    for (s->p++; s->p < s->end && *s->p != quote && *s->p != '\n'; s->p++) {
+        if (*s->p == '\\' && s->p + 1 < s->end)
+            s->p++;
+    }
+    if (s->p < s->end)
+        s->p++;
+    s->value = true;
+}
+
+/* A name, a keyword or a number. */
+static void
+scan_word(Scan *s)
+{
+    const char *start = s->p;
+
+    while (s->p < s->end && (g_ascii_isalnum(*s->p) || *s->p == '_'))
+        s->p++;
+
+    g_autofree char *word = g_strndup(start, MIN((gsize)(s->p - start), 64));
+    bool statement = s->statement;
+
+    skip_blanks(s);
+
+    bool assigned = s->p < s->end && (*s->p == '=' || *s->p == '+');
+
+    if (statement && assigned) {
+        s->xm += LISTED(xm_keys, word) || g_str_has_prefix(word, "OVM_");
+        s->xl += LISTED(xl_keys, word);
+    } else if (statement) {
+        s->python |= LISTED(python_statements, word);
+    } else {
+        s->python |= LISTED(python_values, word);
+    }
+    s->value = true;
+}
+
+/* Everything else. Names of files and devices that someone forgot to quote hold most signs too, so
+ * only those count that make an expression. */
+static void
+scan_sign(Scan *s)
+{
+    char c = *s->p++;
+    char next = s->p < s->end ? *s->p : '\0';
+
+    if (c == '+' && next == '=')
+        s->p++;
+    else if (c == '(' || c == '{' || c == '%' || c == '+' || (c == '-' && g_ascii_isdigit(next)))
+        s->python = true;
+    if (c == '[')
+        s->depth++;
+    else if (c == ']' && s->depth > 0)
+        s->depth--;
+    s->value = false;
+}
+
+static void
+scan_token(Scan *s)
+{
+    char c = *s->p;
+
+    if (c == '\n' || c == ';') {
+        s->p++;
+        if (c == ';' || s->depth == 0) {
+            s->statement = true;
+            s->value = false;
+        }
+        return;
+    }
+    if (c == ' ' || c == '\t' || c == '\r') {
+        s->p++;
+        return;
+    }
+    if (c == '#') {
+        while (s->p < s->end && *s->p != '\n')
+            s->p++;
+        return;
+    }
+    if (c == '"' || c == '\'')
+        scan_string(s);
+    else if (g_ascii_isalnum(c) || c == '_')
+        scan_word(s);
+    else
+        scan_sign(s);
+    s->statement = false;
+}
+
+/* The first character that is neither blank nor in a comment. */
+static char
+first_sign(const char *p, const char *end)
+{
+    for (; p < end; p++) {
+        if (*p == '#') {
+            while (p < end && *p != '\n')
+                p++;
+            if (p == end)
+                return '\0';
+        } else if (!g_ascii_isspace(*p)) {
+            return *p;
+        }
+    }
+    return '\0';
+}
+
+ConfFormat
+conf_format_detect(const char *text, gsize len)
+{
+    Scan s = { .p = text, .end = text + len, .statement = true };
+    char first;
+
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        s.p += 3;
+    first = first_sign(s.p, s.end);
+    if (first == '(')
+        return CONF_FORMAT_SXP;
+    if (first == '<')
+        return CONF_FORMAT_DOMXML;
+    while (s.p < s.end && !s.python)
+        scan_token(&s);
+    return s.python || s.xm > s.xl ? CONF_FORMAT_XM : CONF_FORMAT_XL;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <conf/conf.h>
+
+#include <string.h>
+
+static void
+test_format_names(void)
+{
+    static const struct {
+        const char *name;
+        ConfFormat format;
+    } cases[] = {
+        { "xen-xl", CONF_FORMAT_XL },    { "xl", CONF_FORMAT_XL },
+        { "xen-xm", CONF_FORMAT_XM },    { "xm", CONF_FORMAT_XM },
+        { "xen-sxpr", CONF_FORMAT_SXP }, { "xen-sxp", CONF_FORMAT_SXP },
+        { "sexpr", CONF_FORMAT_SXP },    { "auto", CONF_FORMAT_AUTO },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpint(conf_format_parse(cases[i].name), ==, cases[i].format);
+    g_assert_cmpint(conf_format_parse("vmx"), ==, -1);
+    g_assert_cmpint(conf_format_parse("domxml"), ==, -1);
+    g_assert_cmpint(conf_format_parse(""), ==, -1);
+    g_assert_cmpstr(conf_format_name(CONF_FORMAT_XL), ==, "xen-xl");
+    g_assert_cmpstr(conf_format_name(CONF_FORMAT_XM), ==, "xen-xm");
+    g_assert_cmpstr(conf_format_name(CONF_FORMAT_SXP), ==, "xen-sxpr");
+}
+
+static void
+test_detect(void)
+{
+    static const struct {
+        const char *text;
+        ConfFormat format;
+    } cases[] = {
+        { "(domain (domid 1))", CONF_FORMAT_SXP },
+        { "# xend wrote this\n\n  (domain", CONF_FORMAT_SXP },
+        { "\xEF\xBB\xBF(domain", CONF_FORMAT_SXP },
+        { "<domain type='xen'>", CONF_FORMAT_DOMXML },
+        { "<?xml version='1.0'?>", CONF_FORMAT_DOMXML },
+        { "", CONF_FORMAT_XL },
+        { "#", CONF_FORMAT_XL },
+        { "name = 'a'\nmemory = 64\n", CONF_FORMAT_XL },
+        { "name='a'; memory=64; disk=['phy:/dev/x,xvda,w',\n'file:/y,xvdb,r']", CONF_FORMAT_XL },
+        { "extra = 'a % b (c) + d'\n", CONF_FORMAT_XL },
+        { "extra += ' ro'\n", CONF_FORMAT_XL },
+        { "# import os\nname = 'a'\n", CONF_FORMAT_XL },
+        { "type = 'hvm'\ndevice_model_version = 'qemu-xen'\n", CONF_FORMAT_XL },
+        { "class = 'a'\n", CONF_FORMAT_XL },
+        { "disk = [ phy:/dev/x,xvda,w ]\n", CONF_FORMAT_XL },
+        { "import os, re\n", CONF_FORMAT_XM },
+        { "def f(x):\n  return x\n", CONF_FORMAT_XM },
+        { "if 1:\n  memory = 3\n", CONF_FORMAT_XM },
+        { "name = 'VM%d' % 3\n", CONF_FORMAT_XM },
+        { "name = 'VM' + 'x'\n", CONF_FORMAT_XM },
+        { "name = 'VM' 'x'\n", CONF_FORMAT_XM },
+        { "name = ('VM')\n", CONF_FORMAT_XM },
+        { "acpi = True\n", CONF_FORMAT_XM },
+        { "rtc_timeoffset = -3600\n", CONF_FORMAT_XM },
+        { "extra = '''a\nb'''\n", CONF_FORMAT_XM },
+        { "name = 'a'\ndhcp = 'dhcp'\n", CONF_FORMAT_XM },
+        { "OVM_simple_name = 'a'\n", CONF_FORMAT_XM },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        ConfFormat found = conf_format_detect(cases[i].text, strlen(cases[i].text));
+
+        if (found != cases[i].format)
+            g_test_message("%s", cases[i].text);
+        g_assert_cmpint(found, ==, cases[i].format);
+    }
+}
+
+/* Detection reads no byte behind the text. */
+static void
+test_detect_bounds(void)
+{
+    static const char *const texts[] = { "\"", "'\\", "''", "#", "a", "\xEF\xBB", "+", "a +", "-" };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        gsize len = strlen(texts[i]);
+        g_autofree char *exact = g_memdup2(texts[i], len);
+
+        conf_format_detect(exact, len);
+    }
+}
+
+static void
+test_nodes(void)
+{
+    g_autoptr(ConfNode) group = conf_node_new(CONF_NODE_GROUP, NULL, 1, 1);
+    ConfNode *first = conf_node_new(CONF_NODE_INT, "memory", 1, 1);
+    ConfNode *list = conf_node_new(CONF_NODE_LIST, "disk", 2, 1);
+    ConfNode *last = conf_node_new(CONF_NODE_INT, "memory", 3, 5);
+
+    g_ptr_array_add(group->items, first);
+    g_ptr_array_add(group->items, list);
+    g_ptr_array_add(group->items, last);
+    g_ptr_array_add(list->items, conf_node_new(CONF_NODE_STRING, NULL, 2, 9));
+
+    g_assert_true(conf_node_find(group, "memory") == last);
+    g_assert_true(conf_node_find(group, "disk") == list);
+    g_assert_null(conf_node_find(group, "vif"));
+    g_assert_null(conf_node_find(first, "memory"));
+    g_assert_cmpuint(last->line, ==, 3);
+    g_assert_cmpuint(last->value_column, ==, 5);
+
+    conf_node_mark(list, CONF_FATE_CARRIED);
+    g_assert_cmpint(((ConfNode *)list->items->pdata[0])->fate, ==, CONF_FATE_CARRIED);
+    g_assert_cmpint(first->fate, ==, CONF_FATE_UNSEEN);
+    conf_node_free(NULL);
+}
+
+static void
+test_notes(void)
+{
+    g_autoptr(ConfNative) native = conf_native_new(CONF_FORMAT_XL, NULL);
+    const ConfNote *note;
+
+    conf_native_add_note(native, 4, 7, "%s of %d", "one", 2);
+    g_assert_cmpuint(native->notes->len, ==, 1);
+    note = native->notes->pdata[0];
+    g_assert_cmpuint(note->line, ==, 4);
+    g_assert_cmpuint(note->column, ==, 7);
+    g_assert_cmpstr(note->text, ==, "one of 2");
+    g_assert_cmpstr(native->file, ==, "(config)");
+    conf_native_free(NULL);
+}
+
+static void
+test_limits(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* Nothing is read of a text that is too long, so none is needed. */
+    g_assert_null(
+        conf_native_parse(CONF_FORMAT_XL, "", (gsize)CONF_MAX_INPUT + 1, "a.cfg", NULL, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+    g_clear_error(&error);
+    g_assert_null(conf_native_parse(CONF_FORMAT_AUTO, "<domain/>", 9, "a.cfg", NULL, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED);
+    g_assert_cmpstr(error->message, ==,
+                    "a.cfg:1:1: this is XML, not a native Xen config (xl, xm or sxp)");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/conf/native/format-names", test_format_names);
+    g_test_add_func("/conf/native/detect", test_detect);
+    g_test_add_func("/conf/native/detect-bounds", test_detect_bounds);
+    g_test_add_func("/conf/native/nodes", test_nodes);
+    g_test_add_func("/conf/native/notes", test_notes);
+    g_test_add_func("/conf/native/limits", test_limits);
+    return g_test_run();
+}
