@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The commands of the README. The build itself is meson's: see meson.build.
+
+BUILD   ?= build
+PREFIX  ?= /usr
+DESTDIR ?=
+
+all: setup $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+# Installs (or, where it may not, names) the packages that the build needs.
+setup:
+	@tools/setup.sh build
+
+$(BUILD)/build.ninja:
+	meson setup --prefix=$(PREFIX) $(BUILD)
+
+demo:
+	@tools/setup.sh build demo
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+	@examples/demo.sh $(BUILD)
+
+check:
+	@tools/setup.sh build demo check
+	@tests/run-checks.sh
+
+install: all
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+clean:
+	rm -rf build build-asan build-tsan build-clang
+
+.PHONY: all setup demo check install format clean

@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `make check`: every test plainly, then under AddressSanitizer and UBSan, what has threads under
+# ThreadSanitizer, a build by clang with warnings as errors, the fuzz targets for a moment each, the
+# layout of the code. Ends in the line "N passed, N failed".
+#
+# XLVIRT_CHECK="plain asan" runs only these stages (plain, asan, tsan, clang, fuzz, style).
+# XLVIRT_FUZZ_SECONDS is the time of each fuzz target (default 10).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+stages=${XLVIRT_CHECK:-plain asan tsan clang fuzz style}
+seconds=${XLVIRT_FUZZ_SECONDS:-10}
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+# Results of what is not a meson test: one file a verdict.
+passed() { echo "ok      $1"; echo "$1" >>"$results/passed"; }
+failed() { echo "FAILED  $1"; echo "$1" >>"$results/failed"; }
+verdict() { # NAME COMMAND...: its output only where it fails
+    name=$1
+    shift
+    if "$@" >"$results/log" 2>&1; then
+        passed "$name"
+    else
+        tail -n 60 "$results/log"
+        failed "$name"
+    fi
+}
+
+configure() { # DIR MESON-OPTION...
+    dir=$1
+    shift
+    [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$results/setup" 2>&1 ||
+        { cat "$results/setup"; return 1; }
+    ninja -C "$dir" --quiet
+}
+
+run_tests() { # STAGE DIR MESON-TEST-OPTION...
+    stage=$1 dir=$2
+    shift 2
+    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || true
+    cp "$dir/meson-logs/testlog.json" "$results/$stage.json" 2>/dev/null || failed "$stage: no test log"
+}
+
+stage_plain() {
+    verdict 'plain: builds' configure build && run_tests plain build
+}
+
+stage_asan() {
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    verdict 'asan: builds' configure build-asan -Db_sanitize=address,undefined -Db_lundef=false
+    run_tests asan build-asan --timeout-multiplier 4
+    unset ASAN_OPTIONS UBSAN_OPTIONS
+}
+
+stage_tsan() {
+    export TSAN_OPTIONS="halt_on_error=1:suppressions=$PWD/tests/tsan.supp"
+    verdict 'tsan: builds' configure build-tsan -Db_sanitize=thread -Db_lundef=false
+    run_tests tsan build-tsan --timeout-multiplier 4 --suite threads
+    unset TSAN_OPTIONS
+}
+
+stage_clang() {
+    verdict 'clang: builds without a warning' env CC=clang meson setup build-clang --wipe \
+        -Dwerror=true -Dfuzz=true -Db_lundef=false -Db_sanitize=address,undefined
+    verdict 'clang: compiles' ninja -C build-clang --quiet
+}
+
+stage_fuzz() {
+    [ -f build-clang/build.ninja ] || stage_clang
+    for target in build-clang/tests/fuzz/fuzz-*; do
+        if [ ! -f "$target" ] || [ ! -x "$target" ]; then
+            continue # meson's folder of objects, or no target at all
+        fi
+        name=$(basename "$target")
+        mkdir -p "$results/corpus-$name"
+        # What it finds by itself goes into the first folder; the others are seeds.
+        set -- "$results/corpus-$name"
+        [ -d "tests/fuzz/corpus/${name#fuzz-}" ] && set -- "$@" "tests/fuzz/corpus/${name#fuzz-}"
+        verdict "$name: ${seconds}s" "$target" -max_total_time="$seconds" -rss_limit_mb=2048 \
+            -timeout=20 -artifact_prefix="$results/" "$@"
+    done
+}
+
+stage_style() {
+    verdict 'style: clang-format' sh -c "git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror"
+    verdict 'style: layers' tests/check-layers.py
+    if command -v shellcheck >/dev/null 2>&1; then
+        verdict 'style: shell' sh -c "git ls-files '*.sh' | xargs shellcheck"
+    fi
+}
+
+for stage in $stages; do
+    echo "== $stage"
+    "stage_$stage"
+done
+echo
+tests/summary.py "$results"

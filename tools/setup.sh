@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sees to the packages that xlvirt needs: installs them by apt where it may (root on Debian or a
+# derivative), else says what is missing.
+#
+# usage: tools/setup.sh [build] [demo] [check]
+set -eu
+
+build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3 git
+       libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libsystemd-dev'
+demo='libvirt-clients bsdutils'
+check='clang clang-format-14 libclang-rt-14-dev libxml2-utils python3-libvirt virtinst libxen-dev man-db'
+
+wanted=
+for group in "${@:-build}"; do
+    case $group in
+    build) wanted="$wanted $build" ;;
+    demo) wanted="$wanted $demo" ;;
+    check) wanted="$wanted $check" ;;
+    *)
+        echo "usage: $0 [build] [demo] [check]" >&2
+        exit 1
+        ;;
+    esac
+done
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    missing=
+    for tool in meson ninja pkg-config rpcgen python3 cc; do
+        command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+    done
+    for library in glib-2.0 gio-unix-2.0 libxml-2.0 libtirpc libvirt; do
+        pkg-config --exists "$library" 2>/dev/null || missing="$missing $library(pkg-config)"
+    done
+    [ -z "$missing" ] && exit 0
+    echo "xlvirt: this is no Debian; please install what is missing:$missing" >&2
+    exit 1
+fi
+
+missing=
+for package in $wanted; do
+    # pkg-config is pkgconf's name too; any package that provides it counts.
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$status" = installed ] && continue
+    [ "$package" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 && continue
+    missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "xlvirt: packages are missing; as root: apt-get install$missing" >&2
+    exit 1
+fi
+echo "xlvirt: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+apt-get install -y --no-install-recommends $missing >/dev/null 2>&1 || {
+    apt-get update -q >/dev/null
+    apt-get install -y --no-install-recommends $missing
+}
