@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""unittest with TAP output, so that meson and `make check` count each case.
+
+A test file ends in:  if __name__ == '__main__': tap.main()"""
+import sys
+import traceback
+import unittest
+
+
+class TapResult(unittest.TestResult):
+    def startTestRun(self):
+        self.number = 0
+
+    def line(self, ok, test, note=''):
+        self.number += 1
+        name = test.id().split('.', 1)[-1] if hasattr(test, 'id') else str(test)
+        print(f'{"ok" if ok else "not ok"} {self.number} - {name}{note}', flush=True)
+
+    def bad(self, test, err):
+        self.line(False, test)
+        for text in ''.join(traceback.format_exception(*err)).splitlines():
+            print(f'# {text}', flush=True)
+
+    def addSuccess(self, test):
+        self.line(True, test)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.bad(test, err)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.bad(test, err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.line(True, test, f' # SKIP {reason}')
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.bad(subtest, err)
+
+
+def main():
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__'])
+    if len(sys.argv) > 1:  # run only the cases whose names contain a word of the command line
+        chosen = unittest.TestSuite()
+        for group in suite:
+            chosen.addTests(t for t in group if any(word in t.id() for word in sys.argv[1:]))
+        suite = chosen
+    print('TAP version 13', flush=True)
+    result = TapResult()
+    result.startTestRun()
+    suite.run(result)
+    print(f'1..{result.number}', flush=True)
+    sys.exit(0 if result.wasSuccessful() else 1)
