@@ -405,8 +405,9 @@ read_key(XlReader *r)
                       "expected a key (lower-case letters, digits and '_') but found %s", found);
         return NULL;
     }
-    while (r->at.p < r->at.end &&
-           (g_ascii_islower(*r->at.p) || g_ascii_isdigit(*r->at.p) || *r->at.p == '_'))
+    /* A '.' is no slip: libxlutil takes it, though no key of xl.cfg(5) has one. */
+    while (r->at.p < r->at.end && (g_ascii_islower(*r->at.p) || g_ascii_isdigit(*r->at.p) ||
+                                   *r->at.p == '_' || *r->at.p == '.'))
         conf_cursor_advance(&r->at);
     return g_strndup(start, (gsize)(r->at.p - start));
 }
