@@ -1,2 +1,215 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lvd.h"
+/*
+ * Errors as clients see them. The one place that knows libvirt's error numbers' meaning: which
+ * number a GError becomes, and the words that libvirt puts in front of a message of that number.
+ */
+#include "lvd-do.h"
+
+#include <string.h>
+
+/* A message of an error reply; far below what the protocol allows, far above what is read. */
+#define MESSAGE_MAX 65536
+
+/* G_DEFINE_QUARK makes lvd_error_quark(). */
+G_DEFINE_QUARK(lvd_error_quark, lvd_error)
+
+typedef struct WireCode {
+    int code; /* VIR_ERR_* */
+    int from; /* VIR_FROM_* */
+} WireCode;
+
+/* HvError -> number on the wire. One row a code: the count is checked below. */
+static const WireCode hv_wire_codes[] = {
+    [HV_ERROR_INTERNAL] = { VIR_ERR_INTERNAL_ERROR, VIR_FROM_LIBXL },
+    [HV_ERROR_NO_DOMAIN] = { VIR_ERR_NO_DOMAIN, VIR_FROM_LIBXL },
+    [HV_ERROR_EXISTS] = { VIR_ERR_OPERATION_FAILED, VIR_FROM_DOMAIN },
+    [HV_ERROR_WRONG_STATE] = { VIR_ERR_OPERATION_INVALID, VIR_FROM_LIBXL },
+    [HV_ERROR_INVALID_ARG] = { VIR_ERR_INVALID_ARG, VIR_FROM_LIBXL },
+    [HV_ERROR_UNSUPPORTED] = { VIR_ERR_NO_SUPPORT, VIR_FROM_LIBXL },
+    [HV_ERROR_CONFIG] = { VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_LIBXL },
+    /* Stock says "internal error" here, which reads like a fault of the daemon. */
+    [HV_ERROR_ENGINE] = { VIR_ERR_OPERATION_FAILED, VIR_FROM_LIBXL },
+    [HV_ERROR_TIMEOUT] = { VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_LIBXL },
+    [HV_ERROR_CANCELLED] = { VIR_ERR_OPERATION_ABORTED, VIR_FROM_LIBXL },
+    [HV_ERROR_IO] = { VIR_ERR_SYSTEM_ERROR, VIR_FROM_LIBXL },
+    [HV_ERROR_NO_METADATA] = { VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(hv_wire_codes) == HV_N_ERRORS);
+
+/* ConfError -> number, for domXML. Native configs: lvd_native_error(). */
+static const WireCode conf_wire_codes[] = {
+    [CONF_ERROR_SYNTAX] = { VIR_ERR_XML_DETAIL, VIR_FROM_DOMAIN },
+    [CONF_ERROR_INVALID] = { VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN },
+    [CONF_ERROR_UNSUPPORTED] = { VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN },
+    [CONF_ERROR_LIMIT] = { VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(conf_wire_codes) == CONF_N_ERRORS);
+
+/* What libvirt puts before a message of a number. A number without a row goes out bare. */
+static const struct {
+    int code;
+    const char *prefix;
+} wire_prefixes[] = {
+    { VIR_ERR_INTERNAL_ERROR, "internal error" },
+    { VIR_ERR_NO_SUPPORT, "this function is not supported by the connection driver" },
+    { VIR_ERR_NO_CONNECT, "no connection driver available for" },
+    { VIR_ERR_INVALID_ARG, "invalid argument" },
+    { VIR_ERR_OPERATION_FAILED, "operation failed" },
+    { VIR_ERR_XML_ERROR, "XML error" },
+    { VIR_ERR_OPERATION_DENIED, "operation forbidden" },
+    { VIR_ERR_CONF_SYNTAX, "configuration file syntax error" },
+    { VIR_ERR_NO_DOMAIN, "Domain not found" },
+    { VIR_ERR_AUTH_FAILED, "authentication failed" },
+    { VIR_ERR_OPERATION_INVALID, "Requested operation is not valid" },
+    { VIR_ERR_CONFIG_UNSUPPORTED, "unsupported configuration" },
+    { VIR_ERR_OPERATION_TIMEOUT, "Timed out during operation" },
+    { VIR_ERR_ARGUMENT_UNSUPPORTED, "argument unsupported" },
+    { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
+    { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
+    { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
+    { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
+};
+
+/* Which part of libvirt a public function stands in, by the start of its name; the first row that
+ * fits counts. */
+static const struct {
+    const char *prefix;
+    int from;
+} api_domains[] = {
+    { "virDomainSnapshot", VIR_FROM_DOMAIN_SNAPSHOT },
+    { "virDomainCheckpoint", VIR_FROM_DOMAIN_CHECKPOINT },
+    { "virDomain", VIR_FROM_DOMAIN },
+    { "virConnectDomain", VIR_FROM_DOMAIN },
+    { "virConnectListDomains", VIR_FROM_DOMAIN },
+    { "virConnectListDefinedDomains", VIR_FROM_DOMAIN },
+    { "virConnectListAllDomains", VIR_FROM_DOMAIN },
+    { "virConnectNumOfDomains", VIR_FROM_DOMAIN },
+    { "virConnectNumOfDefinedDomains", VIR_FROM_DOMAIN },
+    { "virConnectGetDomainCapabilities", VIR_FROM_DOMAIN },
+    { "virConnectGetAllDomainStats", VIR_FROM_DOMAIN },
+    { "virNetwork", VIR_FROM_NETWORK },
+    { "virStorage", VIR_FROM_STORAGE },
+    { "virNodeDevice", VIR_FROM_NODEDEV },
+    { "virInterface", VIR_FROM_INTERFACE },
+    { "virSecret", VIR_FROM_SECRET },
+    { "virNWFilter", VIR_FROM_NWFILTER },
+};
+
+int
+lvd_api_domain(const char *api)
+{
+    for (gsize i = 0; api && i < G_N_ELEMENTS(api_domains); i++)
+        if (g_str_has_prefix(api, api_domains[i].prefix))
+            return api_domains[i].from;
+    return VIR_FROM_NONE;
+}
+
+void
+lvd_set_error(GError **error, int code, int from, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    g_autofree char *text = g_strdup_vprintf(format, list);
+    va_end(list);
+    g_set_error_literal(error, LVD_ERROR, LVD_ERROR_CODE(code, from), text);
+}
+
+void
+lvd_set_no_support(GError **error, const LvdProc *proc)
+{
+    lvd_set_error(error, VIR_ERR_NO_SUPPORT, lvd_api_domain(proc->api), "%s",
+                  proc->api ? proc->api : proc->name);
+}
+
+void
+lvd_set_readonly(GError **error, const LvdProc *proc)
+{
+    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, lvd_api_domain(proc->api),
+                  "read only access prevents %s", proc->api ? proc->api : proc->name);
+}
+
+void
+lvd_native_error(GError **error)
+{
+    if (!error || !*error || (*error)->domain != CONF_ERROR ||
+        (*error)->code == CONF_ERROR_UNSUPPORTED)
+        return;
+    (*error)->domain = LVD_ERROR;
+    (*error)->code = LVD_ERROR_CODE(VIR_ERR_CONF_SYNTAX, VIR_FROM_XENXL);
+}
+
+/* ---- on the wire ---- */
+
+static WireCode
+wire_code(const GError *error, gboolean *ret_bare)
+{
+    *ret_bare = FALSE;
+    if (error->domain == HV_ERROR && error->code >= 0 && error->code < HV_N_ERRORS)
+        return hv_wire_codes[error->code];
+    if (error->domain == CONF_ERROR && error->code >= 0 && error->code < CONF_N_ERRORS)
+        return conf_wire_codes[error->code];
+    if (error->domain == LVD_ERROR) {
+        *ret_bare = (error->code & LVD_BARE) != 0;
+        return (WireCode){ error->code & 0x7fff, (error->code >> 16) & 0x7fff };
+    }
+    return (WireCode){ VIR_ERR_INTERNAL_ERROR, VIR_FROM_LIBXL };
+}
+
+static const char *
+wire_prefix(int code)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(wire_prefixes); i++)
+        if (wire_prefixes[i].code == code)
+            return wire_prefixes[i].prefix;
+    return NULL;
+}
+
+/* libvirt has a space and no colon for exactly one of its prefixes. */
+static const char *
+wire_separator(int code)
+{
+    return code == VIR_ERR_NO_CONNECT ? " " : ": ";
+}
+
+/* An optional string as rpcgen has it. `text` is taken over. */
+static lvd_opt_text
+opt_text(char *text)
+{
+    lvd_opt_text opt = g_new(lvd_text, 1);
+
+    *opt = text;
+    return opt;
+}
+
+/* Names in a message may be any bytes that a client sent; bindings expect UTF-8 back. */
+static char *
+clean_message(const char *message)
+{
+    gsize len = strlen(message);
+
+    return g_utf8_make_valid(message, (gssize)MIN(len, MESSAGE_MAX));
+}
+
+void
+lvd_error_fill(const GError *error, lvd_error *ret_error)
+{
+    gboolean bare;
+    WireCode wire = wire_code(error, &bare);
+    const char *prefix = bare ? NULL : wire_prefix(wire.code);
+    char *detail = clean_message(error->message ? error->message : "");
+
+    *ret_error = (lvd_error){
+        .code = wire.code, .domain = wire.from, .level = VIR_ERR_ERROR, .int1 = -1, .int2 = -1
+    };
+    if (prefix && *detail == '\0') {
+        ret_error->message = opt_text(g_strdup(prefix));
+        ret_error->str1 = opt_text(g_strdup(prefix));
+        g_free(detail);
+        return;
+    }
+    const char *separator = prefix ? wire_separator(wire.code) : "";
+    ret_error->message = opt_text(g_strconcat(prefix ? prefix : "", separator, detail, NULL));
+    ret_error->str1 = opt_text(g_strconcat(prefix ? prefix : "", separator, "%s", NULL));
+    ret_error->str2 = opt_text(detail);
+}
