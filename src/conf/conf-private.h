@@ -27,6 +27,18 @@ typedef struct ConfPlace {
     unsigned line, column; /* of the text's first character */
 } ConfPlace;
 
+/* Set *error to "FILE:LINE:COLUMN: PATH: reason" and add a report row, both `offset` characters
+ * behind the place. `sub` names a part of the key ("script"), or NULL. */
+void conf_place_error(const ConfPlace *place, unsigned offset, GError **error, ConfError code,
+                      const char *format, ...) G_GNUC_PRINTF(5, 6);
+void conf_place_report(const ConfPlace *place, unsigned offset, ConfOutcome outcome,
+                       const char *sub, const char *value, const char *reason, ...)
+    G_GNUC_PRINTF(6, 7);
+
+/* The functions below that return FALSE or NULL do so with CONF_ERROR_INVALID where the text is
+ * wrong, and with CONF_ERROR_UNSUPPORTED where it is right but libvirt has no element for such a
+ * device: the caller then reports the whole device as lost and goes on. */
+
 /* uname prefix forms of xm and sxp: phy:DEV, file:PATH, tap:aio:PATH, tap2:vhd:PATH, nbd:...,
  * iscsi: */
 gboolean conf_disk_set_uname(ConfDisk *disk, const char *uname, const ConfPlace *place,
@@ -38,9 +50,12 @@ gboolean conf_disk_set_vdev(ConfDisk *disk, const char *vdev, const ConfPlace *p
 /* w, w!, r, r!, rw, ro */
 gboolean conf_disk_set_mode(ConfDisk *disk, const char *mode, const ConfPlace *place,
                             GError **error);
-/* "[DDDD:]BB:DD.F[@VSLOT][,option=...]" -> one hostdev */
+/* "[DDDD:]BB:DD.F[@VSLOT][,option=...]", "bdf=...,vslot=..." -> one hostdev; `managed` and
+ * `write_filtering` stay NULL where the text does not say seize= or permissive= */
 ConfHostdev *conf_hostdev_parse_pci(const char *text, const ConfPlace *place, GError **error);
-/* "pty", "file:/x", "tcp:host:port,server", "udp:...", "unix:...", "none" -> serial or parallel */
+/* "pty", "file:/x", "tcp:host:port,server", "udp:...", "unix:..." -> serial or parallel. "none"
+ * means that there is no device: the caller asks conf_chardev_is_none() first. */
+bool conf_chardev_is_none(const char *text);
 ConfChardev *conf_chardev_parse_qemu(const char *text, const ConfPlace *place, GError **error);
 char *conf_chardev_format_qemu(const ConfChardev *chr); /* NULL: cannot be said */
 /* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT when unknown. */
@@ -48,7 +63,12 @@ ConfAction conf_action_parse(const char *name);
 const char *conf_action_name(ConfAction action);
 /* A rate as xl has it, "10MB/s@20ms", "100Kb/s" -> KiB/s; false on bad syntax */
 bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
+char *conf_rate_format(int64_t kib_per_s); /* the shortest that parses to the same number */
 /* AA:BB:.. in any case, with or without leading zeros -> lower case; NULL when it is no MAC */
 char *conf_mac_canonical(const char *text);
 /* 00:16:3e:xx:xx:xx, a function of the domain's identity (uuid or, unset, name) and index */
 char *conf_mac_derive(const ConfDomain *def, unsigned index);
+/* A relative path as an absolute one, beside `file` (the config that names it) or in "/". */
+char *conf_path_absolute(const char *path, const char *file);
+/* Replace a string of the model by a copy. Always true, so that a test may end in it. */
+bool conf_set_string(char **field, const char *value);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Small words that all native formats share: actions, rates, MAC addresses, paths. */
+#include "conf-private.h"
+
+#include <string.h>
+
+bool
+conf_set_string(char **field, const char *value)
+{
+    g_free(*field);
+    *field = g_strdup(value);
+    return true;
+}
+
+/* ---- actions ---- */
+
+static const char *const action_names[] = {
+    [CONF_ACTION_ABSENT] = NULL,
+    [CONF_ACTION_DESTROY] = "destroy",
+    [CONF_ACTION_RESTART] = "restart",
+    [CONF_ACTION_RENAME_RESTART] = "rename-restart",
+    [CONF_ACTION_PRESERVE] = "preserve",
+    [CONF_ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+    [CONF_ACTION_COREDUMP_RESTART] = "coredump-restart",
+};
+
+ConfAction
+conf_action_parse(const char *name)
+{
+    for (size_t i = 1; name && i < G_N_ELEMENTS(action_names); i++) {
+        if (g_str_equal(name, action_names[i]))
+            return (ConfAction)i;
+    }
+    return CONF_ACTION_ABSENT;
+}
+
+const char *
+conf_action_name(ConfAction action)
+{
+    return (size_t)action < G_N_ELEMENTS(action_names) ? action_names[action] : NULL;
+}
+
+/* ---- rates ---- */
+
+static const struct RateUnit {
+    char prefix;
+    guint64 bytes;
+} rate_units[] = { { 'G', 1000000000 }, { 'M', 1000000 }, { 'K', 1000 } };
+
+/* xl counts KB as 1000 bytes; bits are an eighth. */
+bool
+conf_rate_parse(const char *text, int64_t *ret_kib_per_s)
+{
+    char *end;
+    guint64 unit = 1;
+
+    if (!g_ascii_isdigit(*text))
+        return false;
+    guint64 number = g_ascii_strtoull(text, &end, 10);
+    for (size_t i = 0; i < G_N_ELEMENTS(rate_units); i++) {
+        if (*end == rate_units[i].prefix) {
+            unit = rate_units[i].bytes;
+            end++;
+            break;
+        }
+    }
+    if ((*end != 'B' && *end != 'b') || number > G_MAXINT64 / 1000000000)
+        return false;
+    guint64 bytes = number * unit / (*end == 'b' ? 8 : 1);
+    if (!g_str_has_prefix(++end, "/s"))
+        return false;
+    end += 2;
+    if (*end == '@') {
+        size_t digits = strspn(end + 1, "0123456789");
+
+        end += 1 + digits;
+        if (digits == 0)
+            return false;
+        if (*end == 'm' || *end == 'u')
+            end++;
+        if (*end++ != 's')
+            return false;
+    }
+    if (*end != '\0')
+        return false;
+    guint64 kib = (bytes + 512) / 1024;
+    *ret_kib_per_s = (int64_t)(kib == 0 && bytes > 0 ? 1 : kib);
+    return true;
+}
+
+char *
+conf_rate_format(int64_t kib_per_s)
+{
+    guint64 bytes = (guint64)MAX(kib_per_s, 0) * 1024;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rate_units); i++) {
+        guint64 number = (bytes + rate_units[i].bytes / 2) / rate_units[i].bytes;
+        char *text = g_strdup_printf("%" G_GUINT64_FORMAT "%cB/s", number, rate_units[i].prefix);
+        int64_t back;
+
+        if (number > 0 && conf_rate_parse(text, &back) && back == kib_per_s)
+            return text;
+        g_free(text);
+    }
+    return g_strdup_printf("%" G_GUINT64_FORMAT "B/s", bytes);
+}
+
+/* ---- MAC addresses ---- */
+
+char *
+conf_mac_canonical(const char *text)
+{
+    unsigned bytes[6];
+
+    for (int i = 0; i < 6; i++) {
+        int first = g_ascii_xdigit_value(*text);
+        if (first < 0)
+            return NULL;
+        int second = g_ascii_xdigit_value(*++text);
+        bytes[i] = (unsigned)(second < 0 ? first : first * 16 + second);
+        if (second >= 0)
+            text++;
+        if (i < 5 && *text != ':' && *text != '-')
+            return NULL;
+        if (i < 5)
+            text++;
+    }
+    if (*text != '\0')
+        return NULL;
+    return g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3],
+                           bytes[4], bytes[5]);
+}
+
+char *
+conf_mac_derive(const ConfDomain *def, unsigned index)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    guint8 digest[32];
+    gsize len = sizeof digest;
+    guint8 number[4] = { (guint8)(index >> 24), (guint8)(index >> 16), (guint8)(index >> 8),
+                         (guint8)index };
+
+    if (def->uuid_set)
+        g_checksum_update(sum, def->uuid, sizeof def->uuid);
+    else
+        g_checksum_update(sum, (const guchar *)(def->name ? def->name : ""), -1);
+    g_checksum_update(sum, number, sizeof number);
+    g_checksum_get_digest(sum, digest, &len);
+    /* The Xen toolstacks keep to the lower half of their OUI. */
+    return g_strdup_printf("00:16:3e:%02x:%02x:%02x", digest[0] & 0x7f, digest[1], digest[2]);
+}
+
+/* ---- paths ---- */
+
+char *
+conf_path_absolute(const char *path, const char *file)
+{
+    while (g_str_has_prefix(path, "./"))
+        path += 2;
+    if (path[0] == '/')
+        return g_strdup(path);
+    if (file == NULL || file[0] != '/')
+        return g_strconcat("/", path, NULL);
+    g_autofree char *folder = g_path_get_dirname(file);
+    return g_build_filename(folder, path, NULL);
+}
