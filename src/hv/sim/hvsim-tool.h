@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xlvirt-simhost as another toolstack: one request to a host that runs, as `xl` would do it.
+ * Each returns an exit status.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+int sim_tool_stop(const char *root);
+int sim_tool_status(const char *root);
+int sim_tool_destroy(const char *root, int domid);
+int sim_tool_exit(const char *root, int domid, guint code);
+int sim_tool_create(const char *root, const char *name, guint64 memory_mib);
+
+G_END_DECLS
