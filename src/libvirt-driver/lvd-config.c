@@ -1,2 +1,285 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lvd.h"
+/*
+ * virtxend.conf: the stock daemon's syntax and key names, so that an existing file goes on working.
+ * The syntax is the one of xl's configs; its reader is libconf's.
+ */
+#include "lvd-transport.h"
+
+#include <conf/conf-native.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX (1 << 20)
+
+typedef enum { KEY_STRING, KEY_NUMBER, KEY_SIGNED, KEY_MODE, KEY_NONE_ONLY, KEY_UNUSED } KeyType;
+
+typedef struct Key {
+    const char *name;
+    KeyType type;
+    gsize offset;
+    gint64 least, most;
+} Key;
+
+#define FIELD(field) G_STRUCT_OFFSET(LvdConfig, field)
+
+static const Key keys[] = {
+    { "unix_sock_dir", KEY_STRING, FIELD(unix_sock_dir) },
+    { "unix_sock_group", KEY_STRING, FIELD(unix_sock_group) },
+    { "unix_sock_ro_perms", KEY_MODE, FIELD(unix_sock_ro_perms) },
+    { "unix_sock_rw_perms", KEY_MODE, FIELD(unix_sock_rw_perms) },
+    { "max_clients", KEY_NUMBER, FIELD(max_clients), 1, 1000000 },
+    { "max_queued_clients", KEY_NUMBER, FIELD(max_queued_clients), 1, 65535 },
+    { "max_anonymous_clients", KEY_NUMBER, FIELD(max_anonymous_clients), 0, 1000000 },
+    { "min_workers", KEY_NUMBER, FIELD(min_workers), 1, 1000 },
+    { "max_workers", KEY_NUMBER, FIELD(max_workers), 1, 1000 },
+    { "prio_workers", KEY_NUMBER, FIELD(prio_workers), 0, 1000 },
+    { "max_client_requests", KEY_NUMBER, FIELD(max_client_requests), 1, 10000 },
+    { "keepalive_interval", KEY_SIGNED, FIELD(keepalive_interval), -1, 86400 },
+    { "keepalive_count", KEY_NUMBER, FIELD(keepalive_count), 0, 100000 },
+    { "log_level", KEY_SIGNED, FIELD(log_level), 1, 4 },
+    /* not in a stock file */
+    { "engine", KEY_STRING, FIELD(engine) },
+    { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
+    { "job_timeout", KEY_NUMBER, FIELD(job_timeout_ms), 1, 86400 },
+
+    /* These restrict access. To read over them would let in whom they keep out, so only the
+     * value that restricts nothing passes. */
+    { "auth_unix_ro", KEY_NONE_ONLY },
+    { "auth_unix_rw", KEY_NONE_ONLY },
+    { "access_drivers", KEY_NONE_ONLY },
+    { "sasl_allowed_username_list", KEY_NONE_ONLY },
+
+    /* The stock daemon's; without effect here. */
+    { "unix_sock_admin_perms", KEY_UNUSED },
+    { "admin_min_workers", KEY_UNUSED },
+    { "admin_max_workers", KEY_UNUSED },
+    { "admin_max_clients", KEY_UNUSED },
+    { "admin_max_queued_clients", KEY_UNUSED },
+    { "admin_max_client_requests", KEY_UNUSED },
+    { "admin_keepalive_interval", KEY_UNUSED },
+    { "admin_keepalive_count", KEY_UNUSED },
+    { "keepalive_required", KEY_UNUSED },
+    { "log_filters", KEY_UNUSED },
+    { "log_outputs", KEY_UNUSED },
+    { "audit_level", KEY_UNUSED },
+    { "audit_logging", KEY_UNUSED },
+    { "host_uuid", KEY_UNUSED },
+    { "host_uuid_source", KEY_UNUSED },
+    { "ovs_timeout", KEY_UNUSED },
+};
+
+LvdConfig *
+lvd_config_new(void)
+{
+    LvdConfig *config = g_new0(LvdConfig, 1);
+
+    config->root = g_strdup("");
+    config->engine = g_strdup("auto");
+    config->unix_sock_ro_perms = 0777;
+    config->unix_sock_rw_perms = 0700;
+    config->max_clients = 5000;
+    config->max_queued_clients = 1000;
+    config->max_anonymous_clients = 20;
+    config->min_workers = 5;
+    config->max_workers = 20;
+    config->prio_workers = 5;
+    config->max_client_requests = 5;
+    config->keepalive_interval = 5;
+    config->keepalive_count = 5;
+    config->log_level = 3;
+    return config;
+}
+
+LvdConfig *
+lvd_config_copy(const LvdConfig *config)
+{
+    LvdConfig *copy = g_memdup2(config, sizeof(*config));
+
+    copy->root = g_strdup(config->root);
+    copy->engine = g_strdup(config->engine);
+    copy->unix_sock_dir = g_strdup(config->unix_sock_dir);
+    copy->unix_sock_group = g_strdup(config->unix_sock_group);
+    /* A limit of nothing would be a daemon that serves nobody. */
+    copy->max_clients = MAX(config->max_clients, 1);
+    copy->max_client_requests = MAX(config->max_client_requests, 1);
+    if (config->max_anonymous_clients == 0) /* stock: 0 is no limit */
+        copy->max_anonymous_clients = G_MAXINT;
+    return copy;
+}
+
+void
+lvd_config_free(LvdConfig *config)
+{
+    if (!config)
+        return;
+    g_free(config->root);
+    g_free(config->engine);
+    g_free(config->unix_sock_dir);
+    g_free(config->unix_sock_group);
+    g_free(config);
+}
+
+/* ---- values ---- */
+
+static gboolean bad_value(const ConfNative *native, const ConfNode *node, GError **error,
+                          const char *format, ...) G_GNUC_PRINTF(4, 5);
+static gboolean
+bad_value(const ConfNative *native, const ConfNode *node, GError **error, const char *format, ...)
+{
+    g_autofree char *reason = NULL;
+    va_list args;
+
+    va_start(args, format);
+    reason = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s:%u:%u: %s: %s", native->file,
+                node->value_line, node->value_column, node->key, reason);
+    return FALSE;
+}
+
+static gboolean
+set_number(const Key *key, const ConfNative *native, const ConfNode *node, void *field,
+           GError **error)
+{
+    gint64 value = node->number;
+
+    if (node->kind != CONF_NODE_INT)
+        return bad_value(native, node, error, "must be a number");
+    if (value < key->least || value > key->most)
+        return bad_value(native, node, error,
+                         "must be from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, key->least,
+                         key->most);
+    if (key->type == KEY_SIGNED)
+        *(int *)field = (int)value;
+    else
+        *(unsigned *)field = (unsigned)value;
+    return TRUE;
+}
+
+/* Octal digits in a string, "0770". */
+static gboolean
+set_mode(const ConfNative *native, const ConfNode *node, unsigned *field, GError **error)
+{
+    guint64 mode;
+
+    if (node->kind != CONF_NODE_STRING ||
+        !g_ascii_string_to_unsigned(node->text, 8, 0, 0777, &mode, NULL))
+        return bad_value(native, node, error, "must be a mode in octal digits, as \"0770\"");
+    *field = (unsigned)mode;
+    return TRUE;
+}
+
+static gboolean
+set_string(const ConfNative *native, const ConfNode *node, char **field, GError **error)
+{
+    if (node->kind != CONF_NODE_STRING)
+        return bad_value(native, node, error, "must be a string");
+    g_free(*field);
+    *field = *node->text ? g_strdup(node->text) : NULL;
+    return TRUE;
+}
+
+static gboolean
+check_none(const ConfNative *native, const ConfNode *node, GError **error)
+{
+    gboolean none = FALSE;
+
+    if (node->kind == CONF_NODE_STRING)
+        none = !*node->text || g_str_equal(node->text, "none");
+    else if (node->kind == CONF_NODE_LIST)
+        none = node->items->len == 0;
+    return none || bad_value(native, node, error,
+                             "xlvirtd cannot enforce this yet, and will not run as if it did; "
+                             "remove it, and let unix_sock_group and unix_sock_rw_perms say who "
+                             "may connect");
+}
+
+static gboolean
+set_key(LvdConfig *config, const Key *key, const ConfNative *native, const ConfNode *node,
+        GError **error)
+{
+    void *field = G_STRUCT_MEMBER_P(config, key->offset);
+
+    switch (key->type) {
+    case KEY_STRING:
+        return set_string(native, node, field, error);
+    case KEY_NUMBER:
+    case KEY_SIGNED:
+        return set_number(key, native, node, field, error);
+    case KEY_MODE:
+        return set_mode(native, node, field, error);
+    case KEY_NONE_ONLY:
+        return check_none(native, node, error);
+    case KEY_UNUSED:
+        break;
+    }
+    g_info("%s:%u:%u: %s has no effect in xlvirtd", native->file, node->line, node->column,
+           node->key);
+    return TRUE;
+}
+
+static const Key *
+find_key(const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (g_str_equal(keys[i].name, name))
+            return &keys[i];
+    }
+    return NULL;
+}
+
+/* What no single value shows. */
+static gboolean
+check_whole(const LvdConfig *config, const char *path, GError **error)
+{
+    if (config->engine &&
+        (g_str_equal(config->engine, "auto") || g_str_equal(config->engine, "libxl") ||
+         g_str_equal(config->engine, "sim")))
+        return TRUE;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                "%s: engine: must be \"auto\", \"libxl\" or \"sim\"", path);
+    return FALSE;
+}
+
+/* A file of reasonable size, and a file: no pipe, nothing that never ends. */
+static gboolean
+read_file(const char *path, char **ret_text, gsize *ret_length, GError **error)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: not a configuration file: %s",
+                    path, S_ISREG(st.st_mode) ? "larger than 1 MiB" : "not a regular file");
+        return FALSE;
+    }
+    return g_file_get_contents(path, ret_text, ret_length, error);
+}
+
+gboolean
+lvd_config_load(LvdConfig *config, const char *path, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GPtrArray) natives = NULL;
+    const ConfNative *native;
+    gsize length;
+
+    if (!read_file(path, &text, &length, error))
+        return FALSE;
+    natives = conf_native_parse(CONF_FORMAT_XL, text, length, path, NULL, error);
+    if (!natives)
+        return FALSE;
+    native = g_ptr_array_index(natives, 0);
+    for (guint i = 0; i < native->root->items->len; i++) {
+        const ConfNode *node = g_ptr_array_index(native->root->items, i);
+        const Key *key = find_key(node->key);
+
+        if (!key)
+            g_warning("%s:%u:%u: unknown key \"%s\": no effect", path, node->line, node->column,
+                      node->key);
+        else if (!set_key(config, key, native, node, error))
+            return FALSE;
+    }
+    return check_whole(config, path, error);
+}

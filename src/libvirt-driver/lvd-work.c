@@ -1,2 +1,190 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "lvd.h"
+/*
+ * The pool. Ordinary workers take any job, the oldest first; priority workers only high ones, which
+ * never wait for a guest. So however many guests are stuck, list, lookup and close go on.
+ *
+ * A job goes straight into the hands of an idle worker, the one that slept least: its stack and
+ * its scratch are still in the cache, and nobody is woken in vain.
+ */
+#include "lvd-transport.h"
+
+typedef struct Worker Worker;
+struct Worker {
+    LvdWork *work;
+    GThread *thread;
+    gboolean priority; /* immutable */
+    Worker *next_idle; /* [lock] */
+    LvdJob *job;       /* [lock] handed over */
+    GCond wake;
+};
+
+typedef struct Queue {
+    LvdJob *head, **tail;
+} Queue;
+
+struct LvdWork {
+    LvdWorkFunc func;  /* immutable */
+    guint max_workers; /* immutable */
+    GMutex lock;
+    Queue high, low;              /* [lock] */
+    guint64 next_number;          /* [lock] */
+    Worker *idle, *idle_priority; /* [lock] stacks */
+    guint n_workers;              /* [lock] ordinary ones */
+    gboolean stopping;            /* [lock] */
+    gboolean complained;          /* [lock] about a thread that could not be made */
+    GPtrArray *workers;           /* [lock] all of them */
+};
+
+static void
+queue_push(Queue *queue, LvdJob *job)
+{
+    job->next = NULL;
+    *queue->tail = job;
+    queue->tail = &job->next;
+}
+
+static LvdJob *
+queue_pop(Queue *queue)
+{
+    LvdJob *job = queue->head;
+
+    queue->head = job->next;
+    if (!queue->head)
+        queue->tail = &queue->head;
+    return job;
+}
+
+static LvdJob *
+take_locked(LvdWork *work, gboolean priority)
+{
+    if (priority)
+        return work->high.head ? queue_pop(&work->high) : NULL;
+    if (!work->low.head)
+        return work->high.head ? queue_pop(&work->high) : NULL;
+    if (work->high.head && work->high.head->number < work->low.head->number)
+        return queue_pop(&work->high);
+    return queue_pop(&work->low);
+}
+
+/* The next job of a worker that has nothing; NULL at the end. */
+static LvdJob *
+wait_locked(Worker *worker)
+{
+    LvdWork *work = worker->work;
+    LvdJob *job = take_locked(work, worker->priority);
+    Worker **stack = worker->priority ? &work->idle_priority : &work->idle;
+
+    if (job || work->stopping)
+        return job;
+    worker->next_idle = *stack;
+    *stack = worker;
+    while (!worker->job && !work->stopping)
+        g_cond_wait(&worker->wake, &work->lock);
+    return g_steal_pointer(&worker->job);
+}
+
+static gpointer
+worker_main(gpointer data)
+{
+    Worker *worker = data;
+    LvdWork *work = worker->work;
+    g_autofree guint8 *scratch = g_malloc(LVD_SCRATCH_SIZE);
+    LvdJob *job;
+
+    g_mutex_lock(&work->lock);
+    while ((job = wait_locked(worker))) {
+        g_mutex_unlock(&work->lock);
+        work->func(job, scratch);
+        g_mutex_lock(&work->lock);
+    }
+    g_mutex_unlock(&work->lock);
+    return NULL;
+}
+
+/* FALSE: the system has no thread left for us. */
+static gboolean
+add_worker_locked(LvdWork *work, gboolean priority)
+{
+    g_autoptr(GError) error = NULL;
+    Worker *worker = g_new0(Worker, 1);
+
+    worker->work = work;
+    worker->priority = priority;
+    g_cond_init(&worker->wake);
+    worker->thread = g_thread_try_new(priority ? "lvd-prio" : "lvd-work", worker_main, worker,
+                                      &error);
+    if (!worker->thread) {
+        if (!work->complained)
+            g_warning("cannot start a worker thread: %s", error->message);
+        work->complained = TRUE;
+        g_cond_clear(&worker->wake);
+        g_free(worker);
+        return FALSE;
+    }
+    g_ptr_array_add(work->workers, worker);
+    if (!priority)
+        work->n_workers++;
+    return TRUE;
+}
+
+LvdWork *
+lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func)
+{
+    LvdWork *work = g_new0(LvdWork, 1);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+
+    work->func = func;
+    work->max_workers = MAX(MAX(min_workers, max_workers), 1);
+    work->high.tail = &work->high.head;
+    work->low.tail = &work->low.head;
+    work->workers = g_ptr_array_new();
+    g_mutex_init(&work->lock);
+    locker = g_mutex_locker_new(&work->lock);
+    for (guint i = 0; i < MAX(min_workers, 1); i++)
+        add_worker_locked(work, FALSE);
+    for (guint i = 0; i < prio_workers; i++)
+        add_worker_locked(work, TRUE);
+    return work;
+}
+
+void
+lvd_work_push(LvdWork *work, LvdJob *job, gboolean high)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&work->lock);
+    Worker **stack = work->idle || !high ? &work->idle : &work->idle_priority;
+    Worker *worker = *stack;
+
+    job->number = work->next_number++;
+    if (worker) {
+        *stack = worker->next_idle;
+        worker->job = job;
+        g_cond_signal(&worker->wake);
+        return;
+    }
+    queue_push(high ? &work->high : &work->low, job);
+    if (work->n_workers < work->max_workers)
+        add_worker_locked(work, FALSE);
+}
+
+void
+lvd_work_free(LvdWork *work)
+{
+    if (!work)
+        return;
+    g_mutex_lock(&work->lock);
+    work->stopping = TRUE;
+    for (guint i = 0; i < work->workers->len; i++)
+        g_cond_signal(&((Worker *)g_ptr_array_index(work->workers, i))->wake);
+    g_mutex_unlock(&work->lock);
+    /* Nobody pushes any more, so the array stays as it is. */
+    for (guint i = 0; i < work->workers->len; i++) {
+        Worker *worker = g_ptr_array_index(work->workers, i);
+
+        g_thread_join(worker->thread);
+        g_cond_clear(&worker->wake);
+        g_free(worker);
+    }
+    g_ptr_array_unref(work->workers);
+    g_mutex_clear(&work->lock);
+    g_free(work);
+}

@@ -89,7 +89,8 @@ void lvd_client_send_message(LvdClient *client, int proc, xdrproc_t xdr, const v
 
 LvdSession *lvd_session_new(LvdClient *client,
                             HvHost *host); /* client connected; client not reffed */
-/* Connection is gone; no send_message after this returns. Called on the I/O thread. */
+/* Connection is gone and its last call has ended; no send_message after this returns. Called on the
+ * I/O thread. Between the two, what is sent is dropped. */
 void lvd_session_free(LvdSession *session);
 /* After the reply of a call was queued for sending: a session releases the events that a
  * registration in that call held back. */
@@ -115,7 +116,7 @@ void lvd_error_fill(const GError *error, lvd_error *ret_error);
 typedef struct LvdConfig {
     char *root;
     char *engine;
-    char *unix_sock_dir; /* root/run/libvirt */
+    char *unix_sock_dir; /* below root; NULL = /run/libvirt */
     char *unix_sock_group;
     unsigned unix_sock_ro_perms, unix_sock_rw_perms;
     unsigned max_clients, max_queued_clients, max_anonymous_clients;
@@ -138,9 +139,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
 
 /* ---- the server (transport) ---- */
 
+/* All in the thread whose thread-default main context then is the I/O loop. `host` outlives it. */
 LvdServer *lvd_server_new(const LvdConfig *config, HvHost *host);
 gboolean lvd_server_listen(LvdServer *server, GError **error); /* both sockets, or systemd's */
-void lvd_server_stop(LvdServer *server); /* unlinks the sockets, closes clients */
+/* Unlinks the sockets, closes clients, drops the calls that wait. Those that run go on. */
+void lvd_server_stop(LvdServer *server);
+/* Waits for them: end what they wait for first (hv_host_stop()). */
 void lvd_server_free(LvdServer *server);
 
 G_END_DECLS
