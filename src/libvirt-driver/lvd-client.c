@@ -667,8 +667,9 @@ resume_post(gpointer data)
         client->stopped = FALSE;
         if (client->in_len > 0)
             parse_in(client);
-        /* parse() looks only where there is input */
-        if (!client->dead && !must_stop(client)) {
+        /* parse() looks only where there is input. What it stopped at stays stopped, though the
+         * reason may be gone by now: another resume is on its way then. */
+        if (!client->dead && !client->stopped && !must_stop(client)) {
             g_mutex_lock(&client->lock);
             set_events_locked(client, client->events | EPOLLIN);
             g_mutex_unlock(&client->lock);
