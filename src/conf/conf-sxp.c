@@ -1,2 +1,499 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The reader of S-expressions as xend writes them: config.sxp, `xm list --long`, `xm create -F`.
+ *
+ * Bytes go through one loop with a stack of its own for the open lists, so that the input's depth
+ * is a number that is checked and never the C stack. Where xend's own reader would drop or split
+ * text that stands unquoted ('#', quotes and other brackets inside a word), the word is kept whole:
+ * xend quotes such words when it writes, so who left them bare meant the text.
+ */
 #include "conf-private.h"
+
+#include <string.h>
+
+/* A list in memory takes up to a quarter KiB where it took two bytes of text. Three times the
+ * domains that one xend host ever had stay far below. */
+#define SXP_MAX_NODES (1u << 20)
+
+typedef struct SxpOpen {
+    ConfNode *node;        /* owned until it is closed */
+    unsigned line, column; /* of the '(' */
+    bool headed;           /* something stood behind the '(': no head any more */
+} SxpOpen;
+
+typedef struct SxpReader {
+    const char *file;
+    const char *text;
+    gsize len, pos;
+    unsigned line, column; /* of text[pos]; columns count characters */
+    unsigned n_nodes;
+    bool truncated; /* the text broke off here: */
+    unsigned break_line, break_column;
+    GArray *open;       /* SxpOpen, outermost first */
+    GPtrArray *domains; /* ConfNative */
+    GPtrArray *strays;  /* ConfNote: what stands between the domains */
+} SxpReader;
+
+static void
+open_clear(gpointer data)
+{
+    conf_node_free(((SxpOpen *)data)->node);
+}
+
+static void
+stray_free(gpointer data)
+{
+    g_free(((ConfNote *)data)->text);
+    g_free(data);
+}
+
+static void
+reader_clear(SxpReader *in)
+{
+    g_clear_pointer(&in->open, g_array_unref);
+    g_clear_pointer(&in->domains, g_ptr_array_unref);
+    g_clear_pointer(&in->strays, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SxpReader, reader_clear)
+
+static G_GNUC_PRINTF(6, 7) gboolean fail(const SxpReader *in, unsigned line, unsigned column,
+                                         ConfError code, GError **error, const char *format, ...)
+{
+    g_autofree char *reason = NULL;
+    va_list args;
+
+    va_start(args, format);
+    reason = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, CONF_ERROR, (int)code, "%s:%u:%u: %s", in->file, line, column, reason);
+    return FALSE;
+}
+
+static G_GNUC_PRINTF(5, 6) gboolean break_off(SxpReader *in, unsigned line, unsigned column,
+                                              GError **error, const char *format, ...)
+{
+    g_autofree char *reason = NULL;
+    va_list args;
+
+    va_start(args, format);
+    reason = g_strdup_vprintf(format, args);
+    va_end(args);
+    in->truncated = true;
+    in->break_line = line;
+    in->break_column = column;
+    return fail(in, line, column, CONF_ERROR_SYNTAX, error, "%s", reason);
+}
+
+static void
+advance(SxpReader *in)
+{
+    unsigned char c = (unsigned char)in->text[in->pos++];
+
+    if (c == '\n') {
+        in->line++;
+        in->column = 1;
+    } else if ((c & 0xc0) != 0x80) {
+        in->column++;
+    }
+    /* Behind the first byte of a character of several bytes come bytes that are no column. */
+    while (in->pos < in->len && ((unsigned char)in->text[in->pos] & 0xc0) == 0x80)
+        in->pos++;
+}
+
+static bool
+is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+/* ---- atoms ---- */
+
+/* Decimal with leading zeros (Python's int() takes them as such), hexadecimal with 0x. */
+static bool
+as_integer(const char *text, gint64 *ret_number)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+    bool hex = digits == text && g_ascii_strncasecmp(digits, "0x", 2) == 0;
+    const char *p = hex ? digits + 2 : digits;
+
+    if (*p == '\0')
+        return false;
+    for (; *p != '\0'; p++) {
+        if (hex ? !g_ascii_isxdigit(*p) : !g_ascii_isdigit(*p))
+            return false;
+    }
+    return g_ascii_string_to_signed(hex ? digits + 2 : text, hex ? 16 : 10, G_MININT64, G_MAXINT64,
+                                    ret_number, NULL);
+}
+
+static bool
+as_real(const char *text, double *ret_real)
+{
+    char *end = NULL;
+
+    /* Not what strtod() also takes: "inf", "nan", hexadecimal. */
+    if (*text == '\0' || strspn(text, "+-.0123456789eE") != strlen(text) ||
+        strpbrk(text, "0123456789") == NULL)
+        return false;
+    *ret_real = g_ascii_strtod(text, &end);
+    return *end == '\0';
+}
+
+static ConfNode *
+atom_new(const char *text, bool quoted, unsigned line, unsigned column)
+{
+    ConfNode *node = conf_node_new(CONF_NODE_STRING, NULL, line, column);
+
+    node->text = g_strdup(text);
+    if (!quoted && as_integer(text, &node->number)) {
+        node->kind = CONF_NODE_INT;
+        node->real = (double)node->number;
+    } else if (!quoted && as_real(text, &node->real)) {
+        node->kind = CONF_NODE_FLOAT;
+    }
+    return node;
+}
+
+/* Takes `atom`. */
+static gboolean
+add_atom(SxpReader *in, ConfNode *atom, GError **error)
+{
+    g_autoptr(ConfNode) owned = atom;
+    SxpOpen *list;
+
+    if (in->open->len == 0) {
+        ConfNote *stray = g_new0(ConfNote, 1);
+
+        stray->line = atom->line;
+        stray->column = atom->column;
+        stray->text = g_strdup_printf("the word '%.40s' stands outside of every list", atom->text);
+        g_ptr_array_add(in->strays, stray);
+    }
+    if (++in->n_nodes > SXP_MAX_NODES)
+        return fail(in, atom->line, atom->column, CONF_ERROR_LIMIT, error,
+                    "more than %u words and lists in one file", SXP_MAX_NODES);
+    if (in->open->len == 0)
+        return TRUE;
+
+    list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
+    if (!list->headed) {
+        list->headed = true;
+        list->node->key = g_strdup(atom->text);
+        list->node->line = atom->line;
+        list->node->column = atom->column;
+        return TRUE;
+    }
+    g_ptr_array_add(list->node->items, g_steal_pointer(&owned));
+    return TRUE;
+}
+
+/* domXML can say no control characters, and the model holds UTF-8 only. */
+static gboolean
+check_text(SxpReader *in, const GString *text, unsigned line, unsigned column, GError **error)
+{
+    if (!g_utf8_validate(text->str, (gssize)text->len, NULL))
+        return fail(in, line, column, CONF_ERROR_SYNTAX, error,
+                    "a word that is not UTF-8; convert the file first, for example with "
+                    "'iconv -f ISO-8859-1 -t UTF-8'");
+    for (gsize i = 0; i < text->len; i++) {
+        if (g_ascii_iscntrl(text->str[i]) && !is_space(text->str[i]))
+            return fail(in, line, column, CONF_ERROR_SYNTAX, error,
+                        "a control character (byte 0x%02x) in a word",
+                        (unsigned)(unsigned char)text->str[i]);
+    }
+    return TRUE;
+}
+
+static gboolean
+read_bare(SxpReader *in, GError **error)
+{
+    unsigned line = in->line, column = in->column;
+    gsize start = in->pos;
+
+    while (in->pos < in->len && !is_space(in->text[in->pos]) && in->text[in->pos] != '(' &&
+           in->text[in->pos] != ')')
+        advance(in);
+
+    g_autoptr(GString) word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
+
+    if (!check_text(in, word, line, column, error))
+        return FALSE;
+    return add_atom(in, atom_new(word->str, false, line, column), error);
+}
+
+/* One escape, in->pos behind the backslash. What is no escape keeps its backslash, as in Python. */
+static void
+read_escape(SxpReader *in, GString *word)
+{
+    static const char names[] = "abtnvfr\\'\"";
+    static const char values[] = "\a\b\t\n\v\f\r\\'\"";
+    char c = in->text[in->pos];
+    const char *name = c != '\0' ? strchr(names, c) : NULL;
+    unsigned base = c == 'x' ? 16 : 8, most = c == 'x' ? 2 : 3, value = 0, count = 0;
+    gsize p = in->pos + (c == 'x');
+
+    if (name != NULL) {
+        g_string_append_c(word, values[name - names]);
+        advance(in);
+        return;
+    }
+    for (; count < most && p < in->len && g_ascii_isxdigit(in->text[p]); count++, p++) {
+        unsigned digit = (unsigned)g_ascii_xdigit_value(in->text[p]);
+
+        if (digit >= base)
+            break;
+        value = value * base + digit;
+    }
+    if (count == 0) {
+        g_string_append_c(word, '\\');
+        return;
+    }
+    g_string_append_c(word, (char)value);
+    while (in->pos < p)
+        advance(in);
+}
+
+static gboolean
+read_quoted(SxpReader *in, GError **error)
+{
+    unsigned line = in->line, column = in->column;
+    g_autoptr(GString) word = g_string_new(NULL);
+    char quote = in->text[in->pos];
+
+    advance(in);
+    while (in->pos < in->len && in->text[in->pos] != quote) {
+        gsize start = in->pos;
+
+        advance(in);
+        if (in->text[start] == '\\' && in->pos < in->len)
+            read_escape(in, word);
+        else
+            g_string_append_len(word, in->text + start, (gssize)(in->pos - start));
+    }
+    if (in->pos >= in->len)
+        return break_off(in, line, column, error,
+                         "the string opened here is never closed; the file looks truncated");
+    advance(in);
+    if (!check_text(in, word, line, column, error))
+        return FALSE;
+    return add_atom(in, atom_new(word->str, true, line, column), error);
+}
+
+/* ---- lists ---- */
+
+static gboolean
+open_list(SxpReader *in, GError **error)
+{
+    SxpOpen list = { NULL, in->line, in->column, false };
+
+    if (in->open->len >= CONF_MAX_DEPTH)
+        return fail(in, in->line, in->column, CONF_ERROR_LIMIT, error,
+                    "more than %d lists inside each other", CONF_MAX_DEPTH);
+    if (++in->n_nodes > SXP_MAX_NODES)
+        return fail(in, in->line, in->column, CONF_ERROR_LIMIT, error,
+                    "more than %u words and lists in one file", SXP_MAX_NODES);
+    if (in->open->len > 0)
+        g_array_index(in->open, SxpOpen, in->open->len - 1).headed = true;
+    list.node = conf_node_new(CONF_NODE_LIST, NULL, in->line, in->column);
+    g_array_append_val(in->open, list);
+    advance(in);
+    return TRUE;
+}
+
+/* (key) is NONE, (key scalar) the scalar itself, anything else with a head a GROUP. */
+static void
+settle_kind(ConfNode *node)
+{
+    ConfNode *only = node->items->len == 1 ? node->items->pdata[0] : NULL;
+
+    if (node->items->len > 0) {
+        const ConfNode *first = node->items->pdata[0];
+
+        node->value_line = first->line;
+        node->value_column = first->column;
+    }
+    if (node->key == NULL)
+        return;
+    node->kind = CONF_NODE_GROUP;
+    if (only != NULL && (only->key != NULL || only->items != NULL))
+        return;
+    if (only != NULL) {
+        node->kind = only->kind;
+        node->text = g_steal_pointer(&only->text);
+        node->number = only->number;
+        node->real = only->real;
+        g_clear_pointer(&node->items, g_ptr_array_unref);
+    } else if (node->items->len == 0) {
+        node->kind = CONF_NODE_NONE;
+        node->value_line = node->line;
+        node->value_column = node->column;
+        g_clear_pointer(&node->items, g_ptr_array_unref);
+    }
+}
+
+/* The root of a native tree is a group, whatever stands in it. */
+static void
+add_domain(SxpReader *in, ConfNode *node)
+{
+    ConfNative *native = conf_native_new(CONF_FORMAT_SXP, in->file);
+
+    conf_node_free(native->root);
+    node->kind = CONF_NODE_GROUP;
+    native->root = node;
+    g_ptr_array_add(in->domains, native);
+}
+
+static void
+add_stray_list(SxpReader *in, const SxpOpen *list)
+{
+    ConfNote *stray = g_new0(ConfNote, 1);
+
+    stray->line = list->line;
+    stray->column = list->column;
+    stray->text = g_strdup_printf("(%.40s ...) is no (domain ...)",
+                                  list->node->key != NULL ? list->node->key : "");
+    g_ptr_array_add(in->strays, stray);
+}
+
+static gboolean
+close_list(SxpReader *in, GError **error)
+{
+    SxpOpen list;
+
+    if (in->open->len == 0)
+        return fail(in, in->line, in->column, CONF_ERROR_SYNTAX, error,
+                    "')' without a '(' before it");
+    list = g_array_index(in->open, SxpOpen, in->open->len - 1);
+    /* From here on the node is the parent's or the domain's. */
+    g_array_index(in->open, SxpOpen, in->open->len - 1).node = NULL;
+    g_array_set_size(in->open, in->open->len - 1);
+    advance(in);
+
+    if (in->open->len > 0) {
+        settle_kind(list.node);
+        g_ptr_array_add(g_array_index(in->open, SxpOpen, in->open->len - 1).node->items, list.node);
+    } else if (g_strcmp0(list.node->key, "domain") == 0 || g_strcmp0(list.node->key, "vm") == 0) {
+        add_domain(in, list.node);
+    } else {
+        add_stray_list(in, &list);
+        conf_node_free(list.node);
+    }
+    return TRUE;
+}
+
+/* ---- the whole text ---- */
+
+static gboolean
+read_all(SxpReader *in, GError **error)
+{
+    while (in->pos < in->len) {
+        char c = in->text[in->pos];
+        gboolean ok = TRUE;
+
+        if (is_space(c)) {
+            advance(in);
+        } else if (c == '#') {
+            while (in->pos < in->len && in->text[in->pos] != '\n')
+                advance(in);
+        } else if (c == '(') {
+            ok = open_list(in, error);
+        } else if (c == ')') {
+            ok = close_list(in, error);
+        } else if (c == '\'' || c == '"') {
+            ok = read_quoted(in, error);
+        } else {
+            ok = read_bare(in, error);
+        }
+        if (!ok)
+            return FALSE;
+    }
+    if (in->open->len == 0)
+        return TRUE;
+
+    /* The innermost list is where the text broke off; the outermost says what is incomplete. */
+    const SxpOpen *last = &g_array_index(in->open, SxpOpen, in->open->len - 1);
+    const SxpOpen *first = &g_array_index(in->open, SxpOpen, 0);
+
+    if (first == last)
+        return break_off(in, last->line, last->column, error,
+                         "'(' opened here is never closed; the file looks truncated");
+    return break_off(in, last->line, last->column, error,
+                     "'(' opened here is never closed; the file looks truncated, "
+                     "in the (%.40s ...) that begins at line %u",
+                     first->node->key != NULL ? first->node->key : "", first->line);
+}
+
+/* Strays beside domains are reported with the domain before them. */
+static void
+note_strays(SxpReader *in)
+{
+    ConfNative *last = in->domains->pdata[in->domains->len - 1];
+
+    for (guint i = 0; i < in->strays->len; i++) {
+        const ConfNote *stray = in->strays->pdata[i];
+
+        conf_native_add_note(last, stray->line, stray->column, "%s", stray->text);
+    }
+}
+
+static gboolean
+refuse(const SxpReader *in, GError **error)
+{
+    const ConfNote *stray = in->strays->len > 0 ? in->strays->pdata[0] : NULL;
+
+    if (stray == NULL)
+        return fail(in, 1, 1, CONF_ERROR_SYNTAX, error, "no (domain ...) in it: the file is empty");
+    /* xend-config.sxp lies beside the domains on every old host. */
+    if (memmem(in->text, in->len, "xend-", 5) != NULL ||
+        memmem(in->text, in->len, "(vif-script", 11) != NULL)
+        return fail(in, stray->line, stray->column, CONF_ERROR_SYNTAX, error,
+                    "no (domain ...) in it: this looks like the configuration of xend itself "
+                    "(xend-config.sxp), which describes no domain");
+    return fail(in, stray->line, stray->column, CONF_ERROR_SYNTAX, error,
+                "no (domain ...) in it: %s", stray->text);
+}
+
+/* A text that breaks off costs what is incomplete, not the domains before it; but the break is
+ * named either way. Any other error costs the whole text, since it is not known what it broke. */
+static gboolean
+rescue(const SxpReader *in, GError **inner, GError **error)
+{
+    g_autofree char *place = NULL;
+    const char *reason = (*inner)->message;
+    ConfNative *last;
+
+    if (!in->truncated || in->domains->len == 0) {
+        g_propagate_error(error, g_steal_pointer(inner));
+        return FALSE;
+    }
+    place = g_strdup_printf("%s:%u:%u: ", in->file, in->break_line, in->break_column);
+    if (g_str_has_prefix(reason, place))
+        reason += strlen(place);
+    last = in->domains->pdata[in->domains->len - 1];
+    conf_native_add_note(last, in->break_line, in->break_column, "%s", reason);
+    g_clear_error(inner);
+    return TRUE;
+}
+
+GPtrArray *
+conf_sxp_parse(const char *text, gsize len, const char *file, GError **error)
+{
+    g_autoptr(GError) inner = NULL;
+    g_auto(SxpReader) in = { .file = file, .text = text, .len = len, .line = 1, .column = 1 };
+
+    in.open = g_array_new(FALSE, FALSE, sizeof(SxpOpen));
+    g_array_set_clear_func(in.open, open_clear);
+    in.domains = g_ptr_array_new_with_free_func((GDestroyNotify)conf_native_free);
+    in.strays = g_ptr_array_new_with_free_func(stray_free);
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        in.pos = 3;
+
+    if (!read_all(&in, &inner) && !rescue(&in, &inner, error))
+        return NULL;
+    if (in.domains->len == 0) {
+        refuse(&in, error);
+        return NULL;
+    }
+    note_strays(&in);
+    return g_steal_pointer(&in.domains);
+}
