@@ -17,20 +17,23 @@
     {                                                                                              \
         .path = row_path                                                                           \
     }
-#define SCHEMA(short_name, element)                                                                \
-    const ConfSchema conf_schema_##short_name = {                                                  \
-        .name = element,                                                                           \
-        .size = sizeof(THIS),                                                                      \
-        .rows = short_name##_rows,                                                                 \
-        .n_rows = G_N_ELEMENTS(short_name##_rows),                                                 \
-        .free = conf_schema_free_##short_name,                                                     \
+#define CONSTANT(row_path, value)                                                                  \
+    {                                                                                              \
+        .path = row_path, .kind = CONF_FIELD_CONSTANT, .constant = value                           \
     }
+#define SCHEMA(short_name, element, ...)                                                           \
+    G_STATIC_ASSERT(G_N_ELEMENTS(short_name##_rows) <= CONF_MAX_ROWS);                             \
+    const ConfSchema conf_schema_##short_name = { .name = element,                                 \
+                                                  .size = sizeof(THIS),                            \
+                                                  .rows = short_name##_rows,                       \
+                                                  .n_rows = G_N_ELEMENTS(short_name##_rows),       \
+                                                  .free = conf_schema_free_##short_name,           \
+                                                  __VA_ARGS__ }
 
-/* What ends every device: libvirt writes these three in this order, then what is left. */
+/* What ends every device: libvirt writes them in this order. */
 #define DEVICE_ROWS                                                                                \
-    ROW("boot@order", dev.boot_order), PLACE("boot"),                                              \
-        ROW("alias@name", dev.alias, .live = alias_is_live), PLACE("rom"), PLACE("acpi"),          \
-        SUB("address", dev.address, address), ROW("#rest", dev.extra)
+    ROW("boot@order", dev.boot_order), ROW("alias@name", dev.alias, .live = alias_is_live),        \
+        PLACE("rom"), PLACE("acpi"), SUB("address", dev.address, address), ROW("#rest", dev.extra)
 
 /* ---- words ---- */
 
@@ -90,27 +93,6 @@ static const ConfName disk_device_names[] = {
     { "lun", CONF_DISK_DEVICE_LUN },
     { NULL },
 };
-
-const char *
-conf_name_of(const ConfName *names, unsigned value)
-{
-    for (; names->name; names++)
-        if (names->value == value)
-            return names->name;
-    return NULL;
-}
-
-bool
-conf_name_find(const ConfName *names, const char *name, unsigned *ret_value)
-{
-    for (; names->name; names++) {
-        if (strcmp(names->name, name) == 0) {
-            *ret_value = names->value;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- conditions ---- */
 
@@ -197,6 +179,46 @@ static bool
 graphics_is_autoport(const void *owner)
 {
     return g_strcmp0(((const ConfGraphics *)owner)->autoport, "yes") == 0;
+}
+
+/* ---- hooks ---- */
+
+static char *
+parse_mac(const char *text, GError **error)
+{
+    char *mac = conf_mac_canonical(text);
+
+    if (!mac)
+        g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID, "unable to parse mac address '%.64s'",
+                    text);
+    return mac;
+}
+
+/* An autoport's number belongs to the running domain; libvirt writes -1 in its place for VNC. */
+static char *
+format_graphics_port(const void *owner, unsigned flags)
+{
+    const ConfGraphics *graphics = owner;
+    bool automatic = graphics_is_autoport(owner);
+    bool known = graphics->port.set && graphics->port.value >= 0;
+
+    if (known && !(automatic && (flags & CONF_XML_INACTIVE)))
+        return g_strdup_printf("%" G_GINT64_FORMAT, graphics->port.value);
+    return (automatic || graphics->port.set) && g_strcmp0(graphics->type, "vnc") == 0
+               ? g_strdup("-1")
+               : NULL;
+}
+
+/* UDP has two: where it sends to, and where it listens. */
+static const char *
+chardev_branch(const void *owner, const char *name, const char *mode)
+{
+    const ConfChardev *chr = owner;
+
+    if (strcmp(name, "source") == 0 && g_strcmp0(chr->type, "udp") == 0 &&
+        g_strcmp0(mode, "bind") == 0)
+        return "source.bind";
+    return NULL;
 }
 
 /* ---- parts ---- */
@@ -339,7 +361,7 @@ SCHEMA(acpi_table, "table");
 
 #define THIS ConfBoot
 static const ConfRow boot_rows[] = {
-    ENUM("@dev", dev, boot_dev, .flags = CONF_ROW_REQUIRED),
+    ENUM("@dev", dev, boot_dev, .flags = CONF_ROW_REQUIRED, .wrong = "unknown boot device"),
 };
 SCHEMA(boot, "boot");
 #undef THIS
@@ -347,9 +369,9 @@ SCHEMA(boot, "boot");
 #define THIS ConfOs
 static const ConfRow os_rows[] = {
     ROW("@firmware", firmware),
-    ENUM("type@arch", arch, arch),
+    ENUM("type@arch", arch, arch, .wrong = "unknown architecture"),
     ROW("type@machine", machine),
-    ENUM("type", type, os_type),
+    ENUM("type", type, os_type, .wrong = "unknown OS type"),
     PLACE("firmware"),
     ROW("init", init),
     PLACE("initarg"),
@@ -474,8 +496,9 @@ SCHEMA(disk_host, "host");
 
 #define THIS ConfDisk
 static const ConfRow disk_rows[] = {
-    ENUM("@type", type, disk_type, .absent = CONF_DISK_TYPE_FILE),
-    ENUM("@device", device, disk_device, .absent = CONF_DISK_DEVICE_DISK),
+    ENUM("@type", type, disk_type, .absent = CONF_DISK_TYPE_FILE, .wrong = "unknown disk type"),
+    ENUM("@device", device, disk_device, .absent = CONF_DISK_DEVICE_DISK,
+         .wrong = "unknown disk device"),
     ROW("driver@name", driver_name),
     ROW("driver@type", driver_type),
     ROW("driver@cache", driver_cache),
@@ -485,9 +508,9 @@ static const ConfRow disk_rows[] = {
     ROW("driver#rest", driver_extra),
     PLACE("auth"),
     /* One field, three spellings: the type says which one is written, any of them is read. */
-    ROW("source@file", source, .when = disk_is_file),
-    ROW("source@dev", source, .when = disk_is_block),
-    ROW("source@dir", source, .when = disk_is_dir),
+    ROW("source@file", source, .flags = CONF_ROW_ALIAS, .when = disk_is_file),
+    ROW("source@dev", source, .flags = CONF_ROW_ALIAS, .when = disk_is_block),
+    ROW("source@dir", source, .flags = CONF_ROW_ALIAS, .when = disk_is_dir),
     ROW("source@protocol", source_protocol),
     ROW("source@name", source_name),
     ROW("source@pool", source_pool),
@@ -541,7 +564,7 @@ SCHEMA(vlan_tag, "tag");
 static const ConfRow interface_rows[] = {
     ROW("@type", type, .flags = CONF_ROW_REQUIRED),
     PLACE("@managed"),
-    ROW("mac@address", mac),
+    ROW("mac@address", mac, .parse = parse_mac),
     ROW("source@network", source_network),
     ROW("source@portgroup", source_portgroup),
     ROW("source@bridge", source_bridge),
@@ -553,6 +576,12 @@ static const ConfRow interface_rows[] = {
     SUB("vlan/tag", vlan, vlan_tag),
     ROW("virtualport@type", virtualport_type),
     ROW("virtualport#rest", virtualport_extra),
+    ROW("bandwidth/inbound@average", inbound_average),
+    ROW("bandwidth/inbound@peak", inbound_peak),
+    ROW("bandwidth/inbound@burst", inbound_burst),
+    ROW("bandwidth/outbound@average", outbound_average),
+    ROW("bandwidth/outbound@peak", outbound_peak),
+    ROW("bandwidth/outbound@burst", outbound_burst),
     SUB("ip", ips, ip),
     PLACE("route"),
     ROW("script@path", script),
@@ -564,12 +593,6 @@ static const ConfRow interface_rows[] = {
     PLACE("backend"),
     ROW("filterref@filter", filterref),
     ROW("filterref#rest", filterref_extra),
-    ROW("bandwidth/inbound@average", inbound_average),
-    ROW("bandwidth/inbound@peak", inbound_peak),
-    ROW("bandwidth/inbound@burst", inbound_burst),
-    ROW("bandwidth/outbound@average", outbound_average),
-    ROW("bandwidth/outbound@peak", outbound_peak),
-    ROW("bandwidth/outbound@burst", outbound_burst),
     PLACE("tune"),
     ROW("link@state", link_state),
     ROW("mtu@size", mtu),
@@ -583,14 +606,15 @@ SCHEMA(interface, "interface");
 static const ConfRow chardev_rows[] = {
     ROW("@type", type),
     ROW("@tty", tty, .live = always),
+    CONSTANT("source.bind@mode", "bind"),
+    ROW("source.bind@host", source2_host),
+    ROW("source.bind@service", source2_service),
     ROW("source@mode", source_mode),
     ROW("source@path", source_path),
     ROW("source@host", source_host),
     ROW("source@service", source_service),
     ROW("source@append", source_append),
     ROW("source#rest", source_extra),
-    ROW("source@host", source2_host),
-    ROW("source@service", source2_service),
     ROW("protocol@type", protocol_type),
     ROW("log@file", log_file),
     ROW("log@append", log_append),
@@ -600,7 +624,7 @@ static const ConfRow chardev_rows[] = {
     ROW("target#rest", target_extra),
     DEVICE_ROWS,
 };
-SCHEMA(chardev, "character device");
+SCHEMA(chardev, "chardev", .branch = chardev_branch);
 #undef THIS
 
 #define THIS ConfListen
@@ -614,18 +638,19 @@ SCHEMA(listen, "listen");
 #define THIS ConfGraphics
 static const ConfRow graphics_rows[] = {
     ROW("@type", type, .flags = CONF_ROW_REQUIRED),
-    ROW("@port", port, .live = graphics_is_autoport),
+    ROW("@port", port, .format = format_graphics_port),
     ROW("@tlsPort", tls_port, .live = graphics_is_autoport),
     ROW("@autoport", autoport),
     ROW("@websocket", websocket),
     ROW("@listen", listen),
     ROW("@socket", socket),
-    ROW("@keymap", keymap),
-    ROW("@passwd", passwd, .flags = CONF_ROW_SECRET),
-    ROW("@passwdValidTo", passwd_valid_to, .flags = CONF_ROW_SECRET),
     ROW("@display", display),
     ROW("@xauth", xauth),
     ROW("@fullscreen", fullscreen),
+    ROW("@keymap", keymap),
+    PLACE("@sharePolicy"),
+    ROW("@passwd", passwd, .flags = CONF_ROW_SECRET),
+    ROW("@passwdValidTo", passwd_valid_to),
     SUB("listen", listens, listen),
     PLACE("channel"),
     ROW("image@compression", image_compression),
@@ -706,9 +731,12 @@ static const ConfRow hostdev_rows[] = {
     ROW("source/address@bus", usb_bus, .when = hostdev_is_usb),
     ROW("source/address@device", usb_device, .when = hostdev_is_usb),
     ROW("source#rest", source_extra),
+    ROW("boot@order", dev.boot_order),
+    ROW("alias@name", dev.alias, .live = alias_is_live),
     ROW("rom@bar", rom_bar),
     ROW("rom@file", rom_file),
-    DEVICE_ROWS,
+    SUB("address", dev.address, address),
+    ROW("#rest", dev.extra),
 };
 SCHEMA(hostdev, "hostdev");
 #undef THIS
@@ -749,10 +777,10 @@ SCHEMA(raw_element, "device");
 
 #define THIS ConfDomain
 static const ConfRow domain_rows[] = {
-    ROW("@type", type, .flags = CONF_ROW_REQUIRED),
+    ROW("@type", type, .flags = CONF_ROW_REQUIRED, .missing = "missing domain type attribute"),
     ROW("@id", id, .live = always),
-    ROW("name", name, .flags = CONF_ROW_REQUIRED),
-    ROW("uuid", uuid),
+    ROW("name", name, .flags = CONF_ROW_REQUIRED, .missing = "missing name information"),
+    ROW("uuid", uuid, .wrong = "malformed uuid element"),
     ROW("genid", genid),
     ROW("title", title),
     ROW("description", description),
@@ -785,9 +813,9 @@ static const ConfRow domain_rows[] = {
     SUB("features", features, features),
     SUB("cpu", cpu, cpu),
     SUB("clock", clock, clock),
-    ENUM("on_poweroff", on_poweroff, action),
-    ENUM("on_reboot", on_reboot, action),
-    ENUM("on_crash", on_crash, action),
+    ENUM("on_poweroff", on_poweroff, action, .wrong = "unknown poweroff action"),
+    ENUM("on_reboot", on_reboot, action, .wrong = "unknown reboot action"),
+    ENUM("on_crash", on_crash, action, .wrong = "unknown crash action"),
     ROW("on_lockfailure", on_lockfailure),
     ENUM("pm/suspend-to-mem@enabled", pm_suspend_to_mem, yes_no),
     ENUM("pm/suspend-to-disk@enabled", pm_suspend_to_disk, yes_no),
@@ -815,6 +843,15 @@ static const ConfRow domain_rows[] = {
     PLACE("devices/hub"),
     SUB("devices/watchdog", watchdogs, watchdog),
     SUB("devices/memballoon", memballoon, memballoon),
+    PLACE("devices/rng"),
+    PLACE("devices/nvram"),
+    PLACE("devices/panic"),
+    PLACE("devices/shmem"),
+    PLACE("devices/memory"),
+    PLACE("devices/iommu"),
+    PLACE("devices/vsock"),
+    PLACE("devices/crypto"),
+    PLACE("devices/pstore"),
     SUB("devices/+", raw_devices, raw_element),
     SUB("seclabel", seclabels, seclabel),
     PLACE("keywrap"),

@@ -14,6 +14,8 @@
  *             a#inner  the children of a, serialised
  *             a#rest   what a carries that no row names (see below)
  *           The prefix "xen:" stands for the namespace CONF_XEN_NS, whatever the document calls it.
+ *           An element name with a dot, "source.bind", is one of several elements "source"; which
+ *           one, the schema's `branch` says, and CONSTANT rows tell them apart when written.
  * Order     of rows is the order that the formatter writes, which is libvirt's. A PLACE row has no
  *           field: it says where something unnamed stands among the others.
  * Rest      The string of an #rest row is the element itself with everything taken out that has a
@@ -26,23 +28,24 @@
  */
 #pragma once
 
-#include "conf-private.h"
+#include "conf-xml.h"
 
 #define CONF_XEN_NS "http://libvirt.org/schemas/domain/xen/1.0"
 
 typedef enum ConfFieldKind {
-    CONF_FIELD_PLACE,   /* none */
-    CONF_FIELD_STRING,  /* char * */
-    CONF_FIELD_UINT,    /* unsigned, or an enum when the row has names */
-    CONF_FIELD_INT,     /* int; negative = absent */
-    CONF_FIELD_KIB,     /* uint64_t KiB, with a unit= attribute beside it */
-    CONF_FIELD_OPT,     /* ConfOptInt */
-    CONF_FIELD_BOOL,    /* presence of an element */
-    CONF_FIELD_BITMAP,  /* ConfBitmap * */
-    CONF_FIELD_UUID,    /* uint8_t[16], followed by the bool that says it is set */
-    CONF_FIELD_STRUCT,  /* embedded, with a schema */
-    CONF_FIELD_POINTER, /* owned, with a schema; NULL = absent */
-    CONF_FIELD_LIST,    /* GPtrArray of owned structs, with a schema */
+    CONF_FIELD_PLACE,    /* none */
+    CONF_FIELD_CONSTANT, /* none: an attribute that its element always has */
+    CONF_FIELD_STRING,   /* char * */
+    CONF_FIELD_UINT,     /* unsigned, or an enum when the row has names */
+    CONF_FIELD_INT,      /* int; negative = absent */
+    CONF_FIELD_KIB,      /* uint64_t KiB, with a unit= attribute beside it */
+    CONF_FIELD_OPT,      /* ConfOptInt */
+    CONF_FIELD_BOOL,     /* presence of an element */
+    CONF_FIELD_BITMAP,   /* ConfBitmap * */
+    CONF_FIELD_UUID,     /* uint8_t[16], followed by the bool that says it is set */
+    CONF_FIELD_STRUCT,   /* embedded, with a schema */
+    CONF_FIELD_POINTER,  /* owned, with a schema; NULL = absent */
+    CONF_FIELD_LIST,     /* GPtrArray of owned structs, with a schema */
 } ConfFieldKind;
 
 #define CONF_KIND(field)                                                                           \
@@ -78,6 +81,7 @@ typedef enum ConfRowFlags {
     CONF_ROW_REQUIRED = 1 << 0, /* parse fails without it; 0 is formatted */
     CONF_ROW_SECRET = 1 << 1,   /* formatted only with CONF_XML_SECURE */
     CONF_ROW_BARE = 1 << 2,     /* an element without the attribute means the first name */
+    CONF_ROW_ALIAS = 1 << 3,    /* read also when `when` picks another row of the field */
 } ConfRowFlags;
 
 struct ConfRow {
@@ -89,22 +93,55 @@ struct ConfRow {
     unsigned flags;
     unsigned hex;    /* digits of a 0x number; 0: decimal */
     unsigned absent; /* formatted where an enum is absent */
+    const char *constant;
+    const char *missing; /* what libvirt says when a required one is missing, */
+    const char *wrong;   /* and when it makes no sense: "unknown OS type" */
     /* Where an attribute depends on another: which of several rows of one field is it now? */
     bool (*when)(const void *owner);
     /* What only a running domain has: CONF_XML_INACTIVE leaves it out when this says true. */
     bool (*live)(const void *owner);
-    /* What is no plain data. parse gets the text (or NULL) of the node that the path names. */
-    gboolean (*parse)(void *owner, const char *text, GError **error);
-    char *(*format)(const void *owner);
+    /* Where text is no plain copy of the field: NULL and *error when it is wrong. */
+    char *(*parse)(const char *text, GError **error);
+    /* Where the field is no plain copy of the text; NULL: nothing is written. */
+    char *(*format)(const void *owner, unsigned flags);
 };
 
 struct ConfSchema {
-    const char *name; /* for messages: "disk" */
+    const char *name; /* of its element, for messages and skeletons of a rest */
     size_t size;
     const ConfRow *rows;
     unsigned n_rows;
     GDestroyNotify free;
+    /* Which of several elements `name` is this one? NULL: there is only one. */
+    const char *(*branch)(const void *owner, const char *name, const char *mode);
 };
+
+/* The longest path and the longest table: what the walkers keep on their stack. */
+#define CONF_MAX_PATH  96
+#define CONF_MAX_ROWS  96
+#define CONF_MAX_RESTS 6
+
+/* What a table knows about one element path. */
+typedef struct ConfMatch {
+    const ConfRow *leaf; /* text, presence or struct; NULL: none */
+    bool deeper;         /* attributes or elements of it have rows */
+} ConfMatch;
+
+ConfMatch conf_schema_match(const ConfSchema *schema, const char *path);
+/* The row of "PATH@NAME" for this owner; NULL: none. */
+const ConfRow *conf_schema_attribute(const ConfSchema *schema, const void *owner, const char *path,
+                                     const char *name);
+/* The list that takes what has no row of its own below this path; NULL: none. */
+const ConfRow *conf_schema_wildcard(const ConfSchema *schema, const char *path);
+/* The #rest row that keeps what is unknown at `path`, and what of the path is left below it
+ * ("" = itself). NULL: the struct keeps none. */
+const ConfRow *conf_schema_rest(const ConfSchema *schema, const char *path, const char **ret_left);
+bool conf_row_is_rest(const ConfRow *row);
+bool conf_row_is_struct(const ConfRow *row); /* STRUCT, POINTER, LIST */
+/* What a child element is called in paths: its name, "xen:" and the branch included, after
+ * `prefix` and a slash. false: it has a foreign namespace or is too long to be known. */
+bool conf_schema_child_path(const ConfSchema *schema, const void *owner, const char *prefix,
+                            const xmlNode *child, char ret_path[CONF_MAX_PATH]);
 
 /* struct, short name, element */
 #define CONF_SCHEMAS(X)                                                                            \

@@ -94,6 +94,7 @@ fill_field(const ConfRow *row, void *field)
         conf_uuid_generate(field);
         break;
     case CONF_FIELD_PLACE:
+    case CONF_FIELD_CONSTANT:
         break;
     }
 }
@@ -102,7 +103,7 @@ static void
 fill(const ConfSchema *schema, void *owner)
 {
     for (unsigned i = 0; i < schema->n_rows; i++)
-        if (schema->rows[i].kind != CONF_FIELD_PLACE)
+        if (schema->rows[i].size)
             fill_field(&schema->rows[i], conf_row_field(&schema->rows[i], owner));
 }
 
@@ -148,7 +149,7 @@ static void
 assert_same(const ConfSchema *schema, const void *a, const void *b)
 {
     for (unsigned i = 0; i < schema->n_rows; i++)
-        if (schema->rows[i].kind != CONF_FIELD_PLACE)
+        if (schema->rows[i].size)
             assert_same_field(&schema->rows[i], conf_row_const_field(&schema->rows[i], a),
                               conf_row_const_field(&schema->rows[i], b));
 }

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ConfDomain to domXML: a tree built row by row, what is kept in a rest laid over it, printed as
+ * libvirt prints. */
+#include "conf-schema.h"
+
+#include <string.h>
+
+/* One struct that is being written. */
+typedef struct Frame {
+    unsigned flags;
+    const ConfSchema *schema;
+    const void *owner;
+    xmlNode *node;
+    GArray *made; /* Made: the elements so far, by path */
+    struct {
+        const ConfRow *row;
+        ConfXmlNode *skeleton; /* what of the rest is not yet in the tree */
+    } rests[CONF_MAX_RESTS];
+    unsigned n_rests;
+} Frame;
+
+typedef struct Made {
+    char path[CONF_MAX_PATH];
+    xmlNode *node;
+} Made;
+
+static void format_struct(const ConfSchema *schema, const void *owner, xmlNode *node,
+                          unsigned flags);
+
+/* ---- values ---- */
+
+static char *
+format_optional(const ConfRow *row, const ConfOptInt *value)
+{
+    if (!value->set)
+        return NULL;
+    if (row->hex && value->value >= 0)
+        return g_strdup_printf("0x%0*" G_GINT64_MODIFIER "x", (int)row->hex, value->value);
+    return g_strdup_printf("%" G_GINT64_FORMAT, value->value);
+}
+
+static char *
+format_unsigned(const ConfRow *row, unsigned value)
+{
+    if (row->names)
+        return g_strdup(conf_name_of(row->names, value ? value : row->absent));
+    return value || row->flags & CONF_ROW_REQUIRED ? g_strdup_printf("%u", value) : NULL;
+}
+
+static char *
+format_uuid(const ConfRow *row, const uint8_t *uuid)
+{
+    const bool *set = (const bool *)(uuid + row->size);
+    char text[37];
+
+    if (!*set)
+        return NULL;
+    conf_uuid_format(uuid, text);
+    return g_strdup(text);
+}
+
+/* Presence, for a bool, is the empty text. */
+static char *
+format_field(const ConfRow *row, const void *field)
+{
+    uint64_t kib;
+
+    switch (row->kind) {
+    case CONF_FIELD_STRING:
+        return g_strdup(*(char *const *)field);
+    case CONF_FIELD_UINT:
+        return format_unsigned(row, *(const unsigned *)field);
+    case CONF_FIELD_INT:
+        return *(const int *)field < 0 ? NULL : g_strdup_printf("%d", *(const int *)field);
+    case CONF_FIELD_KIB:
+        kib = *(const uint64_t *)field;
+        return kib ? g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)kib) : NULL;
+    case CONF_FIELD_OPT:
+        return format_optional(row, field);
+    case CONF_FIELD_BOOL:
+        return *(const bool *)field ? g_strdup("") : NULL;
+    case CONF_FIELD_BITMAP:
+        return *(ConfBitmap *const *)field ? conf_bitmap_format(*(ConfBitmap *const *)field) : NULL;
+    case CONF_FIELD_UUID:
+        return format_uuid(row, field);
+    case CONF_FIELD_PLACE:
+    case CONF_FIELD_CONSTANT:
+    case CONF_FIELD_STRUCT:
+    case CONF_FIELD_POINTER:
+    case CONF_FIELD_LIST:
+        break;
+    }
+    return NULL;
+}
+
+static char *
+format_value(const Frame *frame, const ConfRow *row)
+{
+    if (row->flags & CONF_ROW_SECRET && !(frame->flags & CONF_XML_SECURE))
+        return NULL;
+    if (row->live && frame->flags & CONF_XML_INACTIVE && row->live(frame->owner))
+        return NULL;
+    if (row->when && !row->when(frame->owner))
+        return NULL;
+    if (row->format)
+        return row->format(frame->owner, frame->flags);
+    return format_field(row, conf_row_const_field(row, frame->owner));
+}
+
+/* ---- elements ---- */
+
+/* An element of a path: "xen:" has its namespace, and a branch is not seen. */
+static xmlNode *
+add_element(xmlNode *parent, const char *name)
+{
+    g_autofree char *plain = g_strndup(name, strcspn(name, "."));
+    xmlNode *node;
+    xmlNode *root;
+    xmlNs *ns;
+
+    if (!g_str_has_prefix(plain, "xen:"))
+        return conf_xml_add(parent, plain);
+    node = conf_xml_add(parent, plain + strlen("xen:"));
+    for (root = node; root->parent; root = root->parent)
+        ;
+    ns = xmlSearchNsByHref(NULL, root, BAD_CAST CONF_XEN_NS);
+    xmlSetNs(node, ns ? ns : xmlNewNs(root, BAD_CAST CONF_XEN_NS, BAD_CAST "xen"));
+    return node;
+}
+
+static void
+set_constants(const Frame *frame, const char *path, xmlNode *node)
+{
+    size_t len = strlen(path);
+
+    for (unsigned i = 0; i < frame->schema->n_rows; i++) {
+        const ConfRow *row = &frame->schema->rows[i];
+
+        if (row->kind == CONF_FIELD_CONSTANT && strncmp(row->path, path, len) == 0 &&
+            row->path[len] == '@')
+            conf_xml_set_attribute(node, row->path + len + 1, row->constant);
+    }
+}
+
+/* The element at `path` below the struct's own, made when it is not there yet. */
+static xmlNode *
+element_at(Frame *frame, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    Made made = { 0 };
+    xmlNode *parent = frame->node;
+
+    if (!*path)
+        return frame->node;
+    for (guint i = 0; i < frame->made->len; i++)
+        if (strcmp(g_array_index(frame->made, Made, i).path, path) == 0)
+            return g_array_index(frame->made, Made, i).node;
+    g_strlcpy(made.path, path, sizeof(made.path));
+    if (slash) {
+        made.path[slash - path] = '\0';
+        parent = element_at(frame, made.path);
+        made.path[slash - path] = '/';
+    }
+    made.node = add_element(parent, slash ? slash + 1 : path);
+    g_array_append_val(frame->made, made);
+    set_constants(frame, path, made.node);
+    return made.node;
+}
+
+/* Splits "a/b@c" into "a/b" and "@c", "a/b" into "a/b" and "". */
+static const char *
+split_path(const char *path, char ret_element[CONF_MAX_PATH])
+{
+    size_t len = strcspn(path, "@#");
+
+    g_assert(len < CONF_MAX_PATH);
+    memcpy(ret_element, path, len);
+    ret_element[len] = '\0';
+    return path + len;
+}
+
+/* ---- the rest ---- */
+
+static void
+load_rests(Frame *frame)
+{
+    for (unsigned i = 0; i < frame->schema->n_rows; i++) {
+        const ConfRow *row = &frame->schema->rows[i];
+        const char *text;
+
+        if (!conf_row_is_rest(row))
+            continue;
+        text = *(char *const *)conf_row_const_field(row, frame->owner);
+        if (!text)
+            continue;
+        g_assert(frame->n_rests < CONF_MAX_RESTS);
+        frame->rests[frame->n_rests].row = row;
+        frame->rests[frame->n_rests].skeleton = conf_xml_read_element(text);
+        if (frame->rests[frame->n_rests].skeleton)
+            frame->n_rests++;
+    }
+}
+
+/* What is kept for the element at `path`; NULL: nothing. */
+static xmlNode *
+kept_at(const Frame *frame, const char *path)
+{
+    const char *left = NULL;
+    const ConfRow *row = conf_schema_rest(frame->schema, path, &left);
+    xmlNode *node = NULL;
+
+    for (unsigned i = 0; i < frame->n_rests; i++)
+        if (frame->rests[i].row == row)
+            node = frame->rests[i].skeleton;
+    while (node && *left) {
+        size_t len = strcspn(left, "/");
+        xmlNode *child = conf_xml_element(node->children);
+
+        while (child && (strncmp((const char *)child->name, left, len) != 0 || child->name[len]))
+            child = conf_xml_element(child->next);
+        node = child;
+        left += len + (left[len] == '/');
+    }
+    return node;
+}
+
+static void
+move_attribute(xmlAttr *attr, xmlNode *node)
+{
+    bool there = attr->ns ? xmlHasNsProp(node, attr->name, attr->ns->href)
+                          : xmlHasNsProp(node, attr->name, NULL);
+
+    if (!there)
+        conf_xml_copy_attribute(node, attr);
+    xmlRemoveProp(attr);
+}
+
+/* PLACE: what is kept under this name goes here. */
+static void
+format_place(Frame *frame, const char *element, const char *suffix)
+{
+    char parent[CONF_MAX_PATH];
+    const char *slash = strrchr(element, '/');
+    const char *name = slash ? slash + 1 : element;
+    xmlNode *kept, *next;
+
+    if (*suffix == '@') {
+        kept = kept_at(frame, element);
+        xmlAttr *attr = kept ? xmlHasNsProp(kept, BAD_CAST(suffix + 1), NULL) : NULL;
+
+        if (attr)
+            move_attribute(attr, element_at(frame, element));
+        return;
+    }
+    g_strlcpy(parent, element, sizeof(parent));
+    parent[slash ? slash - element : 0] = '\0';
+    kept = kept_at(frame, parent);
+    for (xmlNode *child = kept ? conf_xml_element(kept->children) : NULL; child; child = next) {
+        next = conf_xml_element(child->next);
+        if (strcmp((const char *)child->name, name) != 0)
+            continue;
+        xmlUnlinkNode(child);
+        xmlAddChild(element_at(frame, parent), child);
+    }
+}
+
+/* Lays what is kept for `path` over the element that stands there. An element that rows know is
+ * the one in the tree, any other is added whole. As deep as the rows' paths. */
+static void
+merge(Frame *frame, const char *path, xmlNode *kept)
+{
+    xmlNode *node = element_at(frame, path);
+    xmlNode *next;
+
+    while (kept->properties)
+        move_attribute(kept->properties, node);
+    for (xmlNode *child = kept->children; child; child = next) {
+        char child_path[CONF_MAX_PATH];
+        ConfMatch match = { 0 };
+
+        next = child->next;
+        if (child->type == XML_ELEMENT_NODE && !child->ns &&
+            strlen(path) + strlen((const char *)child->name) + 2 < CONF_MAX_PATH) {
+            g_snprintf(child_path, sizeof(child_path), "%s%s%s", path, *path ? "/" : "",
+                       child->name);
+            match = conf_schema_match(frame->schema, child_path);
+        }
+        if ((match.leaf && !conf_row_is_struct(match.leaf)) || match.deeper) {
+            merge(frame, child_path, child);
+        } else {
+            xmlUnlinkNode(child);
+            xmlAddChild(node, child);
+        }
+    }
+}
+
+static void
+format_rest(Frame *frame, const ConfRow *row, const char *element)
+{
+    for (unsigned i = 0; i < frame->n_rests; i++)
+        if (frame->rests[i].row == row)
+            merge(frame, element, frame->rests[i].skeleton);
+}
+
+/* ---- lists ---- */
+
+/* Is there a PLACE for members of this name? Then the wildcard leaves them out. */
+static bool
+has_place(const ConfSchema *schema, const char *container, const char *name)
+{
+    g_autofree char *path = g_strconcat(container, *container ? "/" : "", name, NULL);
+
+    for (unsigned i = 0; i < schema->n_rows; i++)
+        if (schema->rows[i].kind == CONF_FIELD_PLACE && strcmp(schema->rows[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static char *
+name_of_raw(const ConfRawElement *raw)
+{
+    const char *at = raw->xml && *raw->xml == '<' ? raw->xml + 1 : "";
+
+    return g_strndup(at, strcspn(at, " \t\r\n/>"));
+}
+
+/* Raw members called `only`; NULL: those that have no place of their own. */
+static void
+format_raw(Frame *frame, const ConfRow *row, const char *container, const char *only)
+{
+    const GPtrArray *list = *(GPtrArray *const *)conf_row_const_field(row, frame->owner);
+
+    for (guint i = 0; i < list->len; i++) {
+        const ConfRawElement *raw = list->pdata[i];
+        g_autofree char *name = name_of_raw(raw);
+        ConfXmlNode *node;
+
+        if (only ? strcmp(name, only) != 0 : has_place(frame->schema, container, name))
+            continue;
+        node = conf_xml_read_element(raw->xml);
+        if (node)
+            xmlAddChild(element_at(frame, container), node);
+    }
+}
+
+static void
+format_list(Frame *frame, const ConfRow *row, const char *container, const char *name)
+{
+    const GPtrArray *list = *(GPtrArray *const *)conf_row_const_field(row, frame->owner);
+
+    for (guint i = 0; i < list->len; i++) {
+        g_autofree char *own = NULL;
+
+        /* A wildcard's members say themselves what they are called. */
+        if (strcmp(name, "+") == 0)
+            own = conf_xml_clean(
+                *(char *const *)conf_row_const_field(row->schema->rows, list->pdata[i]));
+        if (own && xmlValidateNCName(BAD_CAST own, 0) != 0)
+            continue;
+        format_struct(row->schema, list->pdata[i],
+                      add_element(element_at(frame, container), own ? own : name), frame->flags);
+    }
+}
+
+/* ---- rows ---- */
+
+static void
+format_sub_struct(Frame *frame, const ConfRow *row, const char *element)
+{
+    const void *field = conf_row_const_field(row, frame->owner);
+    char container[CONF_MAX_PATH];
+    const char *slash = strrchr(element, '/');
+    const char *name = slash ? slash + 1 : element;
+    xmlNode *node;
+
+    if (row->kind == CONF_FIELD_POINTER && !*(void *const *)field)
+        return;
+    g_strlcpy(container, element, sizeof(container));
+    container[slash ? slash - element : 0] = '\0';
+    if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element) {
+        format_raw(frame, row, container, NULL);
+    } else if (row->kind == CONF_FIELD_LIST) {
+        format_list(frame, row, container, name);
+    } else if (row->kind == CONF_FIELD_POINTER) {
+        format_struct(row->schema, *(void *const *)field, element_at(frame, element), frame->flags);
+    } else {
+        node = add_element(element_at(frame, container), name);
+        format_struct(row->schema, field, node, frame->flags);
+        if (!node->children && !node->properties)
+            conf_xml_node_free(node);
+    }
+}
+
+/* "metadata#inner": the user's own elements. */
+static void
+format_inner(Frame *frame, const ConfRow *row, const char *element)
+{
+    const char *inner = *(char *const *)conf_row_const_field(row, frame->owner);
+    g_autofree char *whole = NULL;
+    g_autoptr(ConfXmlNode) node = NULL;
+    xmlNode *next;
+
+    if (!inner)
+        return;
+    element_at(frame, element)->_private = (void *)conf_xml_of_user;
+    whole = g_strconcat("<inner>", inner, "</inner>", NULL);
+    node = conf_xml_read_element(whole);
+    for (xmlNode *child = node ? node->children : NULL; child; child = next) {
+        next = child->next;
+        xmlUnlinkNode(child);
+        xmlAddChild(element_at(frame, element), child);
+    }
+}
+
+static void
+format_scalar(Frame *frame, const ConfRow *row, const char *element, const char *suffix)
+{
+    g_autofree char *value = format_value(frame, row);
+    xmlNode *node;
+
+    if (!value)
+        return;
+    node = element_at(frame, element);
+    if (*suffix == '@')
+        conf_xml_set_attribute(node, suffix + 1, value);
+    else if (*suffix == '\0')
+        conf_xml_set_text(node, value);
+    if (row->kind == CONF_FIELD_KIB)
+        conf_xml_set_attribute(node, "unit", "KiB");
+}
+
+static void
+format_row(Frame *frame, const ConfRow *row)
+{
+    char element[CONF_MAX_PATH];
+    const char *suffix = split_path(row->path, element);
+    const char *slash = strrchr(element, '/');
+    const ConfRow *wild;
+
+    /* An element of which nothing but unknown things is there still has its place. */
+    if (*element && !conf_row_is_struct(row) && row->kind != CONF_FIELD_PLACE &&
+        kept_at(frame, element))
+        element_at(frame, element);
+    if (conf_row_is_rest(row)) {
+        format_rest(frame, row, element);
+    } else if (strcmp(suffix, "#inner") == 0) {
+        format_inner(frame, row, element);
+    } else if (conf_row_is_struct(row)) {
+        format_sub_struct(frame, row, element);
+    } else if (row->kind != CONF_FIELD_PLACE) {
+        format_scalar(frame, row, element, suffix);
+    } else {
+        format_place(frame, element, suffix);
+        element[slash ? slash - element : 0] = '\0';
+        wild = slash ? conf_schema_wildcard(frame->schema, element) : NULL;
+        if (wild)
+            format_raw(frame, wild, element, slash + 1);
+    }
+}
+
+static void
+format_struct(const ConfSchema *schema, const void *owner, xmlNode *node, unsigned flags)
+{
+    Frame frame = { .flags = flags, .schema = schema, .owner = owner, .node = node };
+
+    frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
+    load_rests(&frame);
+    for (unsigned i = 0; i < schema->n_rows; i++)
+        if (schema->rows[i].kind != CONF_FIELD_CONSTANT && strcmp(schema->rows[i].path, "#name"))
+            format_row(&frame, &schema->rows[i]);
+    for (unsigned i = 0; i < frame.n_rests; i++)
+        conf_xml_node_free(frame.rests[i].skeleton);
+    g_array_unref(frame.made);
+}
+
+char *
+conf_domain_format_xml(const ConfDomain *def, unsigned flags)
+{
+    g_autoptr(ConfXmlNode) root = conf_xml_add(NULL, "domain");
+    GString *out = g_string_new(NULL);
+
+    format_struct(&conf_schema_domain, def, root, flags);
+    conf_xml_print(out, root, CONF_XML_STYLE_LIBVIRT, 0);
+    return g_string_free(out, FALSE);
+}

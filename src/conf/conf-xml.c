@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf-xml.h"
+
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <string.h>
+
+const char conf_xml_of_user[] = "of the user";
+
+void
+conf_xml_node_free(ConfXmlNode *node)
+{
+    if (!node)
+        return;
+    xmlUnlinkNode(node);
+    xmlFreeNode(node);
+}
+
+/* ---- reading ---- */
+
+typedef struct Reader {
+    const char *name;
+    GError *error; /* the first one: those that follow are its consequences */
+} Reader;
+
+static void
+report(Reader *reader, ConfError code, int line, int column, const char *message)
+{
+    g_autofree char *reason = NULL;
+
+    if (reader->error)
+        return;
+    reason = g_utf8_make_valid(message, -1);
+    g_strstrip(reason);
+    reader->error = g_error_new(CONF_ERROR, code, "%s:%d:%d: %s", reader->name, MAX(line, 1),
+                                MAX(column, 1), reason);
+}
+
+static void
+on_error(void *data, xmlErrorPtr xml_error)
+{
+    xmlParserCtxt *ctxt = data;
+    const char *message = xml_error->message ? xml_error->message : "unreadable XML";
+    /* libxml2 has no code of its own for its limit of 256, which is ours too. */
+    bool deep = g_str_has_prefix(message, "Excessive depth");
+
+    if (xml_error->level < XML_ERR_ERROR)
+        return;
+    /* int2 is the column; a namespace without declaration is no reason to refuse a document. */
+    if (xml_error->domain == XML_FROM_NAMESPACE)
+        return;
+    report(ctxt->_private, deep ? CONF_ERROR_LIMIT : CONF_ERROR_SYNTAX, xml_error->line,
+           xml_error->int2, deep ? "elements are nested too deeply, at most 256" : message);
+    xmlStopParser(ctxt);
+}
+
+/* A DTD could define entities that grow without end, or name files. domXML needs none. */
+static void
+on_dtd(void *data, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+    xmlParserCtxt *ctxt = data;
+
+    report(ctxt->_private, CONF_ERROR_SYNTAX, xmlSAX2GetLineNumber(ctxt),
+           xmlSAX2GetColumnNumber(ctxt), "a document type declaration is not allowed");
+    xmlStopParser(ctxt);
+}
+
+static void
+init_library(void)
+{
+    static gsize done;
+
+    if (g_once_init_enter(&done)) {
+        xmlInitParser();
+        g_once_init_leave(&done, 1);
+    }
+}
+
+static xmlDoc *
+read_with(xmlParserCtxt *ctxt, Reader *reader, const char *text, gsize len)
+{
+    int options = XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
+    g_autoptr(xmlDoc) doc = NULL;
+
+    ctxt->_private = reader;
+    ctxt->sax->serror = on_error;
+    ctxt->sax->internalSubset = on_dtd;
+    doc = xmlCtxtReadMemory(ctxt, text, len, NULL, NULL, options);
+    if (!reader->error && (!doc || !xmlDocGetRootElement(doc)))
+        report(reader, CONF_ERROR_SYNTAX, 1, 1, "the document is not well-formed XML");
+    return reader->error ? NULL : g_steal_pointer(&doc);
+}
+
+xmlDoc *
+conf_xml_read(const char *text, gssize len, const char *name, GError **error)
+{
+    gsize size = len < 0 ? strlen(text) : (gsize)len;
+    Reader reader = { .name = name };
+    xmlParserCtxt *ctxt;
+    xmlDoc *doc;
+
+    if (size > CONF_MAX_XML) {
+        g_set_error(error, CONF_ERROR, CONF_ERROR_LIMIT,
+                    "%s:1:1: the document has %" G_GSIZE_FORMAT " bytes, at most %u are read", name,
+                    size, CONF_MAX_XML);
+        return NULL;
+    }
+    init_library();
+    ctxt = xmlNewParserCtxt();
+    g_assert(ctxt); /* out of memory, where GLib ends the process too */
+    doc = read_with(ctxt, &reader, text, size);
+    xmlFreeParserCtxt(ctxt);
+    if (!doc)
+        g_propagate_error(error, reader.error);
+    return doc;
+}
+
+ConfXmlNode *
+conf_xml_read_element(const char *text)
+{
+    g_autoptr(xmlDoc) doc = conf_xml_read(text, -1, "element", NULL);
+
+    return doc ? conf_xml_copy(xmlDocGetRootElement(doc)) : NULL;
+}
+
+ConfXmlNode *
+conf_xml_copy(const xmlNode *node)
+{
+    /* The copy of a node without a parent brings the declarations along that it needs. */
+    xmlNode *copy = xmlDocCopyNode((xmlNode *)node, NULL, 1);
+
+    g_assert(copy);
+    return copy;
+}
+
+/* ---- building ---- */
+
+void
+conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr)
+{
+    xmlAttr *copy = xmlCopyProp(node, attr);
+
+    g_assert(copy);
+    /* The copy claims its parent, though it is not in its list yet: xmlAddChild() would take it
+     * for one that is. */
+    copy->parent = NULL;
+    xmlAddChild(node, (xmlNode *)copy);
+}
+
+/* What the XML specification lets a document contain. */
+static bool
+is_xml_char(gunichar c)
+{
+    return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0xd7ff) ||
+           (c >= 0xe000 && c <= 0xfffd) || c >= 0x10000;
+}
+
+char *
+conf_xml_clean(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *clean = g_string_sized_new(strlen(valid));
+
+    for (const char *at = valid; *at; at = g_utf8_next_char(at))
+        if (is_xml_char(g_utf8_get_char(at)))
+            g_string_append_len(clean, at, g_utf8_next_char(at) - at);
+    return g_string_free(clean, FALSE);
+}
+
+xmlNode *
+conf_xml_add(xmlNode *parent, const char *name)
+{
+    xmlNode *node = xmlNewNode(NULL, BAD_CAST name);
+
+    g_assert(node);
+    if (parent)
+        xmlAddChild(parent, node);
+    return node;
+}
+
+void
+conf_xml_set_attribute(xmlNode *node, const char *name, const char *value)
+{
+    g_autofree char *clean = conf_xml_clean(value);
+
+    xmlSetProp(node, BAD_CAST name, BAD_CAST clean);
+}
+
+void
+conf_xml_set_text(xmlNode *node, const char *value)
+{
+    g_autofree char *clean = conf_xml_clean(value);
+
+    /* An empty text node would print as <a></a>, which libvirt writes as <a/>. */
+    if (*clean)
+        xmlAddChild(node, xmlNewText(BAD_CAST clean));
+}
+
+xmlNode *
+conf_xml_element(xmlNode *node)
+{
+    while (node && node->type != XML_ELEMENT_NODE)
+        node = node->next;
+    return node;
+}
+
+/* ---- printing ---- */
+
+static void
+print_escaped(GString *out, const char *text, bool attribute)
+{
+    for (const char *at = text; *at; at++) {
+        size_t plain = strcspn(at, attribute ? "<>&'\"\n\r\t" : "<>&'\"\r");
+
+        g_string_append_len(out, at, plain);
+        at += plain;
+        switch (*at) {
+        case '\0':
+            return;
+        case '<':
+            g_string_append(out, "&lt;");
+            break;
+        case '>':
+            g_string_append(out, "&gt;");
+            break;
+        case '&':
+            g_string_append(out, "&amp;");
+            break;
+        case '\'':
+            g_string_append(out, "&apos;");
+            break;
+        case '"':
+            g_string_append(out, "&quot;");
+            break;
+        default: /* white space that a reader would otherwise take for a plain space */
+            g_string_append_printf(out, "&#%d;", *at);
+        }
+    }
+}
+
+static void
+print_attribute(GString *out, ConfXmlStyle style, const char *prefix, const char *name,
+                const char *value)
+{
+    char quote = style == CONF_XML_STYLE_LIBVIRT ? '\'' : '"';
+
+    g_string_append_printf(out, " %s%s%s=%c", prefix ? prefix : "", prefix && name ? ":" : "",
+                           name ? name : "", quote);
+    print_escaped(out, value, true);
+    g_string_append_c(out, quote);
+}
+
+static void
+print_declarations(GString *out, const xmlNode *node, ConfXmlStyle style)
+{
+    for (const xmlNs *ns = node->nsDef; ns; ns = ns->next) {
+        const char *prefix = (const char *)ns->prefix;
+
+        if (g_strcmp0(prefix, "xml") != 0) /* known to every reader */
+            print_attribute(out, style, "xmlns", prefix, ns->href ? (const char *)ns->href : "");
+    }
+}
+
+static void
+print_attributes(GString *out, const xmlNode *node, ConfXmlStyle style)
+{
+    if (style != CONF_XML_STYLE_LIBVIRT)
+        print_declarations(out, node, style);
+    for (xmlAttr *attr = node->properties; attr; attr = attr->next) {
+        xmlChar *value = xmlNodeListGetString(node->doc, attr->children, 1);
+
+        print_attribute(out, style, attr->ns ? (const char *)attr->ns->prefix : NULL,
+                        (const char *)attr->name, value ? (const char *)value : "");
+        xmlFree(value);
+    }
+    if (style == CONF_XML_STYLE_LIBVIRT)
+        print_declarations(out, node, style);
+}
+
+static bool
+is_text(const xmlNode *node)
+{
+    return node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE;
+}
+
+static bool
+is_kept(const xmlNode *node)
+{
+    return node->type == XML_ELEMENT_NODE || node->type == XML_COMMENT_NODE;
+}
+
+/* Lines and indentation may be added to an element only where nothing but elements is in it. */
+static void
+look_inside(const xmlNode *node, bool *ret_elements, bool *ret_text)
+{
+    *ret_elements = *ret_text = false;
+    for (const xmlNode *child = node->children; child; child = child->next) {
+        if (is_text(child))
+            *ret_text |= !xmlIsBlankNode(child);
+        else
+            *ret_elements |= is_kept(child);
+    }
+}
+
+static void print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
+                       unsigned indent);
+
+static void
+print_children(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
+{
+    bool elements, text;
+
+    look_inside(node, &elements, &text);
+    lines = lines && !text;
+    if (style == CONF_XML_STYLE_LIBVIRT && node->_private == conf_xml_of_user)
+        style = CONF_XML_STYLE_METADATA;
+    if (elements && lines)
+        g_string_append_c(out, '\n');
+    for (const xmlNode *child = node->children; child; child = child->next) {
+        /* Blanks between elements are layout, which is redone here. */
+        if (is_text(child) ? elements && !text : !is_kept(child))
+            continue;
+        print_node(out, child, style, lines, indent + 2);
+    }
+    if (elements && lines)
+        g_string_append_printf(out, "%*s", indent, "");
+}
+
+static void
+print_element(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
+{
+    const char *prefix = node->ns ? (const char *)node->ns->prefix : NULL;
+    g_autofree char *name = g_strconcat(prefix ? prefix : "", prefix ? ":" : "", node->name, NULL);
+
+    g_string_append_printf(out, "<%s", name);
+    print_attributes(out, node, style);
+    if (!node->children) {
+        g_string_append(out, "/>");
+        return;
+    }
+    g_string_append_c(out, '>');
+    print_children(out, node, style, lines, indent);
+    g_string_append_printf(out, "</%s>", name);
+}
+
+static void
+print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
+{
+    if (is_text(node)) {
+        print_escaped(out, (const char *)node->content, false);
+        return;
+    }
+    if (lines)
+        g_string_append_printf(out, "%*s", indent, "");
+    if (node->type == XML_ELEMENT_NODE)
+        print_element(out, node, style, lines, indent);
+    else if (node->type == XML_COMMENT_NODE)
+        g_string_append_printf(out, "<!--%s-->", (const char *)node->content);
+    if (lines)
+        g_string_append_c(out, '\n');
+}
+
+void
+conf_xml_print(GString *out, const xmlNode *node, ConfXmlStyle style, unsigned indent)
+{
+    print_node(out, node, style, style != CONF_XML_STYLE_COMPACT, indent);
+}
+
+char *
+conf_xml_to_string(const xmlNode *node)
+{
+    GString *out = g_string_new(NULL);
+
+    conf_xml_print(out, node, CONF_XML_STYLE_COMPACT, 0);
+    return g_string_free(out, FALSE);
+}
