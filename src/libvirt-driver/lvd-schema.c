@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The VALIDATE flags: a document against the RelaxNG schema that libvirt installs beside its client
- * library. The schema is read once, at the first use, which takes a few hundred milliseconds.
+ * library. The schema is read once, at the first use.
  */
 #include "lvd-do.h"
 

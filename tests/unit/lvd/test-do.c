@@ -394,7 +394,7 @@ test_features(void)
             g_assert_true(ok && ret.supported == 1);
         client_open = TRUE;
         g_assert_true(lvd_do_connect_supports_feature(&call, &args, &ret, &error));
-        gboolean expected = feature == 9 || feature == 10 || (feature >= 14 && feature <= 16);
+        gboolean expected = (feature >= 8 && feature <= 10) || (feature >= 14 && feature <= 16);
         g_assert_cmpint(ret.supported, ==, expected);
     }
     g_assert_cmpuint(keepalives, ==, 2);
