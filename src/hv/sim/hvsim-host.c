@@ -21,8 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TICK_US    500000
-#define EXIT_TAKEN 3 /* another host has the root */
+#define TICK_US 500000
 
 typedef struct Host {
     char *root, *socket_path;
@@ -41,7 +40,7 @@ fail_errno(GError **error, const char *what, const char *path)
     return FALSE;
 }
 
-/* 0: we have the root. EXIT_TAKEN: somebody else has. Else an error. */
+/* 0: we have the root. SIM_EXIT_TAKEN: somebody else has. Else an error. */
 static int
 take_lock(Host *host, const char *run_dir, GError **error)
 {
@@ -52,7 +51,7 @@ take_lock(Host *host, const char *run_dir, GError **error)
         return EXIT_FAILURE;
     }
     if (flock(host->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        int status = errno == EWOULDBLOCK ? EXIT_TAKEN : EXIT_FAILURE;
+        int status = errno == EWOULDBLOCK ? SIM_EXIT_TAKEN : EXIT_FAILURE;
         g_set_error(error, SIM_ERROR, 0, "a simulated host runs on %s already", host->root);
         return status;
     }

@@ -16,7 +16,7 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_STOP] = { "stop", "()", "()", FALSE, FALSE },
     [SIM_OP_INFO] = { "info", "()", "(sttuuuuuutus)", FALSE, TRUE },
     [SIM_OP_LIST] = { "list", "()", "(a" SIM_DOMAIN_TYPE ")", FALSE, TRUE },
-    [SIM_OP_NAMES] = { "names", "()", "(a(is))", FALSE, FALSE },
+    [SIM_OP_NAMES] = { "names", "()", "(a(istt))", FALSE, FALSE },
     [SIM_OP_START] = { "start", "(" SIM_START_TYPE ")", SIM_LIVE_TYPE, FALSE, TRUE },
     [SIM_OP_RESTORE] = { "restore", "(" SIM_START_TYPE SIM_GUEST_TYPE ")", SIM_LIVE_TYPE, FALSE,
                          TRUE },

@@ -24,6 +24,8 @@ G_BEGIN_DECLS
 #define SIM_MAX_DISKS 64u   /* named in the boot text */
 #define SIM_BACKLOG   16384 /* console output that waits for a reader */
 
+#define SIM_EXIT_TAKEN 3 /* exit status of a host whose root has one already */
+
 #define SIM_RUN_DIR      "run/xlvirt"
 #define SIM_SOCKET_NAME  "simhost.sock"
 #define SIM_LOCK_NAME    "simhost.pid"

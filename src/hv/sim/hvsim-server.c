@@ -205,11 +205,15 @@ do_names(Request *request, SimDomain *unused, GError **error)
     GVariantBuilder names;
     GHashTableIter iter;
     gpointer domain;
-    g_variant_builder_init(&names, G_VARIANT_TYPE("a(is)"));
+    guint64 high, low;
+    g_variant_builder_init(&names, G_VARIANT_TYPE("a(istt)"));
     g_hash_table_iter_init(&iter, request->client->server->machine->domains);
-    while (g_hash_table_iter_next(&iter, NULL, &domain))
-        g_variant_builder_add(&names, "(is)", sim_domain_id(domain), sim_domain_name(domain));
-    return g_variant_new("(a(is))", &names);
+    while (g_hash_table_iter_next(&iter, NULL, &domain)) {
+        sim_uuid_to_words(sim_domain_uuid(domain), &high, &low);
+        g_variant_builder_add(&names, "(istt)", sim_domain_id(domain), sim_domain_name(domain),
+                              high, low);
+    }
+    return g_variant_new("(a(istt))", &names);
 }
 
 static GVariant *

@@ -209,7 +209,7 @@ print_table(GVariant *list, GVariant *names_reply)
     int domid;
     const char *name;
     g_variant_iter_init(&iter, pairs);
-    while (g_variant_iter_next(&iter, "(i&s)", &domid, &name))
+    while (g_variant_iter_next(&iter, "(i&stt)", &domid, &name, NULL, NULL))
         g_hash_table_insert(names, GINT_TO_POINTER(domid), (gpointer)name);
     gsize n;
     gconstpointer data = g_variant_get_fixed_array(rows, &n, sizeof(SimDomainRow));

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <hv/sim/hvsim-live.h>
+
+#include <string.h>
+
+/* ---- definition to host ---- */
+
+static gboolean
+wants_port(const ConfGraphics *graphics)
+{
+    gboolean served = g_strcmp0(graphics->type, "vnc") == 0 ||
+                      g_strcmp0(graphics->type, "spice") == 0;
+    gboolean automatic = g_strcmp0(graphics->autoport, "yes") == 0 || !graphics->port.set ||
+                         graphics->port.value <= 0;
+    return served && automatic && graphics->socket == NULL;
+}
+
+static guint
+count_ports(const ConfDomain *def)
+{
+    guint n = 0;
+    for (guint i = 0; i < def->graphics->len; i++)
+        n += wants_port(def->graphics->pdata[i]) ? 1 : 0;
+    return n;
+}
+
+/* <vcpupin> of this vcpu, else <vcpu cpuset=>, else any cpu. */
+static const ConfBitmap *
+pinned_to(const ConfDomain *def, guint vcpu)
+{
+    for (guint i = 0; def->cputune.vcpupin != NULL && i < def->cputune.vcpupin->len; i++) {
+        const ConfVcpuPin *pin = def->cputune.vcpupin->pdata[i];
+        if (pin->vcpu == vcpu)
+            return pin->cpuset;
+    }
+    return def->cpuset;
+}
+
+static void
+add_pinning(SimStart *start, const ConfDomain *def)
+{
+    gboolean none = def->cpuset == NULL &&
+                    (def->cputune.vcpupin == NULL || def->cputune.vcpupin->len == 0);
+    for (guint i = 0; !none && i < MIN(start->vcpus_max, SIM_MAX_VCPUS); i++) {
+        const ConfBitmap *map = pinned_to(def, i);
+        g_ptr_array_add(start->pinned,
+                        map == NULL ? g_bytes_new(NULL, 0)
+                                    : g_bytes_new(map->bits, MIN(map->len, SIM_MAX_CPUS / 8)));
+    }
+}
+
+SimStart *
+sim_live_start(const ConfDomain *def, gboolean paused, GError **error)
+{
+    if (def->name == NULL || !def->uuid_set) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "the domain has no %s",
+                    def->name == NULL ? "name" : "uuid");
+        return NULL;
+    }
+    SimStart *start = sim_start_new();
+    start->name = g_strdup(def->name);
+    memcpy(start->uuid, def->uuid, sizeof(start->uuid));
+    start->record = conf_domain_format_xml(def, CONF_XML_SECURE | CONF_XML_INACTIVE);
+    start->memory_kib = conf_domain_current_memory(def);
+    start->max_memory_kib = MAX(def->memory_kib, start->memory_kib);
+    start->vcpus_online = conf_domain_current_vcpus(def);
+    start->vcpus_max = MAX(def->vcpus_max, start->vcpus_online);
+    start->hvm = def->os.type == CONF_OS_HVM;
+    start->paused = paused;
+    start->console = def->consoles->len > 0 || def->serials->len > 0;
+    start->n_ports = count_ports(def);
+    for (guint i = 0; i < MIN(def->disks->len, SIM_MAX_DISKS); i++) {
+        const ConfDisk *disk = def->disks->pdata[i];
+        g_ptr_array_add(start->disks, g_strdup(disk->target == NULL ? "?" : disk->target));
+    }
+    add_pinning(start, def);
+    return start;
+}
+
+/* ---- host to definition ---- */
+
+static void
+set_string(char **field, const char *text)
+{
+    g_free(*field);
+    *field = g_strdup(text);
+}
+
+static void
+set_alias(ConfDevice *dev, const char *kind, guint number)
+{
+    if (dev->alias == NULL)
+        dev->alias = g_strdup_printf("%s%u", kind, number);
+}
+
+static gboolean
+is_pty(const ConfChardev *chr)
+{
+    return chr->type == NULL || g_str_equal(chr->type, "pty");
+}
+
+static void
+set_tty(ConfChardev *chr, const char *tty, gboolean console)
+{
+    if (!is_pty(chr) || tty[0] == '\0')
+        return;
+    set_string(&chr->type, "pty");
+    set_string(&chr->source_path, tty);
+    if (console)
+        set_string(&chr->tty, tty);
+}
+
+/* The one console of the host is the first <console>, and for HVM also the first <serial>: there
+ * a console of target type serial is the serial port under another name, alias and all. */
+static void
+fill_consoles(ConfDomain *live, const char *tty)
+{
+    for (guint i = 0; i < live->serials->len; i++) {
+        ConfChardev *serial = live->serials->pdata[i];
+        set_alias(&serial->dev, "serial", i);
+        if (i == 0)
+            set_tty(serial, tty, FALSE);
+    }
+    for (guint i = 0; i < live->consoles->len; i++) {
+        ConfChardev *console = live->consoles->pdata[i];
+        gboolean serial = g_strcmp0(console->target_type, "serial") == 0;
+        set_alias(&console->dev, serial ? "serial" : "console",
+                  serial && console->target_port.set ? (guint)console->target_port.value : i);
+        if (i == 0)
+            set_tty(console, tty, TRUE);
+    }
+}
+
+static void
+fill_interfaces(ConfDomain *live)
+{
+    for (guint i = 0; i < live->interfaces->len; i++) {
+        ConfInterface *iface = live->interfaces->pdata[i];
+        if (iface->target == NULL && g_strcmp0(iface->type, "hostdev") != 0)
+            iface->target = g_strdup_printf("vif%d.%u", live->id, i);
+    }
+}
+
+static void
+fill_ports(ConfDomain *live, const guint32 *ports, gsize n)
+{
+    gsize used = 0;
+    for (guint i = 0; i < live->graphics->len && used < n; i++) {
+        ConfGraphics *graphics = live->graphics->pdata[i];
+        if (!wants_port(graphics))
+            continue;
+        /* So that the inactive form shows no port again. */
+        set_string(&graphics->autoport, "yes");
+        graphics->port = (ConfOptInt){ true, ports[used++] };
+    }
+}
+
+ConfDomain *
+sim_live_definition(const ConfDomain *def, GVariant *live_facts, int *ret_domid)
+{
+    const char *tty;
+    g_autoptr(GVariant) ports = NULL;
+    ConfDomain *live = conf_domain_copy(def);
+    g_variant_get(live_facts, "(i&s@au)", &live->id, &tty, &ports);
+    gsize n_ports;
+    const guint32 *port = g_variant_get_fixed_array(ports, &n_ports, sizeof(guint32));
+    fill_consoles(live, tty);
+    fill_interfaces(live);
+    fill_ports(live, port, n_ports);
+    if (ret_domid != NULL)
+        *ret_domid = live->id;
+    return live;
+}
+
+/* A domain that another toolstack made: all there is to know is what the hypervisor knows. */
+static ConfDomain *
+bare_definition(const char *name, gboolean hvm)
+{
+    ConfDomain *def = conf_domain_new();
+    ConfChardev *console = conf_chardev_new();
+    def->name = g_strdup(name);
+    def->os.type = hvm ? CONF_OS_HVM : CONF_OS_LINUX;
+    console->type = g_strdup("pty");
+    console->target_type = g_strdup("xen");
+    console->target_port = (ConfOptInt){ true, 0 };
+    g_ptr_array_add(def->consoles, console);
+    return def;
+}
+
+ConfDomain *
+sim_live_adopt(GVariant *facts, GError **error)
+{
+    const char *record, *name;
+    g_autoptr(GVariant) live = NULL;
+    guint64 high, low, memory, max_memory;
+    guint32 vcpus, vcpus_max;
+    gboolean hvm;
+    g_variant_get(facts, "(&s&stt@" SIM_LIVE_TYPE "ttuub)", &record, &name, &high, &low, &live,
+                  &memory, &max_memory, &vcpus, &vcpus_max, &hvm);
+    g_autoptr(ConfDomain) def = record[0] == '\0'
+                                    ? bare_definition(name, hvm)
+                                    : conf_domain_parse_xml(record, -1, name, 0, error);
+    if (def == NULL)
+        return NULL;
+    sim_uuid_from_words(high, low, def->uuid);
+    def->uuid_set = true;
+    /* Only what differs by now: a definition does not grow by being found again. */
+    def->memory_kib = max_memory;
+    if (conf_domain_current_memory(def) != memory)
+        def->cur_memory_kib = memory;
+    def->vcpus_max = vcpus_max;
+    if (conf_domain_current_vcpus(def) != vcpus)
+        def->vcpus = vcpus;
+    if (record[0] == '\0')
+        conf_domain_fill_defaults(def);
+    return sim_live_definition(def, live, NULL);
+}
