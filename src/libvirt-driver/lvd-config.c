@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * virtxend.conf: the stock daemon's syntax and key names, so that an existing file goes on working.
- * The syntax is the one of xl's configs; its reader is libconf's.
  */
+#include "lvd-config-read.h"
 #include "lvd-transport.h"
 
-#include <conf/conf-native.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,7 +12,15 @@
 
 #define FILE_MAX (1 << 20)
 
-typedef enum { KEY_STRING, KEY_NUMBER, KEY_SIGNED, KEY_MODE, KEY_NONE_ONLY, KEY_UNUSED } KeyType;
+typedef enum {
+    KEY_STRING,
+    KEY_NUMBER,
+    KEY_SIGNED,
+    KEY_SECONDS,
+    KEY_MODE,
+    KEY_NONE_ONLY,
+    KEY_UNUSED
+} KeyType;
 
 typedef struct Key {
     const char *name;
@@ -42,7 +49,7 @@ static const Key keys[] = {
     /* not in a stock file */
     { "engine", KEY_STRING, FIELD(engine) },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
-    { "job_timeout", KEY_NUMBER, FIELD(job_timeout_ms), 1, 86400 },
+    { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
 
     /* These restrict access. To read over them would let in whom they keep out, so only the
      * value that restricts nothing passes. */
@@ -123,36 +130,43 @@ lvd_config_free(LvdConfig *config)
 
 /* ---- values ---- */
 
-static gboolean bad_value(const ConfNative *native, const ConfNode *node, GError **error,
-                          const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* Which setting of which file. */
+typedef struct Place {
+    const char *path;
+    const LvdSetting *setting;
+} Place;
+
+static gboolean bad_value(const Place *place, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 static gboolean
-bad_value(const ConfNative *native, const ConfNode *node, GError **error, const char *format, ...)
+bad_value(const Place *place, GError **error, const char *format, ...)
 {
+    const LvdSetting *setting = place->setting;
     g_autofree char *reason = NULL;
     va_list args;
 
     va_start(args, format);
     reason = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s:%u:%u: %s: %s", native->file,
-                node->value_line, node->value_column, node->key, reason);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s:%u:%u: %s: %s", place->path,
+                setting->value_line, setting->value_column, setting->key, reason);
     return FALSE;
 }
 
 static gboolean
-set_number(const Key *key, const ConfNative *native, const ConfNode *node, void *field,
-           GError **error)
+set_number(const Key *key, const Place *place, void *field, GError **error)
 {
-    gint64 value = node->number;
+    gint64 value = place->setting->number;
 
-    if (node->kind != CONF_NODE_INT)
-        return bad_value(native, node, error, "must be a number");
+    if (place->setting->kind != LVD_SETTING_NUMBER)
+        return bad_value(place, error, "must be a number");
     if (value < key->least || value > key->most)
-        return bad_value(native, node, error,
-                         "must be from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, key->least,
-                         key->most);
+        return bad_value(place, error, "must be from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT,
+                         key->least, key->most);
     if (key->type == KEY_SIGNED)
         *(int *)field = (int)value;
+    else if (key->type == KEY_SECONDS) /* kept in ms */
+        *(unsigned *)field = (unsigned)value * 1000;
     else
         *(unsigned *)field = (unsigned)value;
     return TRUE;
@@ -160,63 +174,64 @@ set_number(const Key *key, const ConfNative *native, const ConfNode *node, void 
 
 /* Octal digits in a string, "0770". */
 static gboolean
-set_mode(const ConfNative *native, const ConfNode *node, unsigned *field, GError **error)
+set_mode(const Place *place, unsigned *field, GError **error)
 {
     guint64 mode;
 
-    if (node->kind != CONF_NODE_STRING ||
-        !g_ascii_string_to_unsigned(node->text, 8, 0, 0777, &mode, NULL))
-        return bad_value(native, node, error, "must be a mode in octal digits, as \"0770\"");
+    if (place->setting->kind != LVD_SETTING_STRING ||
+        !g_ascii_string_to_unsigned(place->setting->text, 8, 0, 0777, &mode, NULL))
+        return bad_value(place, error, "must be a mode in octal digits, as \"0770\"");
     *field = (unsigned)mode;
     return TRUE;
 }
 
 static gboolean
-set_string(const ConfNative *native, const ConfNode *node, char **field, GError **error)
+set_string(const Place *place, char **field, GError **error)
 {
-    if (node->kind != CONF_NODE_STRING)
-        return bad_value(native, node, error, "must be a string");
+    if (place->setting->kind != LVD_SETTING_STRING)
+        return bad_value(place, error, "must be a string");
     g_free(*field);
-    *field = *node->text ? g_strdup(node->text) : NULL;
+    *field = *place->setting->text ? g_strdup(place->setting->text) : NULL;
     return TRUE;
 }
 
 static gboolean
-check_none(const ConfNative *native, const ConfNode *node, GError **error)
+check_none(const Place *place, GError **error)
 {
+    const LvdSetting *setting = place->setting;
     gboolean none = FALSE;
 
-    if (node->kind == CONF_NODE_STRING)
-        none = !*node->text || g_str_equal(node->text, "none");
-    else if (node->kind == CONF_NODE_LIST)
-        none = node->items->len == 0;
-    return none || bad_value(native, node, error,
+    if (setting->kind == LVD_SETTING_STRING)
+        none = !*setting->text || g_str_equal(setting->text, "none");
+    else if (setting->kind == LVD_SETTING_LIST)
+        none = setting->n_items == 0;
+    return none || bad_value(place, error,
                              "xlvirtd cannot enforce this yet, and will not run as if it did; "
                              "remove it, and let unix_sock_group and unix_sock_rw_perms say who "
                              "may connect");
 }
 
 static gboolean
-set_key(LvdConfig *config, const Key *key, const ConfNative *native, const ConfNode *node,
-        GError **error)
+set_key(LvdConfig *config, const Key *key, const Place *place, GError **error)
 {
     void *field = G_STRUCT_MEMBER_P(config, key->offset);
 
     switch (key->type) {
     case KEY_STRING:
-        return set_string(native, node, field, error);
+        return set_string(place, field, error);
     case KEY_NUMBER:
     case KEY_SIGNED:
-        return set_number(key, native, node, field, error);
+    case KEY_SECONDS:
+        return set_number(key, place, field, error);
     case KEY_MODE:
-        return set_mode(native, node, field, error);
+        return set_mode(place, field, error);
     case KEY_NONE_ONLY:
-        return check_none(native, node, error);
+        return check_none(place, error);
     case KEY_UNUSED:
         break;
     }
-    g_info("%s:%u:%u: %s has no effect in xlvirtd", native->file, node->line, node->column,
-           node->key);
+    g_info("%s:%u:%u: %s has no effect in xlvirtd", place->path, place->setting->line,
+           place->setting->column, place->setting->key);
     return TRUE;
 }
 
@@ -261,24 +276,23 @@ gboolean
 lvd_config_load(LvdConfig *config, const char *path, GError **error)
 {
     g_autofree char *text = NULL;
-    g_autoptr(GPtrArray) natives = NULL;
-    const ConfNative *native;
+    g_autoptr(GPtrArray) settings = NULL;
     gsize length;
 
     if (!read_file(path, &text, &length, error))
         return FALSE;
-    natives = conf_native_parse(CONF_FORMAT_XL, text, length, path, NULL, error);
-    if (!natives)
+    settings = lvd_settings_read(text, length, path, error);
+    if (!settings)
         return FALSE;
-    native = g_ptr_array_index(natives, 0);
-    for (guint i = 0; i < native->root->items->len; i++) {
-        const ConfNode *node = g_ptr_array_index(native->root->items, i);
-        const Key *key = find_key(node->key);
+    for (guint i = 0; i < settings->len; i++) {
+        const LvdSetting *setting = g_ptr_array_index(settings, i);
+        const Key *key = find_key(setting->key);
+        Place place = { path, setting };
 
         if (!key)
-            g_warning("%s:%u:%u: unknown key \"%s\": no effect", path, node->line, node->column,
-                      node->key);
-        else if (!set_key(config, key, native, node, error))
+            g_warning("%s:%u:%u: unknown key \"%s\": no effect", path, setting->line,
+                      setting->column, setting->key);
+        else if (!set_key(config, key, &place, error))
             return FALSE;
     }
     return check_whole(config, path, error);
