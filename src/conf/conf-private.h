@@ -72,3 +72,9 @@ char *conf_mac_derive(const ConfDomain *def, unsigned index);
 char *conf_path_absolute(const char *path, const char *file);
 /* Replace a string of the model by a copy. Always true, so that a test may end in it. */
 bool conf_set_string(char **field, const char *value);
+
+/* Adds a row for each element and attribute of `def` that `back`, read from what a writer made of
+ * `def`, does not have (LOST, with `reason`) or has differently (CHANGED). Both are compared as
+ * domXML, after their defaults (conf-unsaid.c). */
+void conf_report_unsaid(ConfReport *report, const ConfDomain *def, const ConfDomain *back,
+                        const char *reason);
