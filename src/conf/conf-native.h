@@ -104,4 +104,8 @@ void conf_native_add_note(ConfNative *native, unsigned line, unsigned column, co
                           ...) G_GNUC_PRINTF(4, 5);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfNative, conf_native_free)
 
+/* Whether the config says that the guest starts with the host: (on_xend_start start) and the like.
+ * domXML has no place for it; who imports sets the flag with virDomainSetAutostart(). */
+gboolean conf_native_wants_autostart(const ConfNative *native);
+
 G_END_DECLS
