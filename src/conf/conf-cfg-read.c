@@ -1,2 +1,235 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "conf-private.h"
+/* xl and xm: from the native tree to a domain. */
+#include "conf-cfg.h"
+
+#include <string.h>
+
+static void *
+field_of(CfgReader *r, const CfgKey *key)
+{
+    char *base = key->in_parts ? (char *)&r->parts : (char *)r->def;
+
+    return base + key->offset;
+}
+
+/* "0", "1", "none" ...: the value that holds without the key. */
+static bool
+is_neutral(const CfgKey *key, const ConfNode *node)
+{
+    int64_t want, have;
+    bool on;
+
+    if (key->neutral == NULL || node->kind == CONF_NODE_LIST || node->kind == CONF_NODE_GROUP)
+        return false;
+    if (g_str_equal(node->text, key->neutral))
+        return true;
+    if (!cfg_parse_int(key->neutral, &want))
+        return false;
+    if (node->kind == CONF_NODE_INT)
+        return node->number == want;
+    if (cfg_parse_int(node->text, &have))
+        return have == want;
+    return cfg_parse_bool(node->text, &on) && (want == 0 || want == 1) && on == (want == 1);
+}
+
+/* A word in, a word of domXML out. Unknown words are lost by name: a domain without the odd
+ * setting is of more use than none. */
+static gboolean
+read_name(CfgReader *r, const CfgKey *key, ConfNode *node, const char *text, char **field)
+{
+    for (const CfgName *name = key->names; name->word; name++) {
+        if (!g_str_equal(name->word, text))
+            continue;
+        if (name->value == NULL)
+            conf_node_mark(node, CONF_FATE_DEFAULT);
+        else if (field)
+            conf_set_string(field, name->value);
+        return TRUE;
+    }
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (const CfgName *name = key->names; name->word; name++)
+        g_string_append_printf(known, "%s%s", known->len ? ", " : "", name->word);
+    cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s: %s known",
+               key->why ? key->why : "libvirt has no word for this value", known->str);
+    return TRUE;
+}
+
+static gboolean
+read_string(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    char **field = key->type == CFG_TYPE_STRING ? field_of(r, key) : NULL;
+    const char *text;
+
+    if (!cfg_get_string(r, key->name, node, &text, error))
+        return FALSE;
+    if (key->names)
+        return read_name(r, key, node, text, field);
+    if (key->path && *text != '\0' && *text != '/') {
+        g_free(*field);
+        *field = conf_path_absolute(text, r->native->file);
+        cfg_report(r, node, key->name, CONF_OUTCOME_CHANGED,
+                   "libvirt needs an absolute path: %s is assumed", *field);
+        return TRUE;
+    }
+    if (key->path && *text == '\0') {
+        conf_node_mark(node, CONF_FATE_DEFAULT);
+        return TRUE;
+    }
+    return conf_set_string(field, text);
+}
+
+static gboolean
+read_action(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    const char *text;
+
+    if (!cfg_get_string(r, key->name, node, &text, error))
+        return FALSE;
+    ConfAction action = conf_action_parse(text);
+    if (action == CONF_ACTION_ABSENT)
+        cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s", key->why);
+    else
+        *(ConfAction *)field_of(r, key) = action;
+    return TRUE;
+}
+
+static gboolean
+read_plain(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    bool on = false;
+
+    switch (key->type) {
+    case CFG_TYPE_STRING:
+    case CFG_TYPE_HOOK:
+        return read_string(r, key, node, error);
+    case CFG_TYPE_ACTION:
+        return read_action(r, key, node, error);
+    case CFG_TYPE_OPTINT: {
+        ConfOptInt *field = field_of(r, key);
+        int64_t value;
+
+        if (!cfg_get_int(r, key->name, node, &value, error))
+            return FALSE;
+        *field = (ConfOptInt){ true, value };
+        return TRUE;
+    }
+    case CFG_TYPE_TRISTATE:
+        if (!cfg_get_bool(r, key->name, node, &on, error))
+            return FALSE;
+        *(ConfTristate *)field_of(r, key) = on ? CONF_TRISTATE_ON : CONF_TRISTATE_OFF;
+        return TRUE;
+    case CFG_TYPE_BOOL:
+        if (!cfg_get_bool(r, key->name, node, &on, error))
+            return FALSE;
+        *(bool *)field_of(r, key) = on;
+        return TRUE;
+    }
+    g_assert_not_reached();
+}
+
+static bool
+has_home(const CfgKey *key)
+{
+    return key->read || key->type != CFG_TYPE_HOOK || key->names;
+}
+
+static gboolean
+read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    if (node->kind == CONF_NODE_OPAQUE) {
+        if (key->required) {
+            cfg_error(r, node, key->name, error, CONF_ERROR_INVALID,
+                      "the value can't be worked out: %s", node->text);
+            return FALSE;
+        }
+        return TRUE; /* stays unseen: conf_report_close() reports it with its text */
+    }
+    if (node->kind == CONF_NODE_NONE || is_neutral(key, node)) {
+        conf_node_mark(node, CONF_FATE_DEFAULT);
+        if (!has_home(key) || node->kind == CONF_NODE_NONE)
+            return TRUE;
+    }
+    if (!has_home(key))
+        return TRUE; /* stays unseen: reported with the row's reason */
+    if (key->guests && !(key->guests & r->guest)) {
+        cfg_report(r, node, key->name, CONF_OUTCOME_DEFAULT, "has no effect on a %s domain",
+                   cfg_guest_name(r->guest));
+        return TRUE;
+    }
+    if (!(key->read ? key->read(r, key, node, error) : read_plain(r, key, node, error)))
+        return FALSE;
+    if (node->fate == CONF_FATE_UNSEEN)
+        conf_node_mark(node, CONF_FATE_CARRIED);
+    return TRUE;
+}
+
+static gboolean
+read_keys(CfgReader *r, GError **error)
+{
+    for (size_t i = 0; i < cfg_n_keys; i++) {
+        const CfgKey *key = &cfg_keys[i];
+        ConfNode *node = key->who & r->who ? cfg_node(r, key->name) : NULL;
+
+        if (node && !read_key(r, key, node, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- reasons for what nobody asked for ---- */
+
+static const char *
+why(const char *path, CfgWho who)
+{
+    size_t len = strcspn(path, "[./");
+    const char *reason = NULL;
+
+    for (size_t i = 0; i < cfg_n_keys; i++) {
+        const CfgKey *key = &cfg_keys[i];
+
+        if (strlen(key->name) != len || strncmp(key->name, path, len) != 0)
+            continue;
+        if (key->who & who)
+            return key->why;
+        reason = who == CFG_XL ? "a key of xm, which xl ignores" : "a key of xl, which xm ignores";
+    }
+    return reason;
+}
+
+static const char *
+why_xl(const char *path)
+{
+    return why(path, CFG_XL);
+}
+
+static const char *
+why_xm(const char *path)
+{
+    return why(path, CFG_XM);
+}
+
+static gboolean
+to_domain(CfgReader *r, GError **error)
+{
+    return read_keys(r, error) && cfg_base_join(r, error) && cfg_cpu_join(r, error) &&
+           cfg_disk_join(r, error) && cfg_vif_join(r, error) && cfg_graphics_join(r, error) &&
+           cfg_devices_join(r, error);
+}
+
+ConfDomain *
+conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error)
+{
+    g_autoptr(ConfDomain) def = conf_domain_new();
+    CfgReader r = {
+        .native = native,
+        .report = report,
+        .def = def,
+        .who = native->format == CONF_FORMAT_XM ? CFG_XM : CFG_XL,
+        .guest = CFG_PV,
+    };
+    gboolean ok = to_domain(&r, error);
+
+    cfg_parts_clear(&r.parts);
+    conf_report_close(report, native, r.who == CFG_XM ? why_xm : why_xl);
+    return ok ? g_steal_pointer(&def) : NULL;
+}

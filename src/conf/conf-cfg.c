@@ -1,2 +1,408 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "conf-private.h"
+/* The keys of xl.cfg(5) and of xm's create.py, a row a key, in the order in which they are written.
+ * Rows are read in this order too: type= is known before anything that depends on it. */
+#include "conf-cfg.h"
+
+#include <string.h>
+
+#define TYPE_OF(struct_, field_)                                                                   \
+    _Generic(((struct_ *)0)->field_,                                                               \
+        char *: CFG_TYPE_STRING,                                                                   \
+        ConfOptInt: CFG_TYPE_OPTINT,                                                               \
+        ConfTristate: CFG_TYPE_TRISTATE,                                                           \
+        ConfAction: CFG_TYPE_ACTION,                                                               \
+        bool: CFG_TYPE_BOOL)
+
+#define KEY(name_, who_, field_, ...)                                                              \
+    {                                                                                              \
+        .name = name_, .who = who_, .type = TYPE_OF(ConfDomain, field_),                           \
+        .offset = offsetof(ConfDomain, field_), __VA_ARGS__                                        \
+    }
+#define PART(name_, who_, field_, ...)                                                             \
+    {                                                                                              \
+        .name = name_, .who = who_, .type = TYPE_OF(CfgParts, field_), .in_parts = true,           \
+        .offset = offsetof(CfgParts, field_), __VA_ARGS__                                          \
+    }
+#define HOOK(name_, who_, hook_, ...)                                                              \
+    {                                                                                              \
+        .name = name_, .who = who_, .read = cfg_read_##hook_, .write = cfg_write_##hook_,          \
+        __VA_ARGS__                                                                                \
+    }
+#define LOST(name_, who_, why_, ...)                                                               \
+    {                                                                                              \
+        .name = name_, .who = who_, .why = why_, __VA_ARGS__                                       \
+    }
+
+#define XL         CFG_XL
+#define XM         CFG_XM
+#define BOTH       CFG_BOTH
+#define ON_HVM     .guests = CFG_HVM
+#define ON_PVH     .guests = CFG_PVH
+#define ON_PV      .guests = CFG_PV
+#define ON_HVM_PVH .guests = CFG_HVM | CFG_PVH
+#define ON_PV_PVH  .guests = CFG_PV | CFG_PVH
+
+static const CfgName passthrough_names[] = {
+    { "default", NULL },      { "disabled", "disabled" }, { "enabled", "enabled" },
+    { "sync_pt", "sync_pt" }, { "share_pt", "share_pt" }, { NULL, NULL },
+};
+/* xmexample.hvm says tsc_mode=1: the integer is the place in this list. */
+static const CfgName tsc_names[] = {
+    { "default", NULL },    { "always_emulate", "emulate" },
+    { "native", "native" }, { "native_paravirt", "paravirt" },
+    { "0", NULL },          { "1", "emulate" },
+    { "2", "native" },      { "3", "paravirt" },
+    { NULL, NULL },
+};
+static const CfgName vga_names[] = {
+    { "none", "none" }, { "stdvga", "vga" }, { "cirrus", "cirrus" },
+    { "qxl", "qxl" },   { NULL, NULL },
+};
+static const CfgName dm_version_names[] = { { "qemu-xen", NULL }, { NULL, NULL } };
+static const CfgName watchdog_names[] = { { "ib700", "ib700" },
+                                          { "i6300esb", "i6300esb" },
+                                          { NULL, NULL } };
+static const CfgName watchdog_actions[] = {
+    { "reset", "reset" }, { "shutdown", "shutdown" }, { "poweroff", "poweroff" },
+    { "pause", "pause" }, { "none", "none" },         { NULL, NULL },
+};
+
+static const char why_cmdline_arm[] = "no domXML element for this setting of an Arm domain";
+static const char why_sched[] =
+    "a parameter of the SEDF and RTDS schedulers, for which domXML has no element";
+static const char why_pvshim[] = "no domXML element for the PV shim";
+static const char why_stubdom[] = "no domXML element for a device-model stub domain";
+static const char why_client[] = "an option of the xm client, not of the domain";
+static const char why_driver_domain[] = "no domXML element for the flags of a driver domain";
+static const char why_paging[] = "no domXML element for xenpaging";
+static const char why_osinfo[] = "domXML has no field for the kind of guest system but metadata";
+
+const CfgKey cfg_keys[] = {
+    /* what it is */
+    { .name = "type",
+      .who = XL,
+      .type = CFG_TYPE_STRING,
+      .in_parts = true,
+      .offset = offsetof(CfgParts, type),
+      .read = cfg_read_type },
+    { .name = "builder",
+      .who = BOTH,
+      .type = CFG_TYPE_STRING,
+      .in_parts = true,
+      .offset = offsetof(CfgParts, builder),
+      .read = cfg_read_type },
+    KEY("name", BOTH, name, .read = cfg_read_name, .required = true),
+    HOOK("uuid", BOTH, uuid),
+    PART("description", XM, description),
+    KEY("OVM_simple_name", XM, title),
+    PART("OVM_description", XM, ovm_description, .read_only = true),
+    PART("ms_vm_genid", XL, genid, ON_HVM, .neutral = "none"),
+    PART("seclabel", XL, seclabel),
+
+    /* processors */
+    PART("vcpus", BOTH, vcpus),
+    PART("maxvcpus", BOTH, maxvcpus),
+    PART("vcpu_avail", XM, vcpu_avail),
+    HOOK("cpus", BOTH, cpus),
+    PART("cpu", XM, cpu, .neutral = "-1", .read_only = true),
+    KEY("cpu_weight", BOTH, cputune.shares),
+    PART("cap", XL, cap, .neutral = "0"),
+    PART("cpu_cap", XM, cap, .neutral = "0"),
+    HOOK("cpuid", BOTH, cpuid),
+    PART("nx", XL, nx, .neutral = "1", ON_HVM, .read_only = true),
+    PART("nestedhvm", BOTH, nestedhvm, ON_HVM_PVH),
+    HOOK("vnuma", XL, vnuma, ON_HVM_PVH),
+
+    /* memory */
+    PART("memory", BOTH, memory, .required = true),
+    PART("maxmem", BOTH, maxmem, .required = true),
+
+    /* life cycle */
+    KEY("on_poweroff", BOTH, on_poweroff, .why = "libvirt has no such action"),
+    KEY("on_reboot", BOTH, on_reboot, .why = "libvirt has no such action"),
+    KEY("on_crash", BOTH, on_crash, .why = "libvirt has no such action"),
+    PART("restart", XM, restart, .read_only = true),
+
+    /* what it boots */
+    PART("kernel", BOTH, kernel),
+    KEY("loader", XM, os.loader, ON_HVM, .path = true),
+    KEY("ramdisk", BOTH, os.initrd, .path = true),
+    PART("cmdline", XL, cmdline),
+    PART("root", BOTH, root, .read_only = true),
+    PART("extra", BOTH, extra),
+    PART("ip", XM, ip, .read_only = true),
+    PART("netmask", XM, netmask, .read_only = true),
+    PART("gateway", XM, gateway, .read_only = true),
+    PART("hostname", XM, hostname, .read_only = true),
+    PART("interface", XM, interface, .read_only = true),
+    PART("dhcp", XM, dhcp, .read_only = true),
+    PART("nfs_server", XM, nfs_server, .read_only = true),
+    PART("nfs_root", XM, nfs_root, .read_only = true),
+    KEY("bootloader", BOTH, bootloader),
+    HOOK("bootloader_args", XL, bootloader_args),
+    { .name = "bootargs",
+      .who = BOTH,
+      .read = cfg_read_bootloader_args,
+      .write = cfg_write_bootloader_args },
+    PART("bootentry", XM, bootentry, .read_only = true),
+    PART("boot", BOTH, boot, ON_HVM),
+    PART("bios", XL, bios, ON_HVM),
+    PART("bios_path_override", XL, bios_path, ON_HVM),
+    PART("firmware", XL, firmware),
+    PART("firmware_override", XL, firmware, ON_HVM, .read_only = true),
+
+    /* features */
+    PART("acpi", BOTH, acpi, ON_HVM_PVH),
+    PART("apic", BOTH, apic, ON_HVM),
+    PART("pae", BOTH, pae, ON_HVM),
+    PART("hap", BOTH, hap, ON_HVM_PVH),
+    HOOK("viridian", BOTH, viridian, ON_HVM),
+    PART("acpi_firmware", BOTH, acpi_firmware, ON_HVM, .path = true),
+    KEY("acpi_s3", XL, pm_suspend_to_mem, ON_HVM, .neutral = "1"),
+    KEY("acpi_s4", XL, pm_suspend_to_disk, ON_HVM, .neutral = "1"),
+    PART("e820_host", XL, e820_host, ON_PV),
+    PART("passthrough", XL, passthrough, .names = passthrough_names),
+    PART("max_grant_frames", XL, max_grant_frames),
+    PART("max_event_channels", XL, max_event_channels),
+
+    /* time */
+    PART("tsc_mode", BOTH, tsc_mode, .names = tsc_names),
+    PART("hpet", BOTH, hpet, ON_HVM),
+    PART("localtime", BOTH, localtime),
+    PART("rtc_timeoffset", BOTH, rtc_timeoffset, .neutral = "0"),
+
+    /* the device model */
+    KEY("device_model_override", XL, emulator, .path = true),
+    PART("device_model", XM, device_model),
+    LOST("device_model", XL, "xl ignores it: device_model_override names another device model",
+         .neutral = ""),
+    { .name = "device_model_version",
+      .who = XL,
+      .names = dm_version_names,
+      .why = "libvirt has no element for the device model's version: an emulator path decides" },
+    HOOK("device_model_args", XL, dm_args),
+    { .name = "device_model_args_pv", .who = XL, .read = cfg_read_dm_args, ON_PV },
+    { .name = "device_model_args_hvm", .who = XL, .read = cfg_read_dm_args, ON_HVM },
+
+    /* devices */
+    HOOK("disk", BOTH, disk),
+    PART("fda", XM, fda, ON_HVM, .neutral = ""),
+    PART("fdb", XM, fdb, ON_HVM, .neutral = ""),
+    PART("cdrom", XM, cdrom, ON_HVM, .neutral = "", .read_only = true),
+    HOOK("vif", BOTH, vif),
+    PART("nics", XM, nics, .read_only = true),
+    PART("ne2000", XM, ne2000, .neutral = "0", .read_only = true),
+    HOOK("vfb", BOTH, vfb),
+    PART("vnc", BOTH, vnc),
+    PART("vnclisten", BOTH, vnclisten, .neutral = ""),
+    PART("vncdisplay", BOTH, vncdisplay),
+    PART("vncunused", BOTH, vncunused),
+    PART("vncpasswd", BOTH, vncpasswd, .neutral = ""),
+    PART("keymap", BOTH, keymap, .neutral = ""),
+    PART("sdl", BOTH, sdl),
+    PART("opengl", BOTH, opengl),
+    PART("display", BOTH, display, .neutral = ""),
+    PART("xauthority", BOTH, xauthority, .neutral = ""),
+    PART("nographic", BOTH, nographic, ON_HVM, .neutral = "0"),
+    PART("vga", XL, vga, ON_HVM, .names = vga_names, .why = "libvirt has no such video model"),
+    PART("stdvga", BOTH, stdvga, ON_HVM),
+    PART("videoram", BOTH, videoram, ON_HVM),
+    PART("spice", XL, spice, ON_HVM),
+    PART("spicehost", XL, spicehost, ON_HVM, .neutral = ""),
+    PART("spiceport", XL, spiceport, ON_HVM),
+    PART("spicetls_port", XL, spicetls_port, ON_HVM),
+    PART("spicedisable_ticketing", XL, spice_no_ticket, ON_HVM),
+    PART("spicepasswd", XL, spicepasswd, ON_HVM, .neutral = ""),
+    PART("spiceagent_mouse", XL, spice_agent_mouse, ON_HVM),
+    PART("spicevdagent", XL, spice_vdagent, ON_HVM),
+    PART("spice_clipboard_sharing", XL, spice_clipboard, ON_HVM),
+    PART("spiceusbredirection", XL, spice_usb, ON_HVM, .neutral = "0"),
+    PART("spice_image_compression", XL, spice_compression, ON_HVM),
+    PART("spice_streaming_video", XL, spice_streaming, ON_HVM),
+    HOOK("serial", BOTH, serial, ON_HVM),
+    HOOK("parallel", XM, parallel, ON_HVM),
+    HOOK("channel", XL, channel),
+    HOOK("soundhw", BOTH, soundhw, ON_HVM),
+    PART("usb", BOTH, usb, ON_HVM, .neutral = "0"),
+    HOOK("usbdevice", BOTH, usbdevice, ON_HVM),
+    HOOK("usbctrl", XL, usbctrl),
+    HOOK("usbdev", XL, usbdev),
+    PART("pci_permissive", XL, pci_permissive, .neutral = "0", .read_only = true),
+    PART("pci_seize", XL, pci_seize, .neutral = "0", .read_only = true),
+    HOOK("pci", BOTH, pci),
+    PART("watchdog", XM, watchdog, ON_HVM, .names = watchdog_names,
+         .why = "libvirt has no such watchdog"),
+    PART("watchdog_action", XM, watchdog_action, ON_HVM, .names = watchdog_actions,
+         .why = "libvirt has no such watchdog action"),
+
+    /* ---- no home: the host, the scheduler, the hypervisor ---- */
+    LOST("pool", BOTH, "no domXML element for the cpupool of a domain", .neutral = "Pool-0"),
+    LOST("cpus_soft", XL, "no domXML element for soft affinity"),
+    LOST("period", XL, why_sched),
+    LOST("slice", XL, why_sched),
+    LOST("latency", XL, why_sched),
+    LOST("extratime", XL, why_sched),
+    LOST("on_watchdog", XL,
+         "no domXML element for the action after a watchdog timeout of the hypervisor",
+         .neutral = "destroy"),
+    LOST("on_soft_reset", XL, "no domXML element for the action after a soft reset",
+         .neutral = "soft-reset"),
+    LOST("pvshim", XL, why_pvshim, .neutral = "0"),
+    LOST("pvshim_path", XL, why_pvshim),
+    LOST("pvshim_cmdline", XL, why_pvshim),
+    LOST("pvshim_extra", XL, why_pvshim),
+    LOST("init_seclabel", XL,
+         "no domXML element for the label that a domain has while it is built"),
+    LOST("max_maptrack_frames", XL, "no domXML element for the limit of grant maptrack frames"),
+    LOST("max_grant_version", XL, "no domXML element for the grant table version"),
+    LOST("nomigrate", BOTH, "no domXML element that forbids migration", .neutral = "0"),
+    LOST("driver_domain", XL, why_driver_domain, .neutral = "0"),
+    LOST("device_tree", XL,
+         "domXML's <dtb> is a whole device tree, and xl takes a part of one here"),
+    LOST("xend_suspend_evtchn_compat", XL, "no domXML element for xend's suspend event channel",
+         .neutral = "0"),
+    LOST("vmtrace_buf_kb", XL, "no domXML element for vmtrace buffers", .neutral = "0"),
+    LOST("vpmu", XL, "the stock Xen driver knows no virtual PMU", .neutral = "0"),
+    LOST("xenstore_feature_mask", XL, "no domXML element for xenstore features"),
+    LOST("xenstore_quota", XL, "no domXML element for xenstore quotas"),
+    LOST("bootloader_restrict", XL, "no domXML element for a restricted bootloader"),
+    LOST("bootloader_user", XL, "no domXML element for the user of the bootloader"),
+    LOST("hdtype", XL, "no domXML element for the model of the emulated disk controller",
+         .neutral = "ide"),
+    LOST("oos", BOTH, "no domXML element for out-of-sync shadow page tables", .neutral = "1"),
+    LOST("shadow_memory", BOTH, "no domXML element for the size of shadow memory", .neutral = "0"),
+    LOST("acpi_laptop_slate", XL, "no domXML element for the laptop/slate switch", .neutral = "0"),
+    LOST("altp2m", XL, "no domXML element for alternate p2m", .neutral = "disabled"),
+    LOST("altp2mhvm", XL, "no domXML element for alternate p2m", .neutral = "0"),
+    LOST("altp2m_count", XL, "no domXML element for alternate p2m"),
+    LOST("smbios_firmware", BOTH, "no domXML element for a file of SMBIOS structures"),
+    LOST("smbios", XL, "the stock Xen driver knows no <sysinfo>"),
+    LOST("vpt_align", BOTH, "no domXML element for the alignment of virtual timers",
+         .neutral = "1"),
+    LOST("timer_mode", BOTH, "no domXML element for the mode of virtual timers"),
+    LOST("mmio_hole", XL, "no domXML element for the MMIO hole below 4 GiB"),
+    LOST("xen_platform_pci", BOTH, "no domXML element for the Xen platform device", .neutral = "1"),
+    LOST("xen_platform_pci_bar_uc", XL, "no domXML element for the Xen platform device"),
+    LOST("hvm_pirq", XL, "no domXML element for physical interrupts over event channels"),
+    LOST("msr_relaxed", XL, "the stock Xen driver knows no <msrs>", .neutral = "0"),
+    LOST("mca_caps", XL, "no domXML element for machine check capabilities"),
+    LOST("vendor_device", XL, "no domXML element for the xen-pvdevice", .neutral = "none"),
+    LOST("memory_sharing", XM, "no domXML element for memory sharing in Xen", .neutral = "0"),
+    LOST("superpages", XM, "no domXML element for superpages of PV domains", .neutral = "0"),
+    LOST("actmem", XM, why_paging, .neutral = "0"),
+    LOST("xenpaging_file", XM, why_paging),
+    LOST("xenpaging_extra", XM, why_paging),
+    LOST("features", XM, "no domXML element for the feature string of a PV kernel", .neutral = ""),
+    LOST("machine_address_size", XM, "no domXML element for the machine address size"),
+    LOST("suppress_spurious_page_faults", XM, "no domXML element for it: an erratum of old kernels",
+         .neutral = "0"),
+    LOST("s3_integrity", XM, "no domXML element for integrity checks over S3", .neutral = "1"),
+    LOST("cpuid_check", XM, "no domXML element for checks of CPUID bits"),
+    LOST("extid", XM, "an old name of viridian=, which says it since Xen 3.3", .neutral = "0"),
+    LOST("vhpt", XM, "only for ia64, which Xen gave up"),
+    LOST("isa", XM, "no domXML element for an ISA-only machine", .neutral = "0"),
+    LOST("target", XM, "no domXML element: the domain that a stub domain serves", .neutral = "0"),
+    LOST("access_control", XM, "the ACM policies of old Xen are gone"),
+
+    /* ---- no home: devices ---- */
+    LOST("vif2", BOTH, "netchannel2 is gone from Xen"),
+    LOST("vtpm", BOTH, "libvirt's <tpm> has no Xen backend"),
+    LOST("p9", XL, "the stock Xen driver knows no <filesystem>"),
+    LOST("pvcalls", XL, "no domXML element for PV calls"),
+    LOST("rdm", XL, "no domXML element for reserved device memory"),
+    LOST("rdm_mem_boundary", XL, "no domXML element for reserved device memory"),
+    LOST("pci_msitranslate", BOTH, "no domXML element for MSI-INTx translation", .neutral = "0"),
+    LOST("pci_power_mgmt", BOTH, "no domXML element for guest control of PCI power states",
+         .neutral = "0"),
+    LOST("gfx_passthru", BOTH, "no domXML element for graphics passthrough", .neutral = "0"),
+    LOST("dtdev", XL, "no domXML element for device-tree devices"),
+    LOST("ioports", BOTH, "no domXML element for raw I/O ports"),
+    LOST("iomem", XL, "no domXML element for raw I/O memory"),
+    LOST("irqs", BOTH, "no domXML element for raw interrupts"),
+    LOST("irq", XM, "no domXML element for raw interrupts"),
+    LOST("vdispl", XL, "no domXML element for the PV display protocol"),
+    LOST("vsnd", XL, "no domXML element for the PV sound protocol"),
+    LOST("vkb", XL, "no domXML element for the options of a PV keyboard"),
+    LOST("vkb_device", XL, "no domXML element that leaves out the PV keyboard", .neutral = "1"),
+    LOST("virtio", XL, "no domXML element for xl's generic virtio devices"),
+    LOST("usbversion", XL, "the stock Xen driver knows no emulated USB controllers",
+         .neutral = "0"),
+    LOST("vncviewer", BOTH, why_client),
+    LOST("vncconsole", XM, why_client),
+    LOST("vscsi", XM, "the stock Xen driver knows no SCSI devices of the host"),
+    LOST("vusb", XM, "no domXML element for xend's virtual USB host controllers"),
+    LOST("blkif", XM, why_driver_domain, .neutral = "0"),
+    LOST("netif", XM, why_driver_domain, .neutral = "0"),
+    LOST("tpmif", XM, why_driver_domain, .neutral = "0"),
+    LOST("monitor", XM, "no domXML element for QEMU's monitor", .neutral = "0"),
+    LOST("monitor_path", XM, "no domXML element for QEMU's monitor"),
+
+    /* ---- no home: the device model and its stub domain ---- */
+    LOST("dm_restrict", XL, "no domXML element for a restricted device model", .neutral = "0"),
+    LOST("device_model_user", XL, "no domXML element for the user of the device model"),
+    LOST("stubdomain_kernel", XL, why_stubdom),
+    LOST("stubdomain_cmdline", XL, why_stubdom),
+    LOST("stubdomain_ramdisk", XL, why_stubdom),
+    LOST("stubdomain_memory", XL, why_stubdom),
+    LOST("device_model_stubdomain_override", XL, why_stubdom, .neutral = "0"),
+    LOST("device_model_stubdomain_seclabel", XL, why_stubdom),
+
+    /* ---- no home: Arm ---- */
+    LOST("tee", XL, "no domXML element for a trusted execution environment", .neutral = "none"),
+    LOST("gic_version", XL, why_cmdline_arm, .neutral = "default"),
+    LOST("vuart", XL, why_cmdline_arm),
+    LOST("sve", XL, why_cmdline_arm),
+    LOST("llc_colors", XL, why_cmdline_arm),
+    LOST("nr_spis", XL, why_cmdline_arm),
+    LOST("trap_unmapped_accesses", XL, why_cmdline_arm),
+    LOST("arm_sci", XL, why_cmdline_arm),
+
+    /* ---- no home: managed by others than the domain ---- */
+    LOST("on_xend_start", XM,
+         "autostart is no part of a libvirt definition: virsh autostart DOMAIN",
+         .neutral = "ignore"),
+    LOST("on_xend_stop", XM, "the libvirt-guests service decides it for the whole host",
+         .neutral = "ignore"),
+    LOST("guest_os_type", XM, why_osinfo, .neutral = "default"),
+    LOST("OVM_os_type", XM, why_osinfo),
+    LOST("OVM_domain_type", XM, "a hint of Oracle VM's manager, which builder= says already"),
+    LOST("OVM_high_availability", XM, "a policy of Oracle VM's manager"),
+    LOST("OVM_cpu_compat_group", XM, "a policy of Oracle VM's manager", .neutral = ""),
+    LOST("vif_other_config", XM, "a policy of Oracle VM's manager"),
+    LOST("disk_other_config", XM, "a policy of Oracle VM's manager"),
+};
+const size_t cfg_n_keys = G_N_ELEMENTS(cfg_keys);
+
+const CfgKey *
+cfg_key_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
+        if (strlen(cfg_keys[i].name) == len && strncmp(cfg_keys[i].name, name, len) == 0)
+            return &cfg_keys[i];
+    }
+    return NULL;
+}
+
+const char *
+cfg_guest_name(CfgGuest guest)
+{
+    switch (guest) {
+    case CFG_PV:
+        return "PV";
+    case CFG_HVM:
+        return "HVM";
+    case CFG_PVH:
+        return "PVH";
+    }
+    g_assert_not_reached();
+}
+
+/* The strings and numbers of the parts; everything else needs no freeing. */
+void
+cfg_parts_clear(CfgParts *parts)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
+        if (cfg_keys[i].in_parts && cfg_keys[i].type == CFG_TYPE_STRING)
+            g_clear_pointer((char **)((char *)parts + cfg_keys[i].offset), g_free);
+    }
+}

@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* disk= of xl (xl-disk-configuration(5)) and of xm, both directions. */
+#include "conf-cfg.h"
+
+#include <string.h>
+
+/* ---- words that both need ---- */
+
+static const CfgName disk_formats[] = {
+    { "raw", "raw" }, { "qcow", "qcow" }, { "qcow2", "qcow2" }, { "vhd", "vhd" },
+    { "qed", "qed" }, { "empty", NULL },  { NULL, NULL },
+};
+
+static const CfgName disk_backends[] = {
+    { "phy", "phy" },
+    { "tap", "tap" },
+    { "qdisk", "qemu" },
+    { NULL, NULL },
+};
+
+static const CfgName *
+find_word(const CfgName *names, const char *word)
+{
+    for (; names->word; names++) {
+        if (g_str_equal(names->word, word))
+            return names;
+    }
+    return NULL;
+}
+
+static const char *
+find_value(const CfgName *names, const char *value)
+{
+    for (; value && names->word; names++) {
+        if (names->value && g_str_equal(names->value, value))
+            return names->word;
+    }
+    return NULL;
+}
+
+/* ---- xl: the parts of one DISKSPEC ---- */
+
+typedef struct DiskSpec {
+    ConfDisk *disk;
+    const ConfPlace *place;
+    char *target, *format, *vdev, *access, *script, *backendtype;
+    unsigned target_at, format_at, vdev_at, access_at, script_at, backendtype_at;
+    bool had_target, had_format, had_vdev, had_access; /* said, if only as empty */
+    bool cdrom;
+} DiskSpec;
+
+static void
+disk_spec_clear(DiskSpec *spec)
+{
+    g_clear_pointer(&spec->disk, conf_disk_free);
+    g_free(spec->target);
+    g_free(spec->format);
+    g_free(spec->vdev);
+    g_free(spec->access);
+    g_free(spec->script);
+    g_free(spec->backendtype);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DiskSpec, disk_spec_clear)
+
+static gboolean
+twice(const DiskSpec *spec, const char *what, unsigned at, GError **error)
+{
+    conf_place_error(spec->place, at, error, CONF_ERROR_INVALID, "%s is given twice", what);
+    return FALSE;
+}
+
+static gboolean
+take(DiskSpec *spec, const char *what, char **field, unsigned *at, bool *had, const char *value,
+     unsigned offset, GError **error)
+{
+    if (*had && *field && **field)
+        return twice(spec, what, offset, error);
+    conf_set_string(field, value);
+    *at = offset;
+    *had = true;
+    return TRUE;
+}
+
+/* Prefixes of xend's time, which xl strips and ignores; three of them still say something. */
+static const struct SpecPrefix {
+    const char *prefix;
+    const char *format; /* the same as format= */
+    const char *script; /* the same as script=block-SCRIPT */
+} spec_prefixes[] = {
+    { "phy:", NULL, NULL },
+    { "file:", NULL, NULL },
+    { "ioemu:", NULL, NULL },
+    { "tap2:", NULL, NULL },
+    { "tap:", NULL, NULL },
+    { "tapdisk:", NULL, NULL },
+    { "aio:", NULL, NULL },
+    { "raw:", "raw", NULL },
+    { "qcow2:", "qcow2", NULL },
+    { "qcow:", "qcow", NULL },
+    { "vhd:", "vhd", NULL },
+    { "qed:", "qed", NULL },
+    { "iscsi:", NULL, "block-iscsi" },
+    { "nbd:", NULL, "block-nbd" },
+    { "enbd:", NULL, "block-enbd" },
+    { "drbd:", NULL, "block-drbd" },
+};
+
+static const struct SpecPrefix *
+spec_prefix(const char *text)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(spec_prefixes); i++) {
+        if (g_str_has_prefix(text, spec_prefixes[i].prefix))
+            return &spec_prefixes[i];
+    }
+    return NULL;
+}
+
+/* Takes a positional target. With a prefix, the format is no positional parameter any more. */
+static gboolean
+take_target(DiskSpec *spec, const char *text, unsigned offset, GError **error)
+{
+    const struct SpecPrefix *prefix;
+    const char *rest = text;
+
+    while ((prefix = spec_prefix(rest)) != NULL) {
+        unsigned at = offset + (unsigned)(rest - text);
+
+        rest += strlen(prefix->prefix);
+        if (prefix->format && !take(spec, "format", &spec->format, &spec->format_at,
+                                    &spec->had_format, prefix->format, at, error))
+            return FALSE;
+        spec->had_format = true;
+        if (prefix->script) {
+            conf_set_string(&spec->script, prefix->script);
+            spec->script_at = at;
+            break;
+        }
+    }
+    return take(spec, "target", &spec->target, &spec->target_at, &spec->had_target, rest,
+                offset + (unsigned)(rest - text), error);
+}
+
+static bool
+is_vdev(const char *text)
+{
+    g_autoptr(ConfDisk) disk = conf_disk_new();
+    ConfPlace nowhere = { .report = NULL };
+
+    return *text && conf_disk_set_vdev(disk, text, &nowhere, NULL);
+}
+
+/* "vdev:cdrom" */
+static gboolean
+take_vdev(DiskSpec *spec, const char *text, unsigned offset, GError **error)
+{
+    return take(spec, "vdev", &spec->vdev, &spec->vdev_at, &spec->had_vdev, text, offset, error);
+}
+
+static gboolean
+take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **error)
+{
+    if (!spec->had_target)
+        return take_target(spec, text, offset, error);
+    /* xend's order has no format: ",hdc:cdrom,r" and "file:/x,hda,w". */
+    if (!spec->had_format && is_vdev(text) && find_word(disk_formats, text) == NULL)
+        spec->had_format = true;
+    if (!spec->had_format)
+        return take(spec, "format", &spec->format, &spec->format_at, &spec->had_format, text,
+                    offset, error);
+    if (!spec->had_vdev)
+        return take_vdev(spec, text, offset, error);
+    if (!spec->had_access)
+        return take(spec, "access", &spec->access, &spec->access_at, &spec->had_access, text,
+                    offset, error);
+    if (*text == '\0')
+        return TRUE;
+    conf_place_error(spec->place, offset, error, CONF_ERROR_INVALID,
+                     "one value too many: '%s' behind target, format, vdev and access", text);
+    return FALSE;
+}
+
+/* ---- xl: flags and options ---- */
+
+static const struct DiskLost {
+    const char *word;
+    const char *neutral;
+    const char *why;
+} disk_lost[] = {
+    { "direct-io-safe", NULL, "no domXML element: cache= of <driver> says something else" },
+    { "untrusted", NULL, "no domXML element for trust in a backend" },
+    { "trusted", "", NULL },
+    { "grant_usage", "default", "no domXML element for the use of grants by virtio" },
+    { "colo", NULL, "no domXML element for COLO replication" },
+    { "no-colo", "", NULL },
+    { "colo-host", NULL, "no domXML element for COLO replication" },
+    { "colo-port", NULL, "no domXML element for COLO replication" },
+    { "colo-export", NULL, "no domXML element for COLO replication" },
+    { "active-disk", NULL, "no domXML element for COLO replication" },
+    { "hidden-disk", NULL, "no domXML element for COLO replication" },
+};
+
+static bool
+lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(disk_lost); i++) {
+        if (!g_str_equal(disk_lost[i].word, name))
+            continue;
+        if (disk_lost[i].why && g_strcmp0(disk_lost[i].neutral, value) != 0)
+            conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value, "%s",
+                              disk_lost[i].why);
+        return true;
+    }
+    return false;
+}
+
+static bool
+take_flag(DiskSpec *spec, const char *word, unsigned offset)
+{
+    if (g_str_equal(word, "cdrom"))
+        spec->cdrom = true;
+    else if (g_str_equal(word, "discard"))
+        conf_set_string(&spec->disk->driver_discard, "unmap");
+    else if (g_str_equal(word, "no-discard"))
+        conf_set_string(&spec->disk->driver_discard, "ignore");
+    else
+        return lose(spec, word, NULL, offset);
+    return true;
+}
+
+static gboolean
+take_specification(DiskSpec *spec, const char *value, unsigned offset, GError **error)
+{
+    if (g_str_equal(value, "virtio"))
+        return conf_set_string(&spec->disk->target_bus, "virtio");
+    if (g_str_equal(value, "xen") || *value == '\0')
+        return TRUE;
+    conf_place_error(spec->place, offset, error, CONF_ERROR_INVALID,
+                     "specification is xen or virtio, not '%s'", value);
+    return FALSE;
+}
+
+static gboolean
+take_named(DiskSpec *spec, const char *name, const char *value, unsigned offset, GError **error)
+{
+    unsigned at = offset + (unsigned)strlen(name) + 1;
+
+    if (g_str_equal(name, "format"))
+        return take(spec, name, &spec->format, &spec->format_at, &spec->had_format, value, at,
+                    error);
+    if (g_str_equal(name, "vdev"))
+        return take_vdev(spec, value, at, error);
+    if (g_str_equal(name, "access"))
+        return take(spec, name, &spec->access, &spec->access_at, &spec->had_access, value, at,
+                    error);
+    if (g_str_equal(name, "script")) {
+        spec->script_at = at;
+        return conf_set_string(&spec->script, value);
+    }
+    if (g_str_equal(name, "backendtype")) {
+        spec->backendtype_at = at;
+        return conf_set_string(&spec->backendtype, value);
+    }
+    if (g_str_equal(name, "backend"))
+        return conf_set_string(&spec->disk->backenddomain, *value ? value : NULL);
+    if (g_str_equal(name, "specification"))
+        return take_specification(spec, value, at, error);
+    if (g_str_equal(name, "devtype")) {
+        spec->cdrom = spec->cdrom || g_str_equal(value, "cdrom");
+        if (g_str_equal(value, "cdrom") || g_str_equal(value, "disk") || *value == '\0')
+            return TRUE;
+        conf_place_error(spec->place, at, error, CONF_ERROR_INVALID,
+                         "devtype is cdrom or disk, not '%s'", value);
+        return FALSE;
+    }
+    if (!lose(spec, name, value, offset))
+        conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value,
+                          "unknown option of a disk");
+    return TRUE;
+}
+
+static gboolean
+split_spec(DiskSpec *spec, const char *text, GError **error)
+{
+    const char *p = text;
+
+    for (;;) {
+        p += strspn(p, " \t\n");
+        unsigned offset = (unsigned)(p - text);
+
+        /* By name, the target takes all that is left, commas included. */
+        if (g_str_has_prefix(p, "target=")) {
+            spec->had_target = spec->had_target && spec->target && *spec->target;
+            return take(spec, "target", &spec->target, &spec->target_at, &spec->had_target,
+                        p + strlen("target="), offset + (unsigned)strlen("target="), error);
+        }
+        size_t len = strcspn(p, ",");
+        g_autofree char *word = g_strndup(p, len);
+        char *equals = strchr(word, '=');
+        gboolean ok;
+
+        if (equals) {
+            *equals = '\0';
+            ok = take_named(spec, word, equals + 1, offset, error);
+        } else
+            ok = take_flag(spec, word, offset) || take_positional(spec, word, offset, error);
+        if (!ok)
+            return FALSE;
+        if (p[len] == '\0')
+            return TRUE;
+        p += len + 1;
+    }
+}
+
+/* ---- xl: from the parts to a disk ---- */
+
+/* "pool/image:id=x:mon_host=a\:1\;b" as QEMU takes it. */
+static void
+set_rbd(DiskSpec *spec, const char *text)
+{
+    ConfDisk *disk = spec->disk;
+    g_autoptr(GString) word = g_string_new(NULL);
+
+    disk->type = CONF_DISK_TYPE_NETWORK;
+    conf_set_string(&disk->source_protocol, "rbd");
+    for (const char *p = text;; p++) {
+        if (*p == '\\' && p[1]) {
+            g_string_append_c(word, *++p);
+            continue;
+        }
+        if (*p && *p != ':') {
+            g_string_append_c(word, *p);
+            continue;
+        }
+        if (disk->source_name == NULL)
+            disk->source_name = g_strdup(word->str);
+        else if (g_str_has_prefix(word->str, "mon_host=")) {
+            g_auto(GStrv) hosts = g_strsplit_set(word->str + strlen("mon_host="), ";", 64);
+
+            for (char **h = hosts; *h; h++) {
+                ConfDiskHost *host = conf_disk_host_new();
+                char *colon = strrchr(*h, ':');
+
+                if (colon && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+                    host->port = g_strdup(colon + 1);
+                    *colon = '\0';
+                }
+                host->name = g_strdup(*h);
+                g_ptr_array_add(disk->source_hosts, host);
+            }
+        } else if (g_str_has_prefix(word->str, "conf="))
+            conf_set_string(&disk->source_config, word->str + strlen("conf="));
+        else
+            conf_place_report(spec->place, spec->target_at, CONF_OUTCOME_LOST, "rbd", word->str,
+                              "libvirt keeps the credentials of a Ceph cluster in a secret");
+        g_string_truncate(word, 0);
+        if (*p == '\0')
+            return;
+    }
+}
+
+/* script=block-X: libvirt has no block scripts, but elements for what some of them do. */
+static gboolean
+set_script(DiskSpec *spec, GError **error)
+{
+    static const char *const known[] = { "iscsi", "nbd", "drbd", "dmmd" };
+    const char *base = strrchr(spec->script, '/') ? strrchr(spec->script, '/') + 1 : spec->script;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+        g_autofree char *name = g_strconcat("block-", known[i], NULL);
+
+        if (!g_str_equal(base, name))
+            continue;
+        g_autofree char *uname = g_strconcat(known[i], ":", spec->target ? spec->target : "", NULL);
+        ConfPlace place = *spec->place;
+        place.column += spec->target_at;
+        return conf_disk_set_uname(spec->disk, uname, &place, error);
+    }
+    conf_place_error(spec->place, spec->script_at, error, CONF_ERROR_UNSUPPORTED,
+                     "domXML has no block script, and only %s knows what its target means",
+                     spec->script);
+    return FALSE;
+}
+
+static gboolean
+set_format(DiskSpec *spec, GError **error)
+{
+    const char *word = spec->format && *spec->format ? spec->format : "raw";
+    const CfgName *format = find_word(disk_formats, word);
+
+    if (format == NULL) {
+        conf_place_error(spec->place, spec->format_at, error, CONF_ERROR_INVALID,
+                         "'%s' is no disk format: raw, qcow, qcow2, vhd or qed", word);
+        return FALSE;
+    }
+    if (format->value)
+        conf_set_string(&spec->disk->driver_type, format->value);
+    else
+        g_clear_pointer(&spec->target, g_free); /* format=empty: a drive without a disc */
+    return TRUE;
+}
+
+static gboolean
+set_backend(DiskSpec *spec, GError **error)
+{
+    if (spec->backendtype == NULL || *spec->backendtype == '\0')
+        return TRUE;
+    const CfgName *backend = find_word(disk_backends, spec->backendtype);
+    if (backend)
+        return conf_set_string(&spec->disk->driver_name, backend->value);
+    if (g_str_equal(spec->backendtype, "standalone")) {
+        conf_place_report(spec->place, spec->backendtype_at, CONF_OUTCOME_LOST, "backendtype",
+                          spec->backendtype, "libvirt has no standalone disk backends");
+        return TRUE;
+    }
+    conf_place_error(spec->place, spec->backendtype_at, error, CONF_ERROR_INVALID,
+                     "'%s' is no backend type: phy, qdisk, tap or standalone", spec->backendtype);
+    return FALSE;
+}
+
+static gboolean
+set_source(DiskSpec *spec, GError **error)
+{
+    ConfDisk *disk = spec->disk;
+    const char *target = spec->target ? spec->target : "";
+
+    if (spec->script && *spec->script)
+        return set_script(spec, error);
+    if (!set_format(spec, error) || !set_backend(spec, error))
+        return FALSE;
+    target = spec->target ? g_strstrip(spec->target) : "";
+    if (*target == '\0') {
+        disk->type = CONF_DISK_TYPE_FILE;
+        g_clear_pointer(&disk->driver_type, g_free);
+        return TRUE;
+    }
+    if (g_str_has_prefix(target, "rbd:")) {
+        set_rbd(spec, target + strlen("rbd:"));
+        return TRUE;
+    }
+    /* xl puts /dev in front of what does not begin with a slash. */
+    disk->source = target[0] == '/' ? g_strdup(target) : g_strconcat("/dev/", target, NULL);
+    bool block = g_str_has_prefix(disk->source, "/dev/") ||
+                 g_strcmp0(disk->driver_name, "phy") == 0;
+    disk->type = block ? CONF_DISK_TYPE_BLOCK : CONF_DISK_TYPE_FILE;
+    return TRUE;
+}
+
+static gboolean
+set_guest_side(DiskSpec *spec, GError **error)
+{
+    ConfDisk *disk = spec->disk;
+    bool virtio = g_strcmp0(disk->target_bus, "virtio") == 0;
+    ConfPlace vdev = *spec->place, access = *spec->place;
+
+    vdev.column += spec->vdev_at;
+    access.column += spec->access_at;
+    if (spec->vdev == NULL || *spec->vdev == '\0') {
+        conf_place_error(spec->place, 0, error, CONF_ERROR_INVALID,
+                         "no vdev: which disk of the guest is it?");
+        return FALSE;
+    }
+    if (!conf_disk_set_vdev(disk, spec->vdev, &vdev, error))
+        return FALSE;
+    if (virtio)
+        conf_set_string(&disk->target_bus, "virtio");
+    if (spec->cdrom)
+        disk->device = CONF_DISK_DEVICE_CDROM;
+    if (disk->device == CONF_DISK_DEVICE_ABSENT)
+        disk->device = CONF_DISK_DEVICE_DISK;
+    /* An access position that says "cdrom" is the flag. */
+    if (spec->access && *spec->access && !conf_disk_set_mode(disk, spec->access, &access, error))
+        return FALSE;
+    if (disk->device == CONF_DISK_DEVICE_CDROM)
+        disk->readonly = true;
+    if (disk->source == NULL && disk->type != CONF_DISK_TYPE_NETWORK &&
+        disk->device != CONF_DISK_DEVICE_CDROM) {
+        conf_place_error(spec->place, 0, error, CONF_ERROR_INVALID,
+                         "no target: only a CD-ROM drive may be empty");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+add_disk(CfgReader *r, ConfDisk **disk, const ConfPlace *place, GError **error)
+{
+    for (guint i = 0; i < r->def->disks->len; i++) {
+        const ConfDisk *other = g_ptr_array_index(r->def->disks, i);
+
+        if (g_str_equal(other->target, (*disk)->target)) {
+            conf_place_error(place, 0, error, CONF_ERROR_INVALID,
+                             "%s is the disk of the guest that disk[%u] is already", other->target,
+                             i);
+            return FALSE;
+        }
+    }
+    g_ptr_array_add(r->def->disks, g_steal_pointer(disk));
+    return TRUE;
+}
+
+static gboolean
+read_xl_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
+{
+    g_auto(DiskSpec) spec = { .disk = conf_disk_new(), .place = place };
+
+    return split_spec(&spec, text, error) && set_source(&spec, error) &&
+           set_guest_side(&spec, error) && add_disk(r, &spec.disk, place, error);
+}
+
+/* ---- xm: UNAME,DEVICE,MODE[,BACKEND[,VDI or protocol]] ---- */
+
+static gboolean
+read_xm_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
+{
+    g_auto(GStrv) fields = g_strsplit(text, ",", 16);
+    guint n = g_strv_length(fields);
+    g_autoptr(ConfDisk) disk = conf_disk_new();
+    unsigned at[16] = { 0 };
+
+    for (guint i = 0, offset = 0; i < n; i++) {
+        at[i] = offset;
+        offset += (unsigned)strlen(fields[i]) + 1;
+        g_strstrip(fields[i]);
+    }
+    /* A comma in a path, or xl's order in an xm file: say so, rather than take it wrongly. */
+    if (n < 3 || n > 5) {
+        conf_place_error(place, 0, error, CONF_ERROR_INVALID,
+                         "expected UNAME,DEVICE,MODE[,BACKEND[,PROTOCOL]], found %u fields", n);
+        return FALSE;
+    }
+    ConfPlace device = *place, mode = *place;
+    device.column += at[1];
+    mode.column += at[2];
+    if (!conf_disk_set_uname(disk, fields[0], place, error) ||
+        !conf_disk_set_vdev(disk, fields[1], &device, error) ||
+        !conf_disk_set_mode(disk, *fields[2] ? fields[2] : "r", &mode, error))
+        return FALSE;
+    if (n > 3 && *fields[3] && !g_str_equal(fields[3], "None") && !g_str_equal(fields[3], "0"))
+        conf_set_string(&disk->backenddomain, fields[3]);
+    if (n > 4 && *fields[4] && !g_str_equal(fields[4], "None"))
+        conf_place_report(place, at[4], CONF_OUTCOME_LOST, "protocol", fields[4],
+                          "no domXML element for xend's VDI or protocol of a disk");
+    if (disk->device == CONF_DISK_DEVICE_ABSENT)
+        disk->device = CONF_DISK_DEVICE_DISK;
+    if (disk->device == CONF_DISK_DEVICE_CDROM)
+        disk->readonly = true;
+    if (disk->source == NULL && disk->type == CONF_DISK_TYPE_FILE &&
+        disk->device == CONF_DISK_DEVICE_DISK) {
+        conf_place_error(place, 0, error, CONF_ERROR_INVALID,
+                         "no path: only a CD-ROM drive may be empty");
+        return FALSE;
+    }
+    return add_disk(r, &disk, place, error);
+}
+
+gboolean
+cfg_read_disk(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    return cfg_each_string(r, key->name, node, r->who == CFG_XM ? read_xm_disk : read_xl_disk,
+                           error);
+}
+
+/* fda=, fdb= and cdrom= of xm, from the time before they were disks. */
+static gboolean
+join_drive(CfgReader *r, const char *key, const char *path, const char *vdev, bool cdrom,
+           GError **error)
+{
+    g_autoptr(ConfDisk) disk = conf_disk_new();
+
+    if (path == NULL || *path == '\0')
+        return TRUE;
+    ConfPlace place = cfg_place(r, cfg_node(r, key), key);
+    if (!conf_disk_set_uname(disk, path, &place, error) ||
+        !conf_disk_set_vdev(disk, vdev, &place, error))
+        return FALSE;
+    disk->device = cdrom ? CONF_DISK_DEVICE_CDROM : CONF_DISK_DEVICE_FLOPPY;
+    disk->readonly = cdrom;
+    return add_disk(r, &disk, &place, error);
+}
+
+gboolean
+cfg_disk_join(CfgReader *r, GError **error)
+{
+    return join_drive(r, "fda", r->parts.fda, "fda", false, error) &&
+           join_drive(r, "fdb", r->parts.fdb, "fdb", false, error) &&
+           join_drive(r, "cdrom", r->parts.cdrom, "hdc", true, error);
+}
+
+/* ---- writing ---- */
+
+static bool
+is_floppy(const ConfDisk *disk)
+{
+    return disk->device == CONF_DISK_DEVICE_FLOPPY || g_str_has_prefix(disk->target, "fd");
+}
+
+/* The text behind target=, and a script where it takes one. NULL: xl can't say it. */
+static char *
+network_target(const ConfDisk *disk, const char **ret_script)
+{
+    const ConfDiskHost *host = disk->source_hosts->len ? g_ptr_array_index(disk->source_hosts, 0)
+                                                       : NULL;
+    const char *protocol = disk->source_protocol ? disk->source_protocol : "";
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (g_str_equal(protocol, "nbd") && host && host->name) {
+        *ret_script = "block-nbd";
+        g_string_printf(text, "%s %s", host->name, host->port ? host->port : "10809");
+    } else if (g_str_equal(protocol, "iscsi") && host && host->name && disk->source_name) {
+        *ret_script = "block-iscsi";
+        g_string_printf(text, "iqn=%s,portal=%s:%s", disk->source_name, host->name,
+                        host->port ? host->port : "3260");
+    } else if (g_str_equal(protocol, "rbd") && disk->source_name) {
+        *ret_script = NULL;
+        g_string_printf(text, "rbd:%s", disk->source_name);
+        for (guint i = 0; i < disk->source_hosts->len; i++) {
+            host = g_ptr_array_index(disk->source_hosts, i);
+            g_string_append_printf(text, "%s%s",
+                                   i ? "\\;" : ":mon_host=", host->name ? host->name : "");
+            if (host->port)
+                g_string_append_printf(text, "\\:%s", host->port);
+        }
+        if (disk->source_config)
+            g_string_append_printf(text, ":conf=%s", disk->source_config);
+    } else
+        return NULL;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static char *
+format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *network = NULL;
+    const char *script = NULL, *target = disk->source;
+    const char *format = disk->driver_type ? find_value(disk_formats, disk->driver_type) : "raw";
+    bool cdrom = disk->device == CONF_DISK_DEVICE_CDROM;
+
+    if (disk->driver_type && g_str_equal(disk->driver_type, "aio"))
+        format = "raw";
+    if (format == NULL) {
+        cfg_lost(w, disk->driver_type, "xl has no such disk format", "/domain/devices/disk[%u]",
+                 index + 1);
+        return NULL;
+    }
+    if (disk->type == CONF_DISK_TYPE_NETWORK) {
+        network = network_target(disk, &script);
+        target = network;
+        if (network == NULL) {
+            cfg_lost(w, disk->source_protocol, "xl has no such network disk",
+                     "/domain/devices/disk[%u]", index + 1);
+            return NULL;
+        }
+    }
+    if (target == NULL && cdrom)
+        g_string_append(text, "format=empty, ");
+    else
+        g_string_append_printf(text, "format=%s, ", format);
+    g_string_append_printf(text, "vdev=%s, access=%s", disk->target,
+                           disk->readonly || cdrom ? "ro" : "rw");
+    if (cdrom)
+        g_string_append(text, ", devtype=cdrom");
+    const char *backend = find_value(disk_backends, disk->driver_name);
+    if (disk->driver_name && g_str_equal(disk->driver_name, "tap2"))
+        backend = "tap";
+    if (backend)
+        g_string_append_printf(text, ", backendtype=%s", backend);
+    if (disk->backenddomain)
+        g_string_append_printf(text, ", backend=%s", disk->backenddomain);
+    if (disk->target_bus && g_str_equal(disk->target_bus, "virtio"))
+        g_string_append(text, ", specification=virtio");
+    if (disk->driver_discard)
+        g_string_append_printf(
+            text, ", %s", g_str_equal(disk->driver_discard, "unmap") ? "discard" : "no-discard");
+    if (script)
+        g_string_append_printf(text, ", script=%s", script);
+    if (disk->shareable)
+        cfg_lost(w, NULL, "xl has no mode for disks that several domains write",
+                 "/domain/devices/disk[%u]/shareable", index + 1);
+    /* Last: it takes the rest, commas included. */
+    if (target)
+        g_string_append_printf(text, ", target=%s", target);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* The uname of xend. NULL: can't be said. */
+static char *
+format_uname(const ConfDisk *disk)
+{
+    const char *type = disk->driver_type ? disk->driver_type : "raw";
+    const char *name = disk->driver_name;
+    bool raw = g_str_equal(type, "raw") || g_str_equal(type, "aio");
+
+    if (disk->type == CONF_DISK_TYPE_NETWORK) {
+        const char *script = NULL;
+        g_autofree char *target = network_target(disk, &script);
+
+        if (target == NULL || script == NULL || strchr(target, ','))
+            return NULL;
+        return g_strconcat(script + strlen("block-"), ":", target, NULL);
+    }
+    if (disk->source == NULL)
+        return g_strdup("");
+    if (strchr(disk->source, ','))
+        return NULL; /* xm splits at commas and has no quoting */
+    if (name && g_str_has_prefix(name, "tap"))
+        return g_strdup_printf("%s:%s:%s", name, raw ? "aio" : type, disk->source);
+    bool tapdisk = find_value(disk_formats, type) || g_str_equal(type, "vmdk");
+    if (!raw)
+        return tapdisk ? g_strdup_printf("tap:%s:%s", type, disk->source) : NULL;
+    return g_strconcat(disk->type == CONF_DISK_TYPE_BLOCK ? "phy:" : "file:", disk->source, NULL);
+}
+
+static char *
+format_xm(CfgWriter *w, const ConfDisk *disk, unsigned index)
+{
+    g_autofree char *uname = format_uname(disk);
+    bool cdrom = disk->device == CONF_DISK_DEVICE_CDROM;
+    const char *mode = disk->readonly || cdrom ? "r" : "w";
+
+    if (uname == NULL) {
+        cfg_lost(w, disk->source, "xm has no words for such a disk", "/domain/devices/disk[%u]",
+                 index + 1);
+        return NULL;
+    }
+    return g_strdup_printf("%s,%s%s,%s%s%s%s", uname, disk->target, cdrom ? ":cdrom" : "", mode,
+                           disk->shareable ? "!" : "", disk->backenddomain ? "," : "",
+                           disk->backenddomain ? disk->backenddomain : "");
+}
+
+static void
+write_floppy(CfgWriter *w, const ConfDisk *disk, unsigned index)
+{
+    if (w->who == CFG_XM && disk->source && g_str_equal(disk->target, "fda"))
+        conf_set_string(&w->parts.fda, disk->source);
+    else if (w->who == CFG_XM && disk->source && g_str_equal(disk->target, "fdb"))
+        conf_set_string(&w->parts.fdb, disk->source);
+    else
+        cfg_lost(w, disk->source,
+                 w->who == CFG_XM ? "xm has two floppy drives, fda and fdb"
+                                  : "xl has no floppy drives",
+                 "/domain/devices/disk[%u]", index + 1);
+}
+
+/* Stands in front of fda= and fdb= in the table, which it fills. */
+void
+cfg_write_disk(CfgWriter *w, const CfgKey *key)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < w->def->disks->len; i++) {
+        const ConfDisk *disk = g_ptr_array_index(w->def->disks, i);
+        bool known = disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK ||
+                     disk->type == CONF_DISK_TYPE_NETWORK || disk->type == CONF_DISK_TYPE_ABSENT;
+
+        if (disk->target == NULL || !known) {
+            cfg_lost(w, disk->target, "only files, block devices and network disks can be said",
+                     "/domain/devices/disk[%u]", i + 1);
+            continue;
+        }
+        if (is_floppy(disk)) {
+            write_floppy(w, disk, i);
+            continue;
+        }
+        char *text = w->who == CFG_XM ? format_xm(w, disk, i) : format_xl(w, disk, i);
+        if (text)
+            g_ptr_array_add(list, text);
+    }
+    cfg_put_list(w, key->name, list);
+}
