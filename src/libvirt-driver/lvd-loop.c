@@ -99,6 +99,9 @@ lvd_loop_new(GError **error)
     loop->source = g_source_new(&loop_funcs, sizeof(LoopSource));
     ((LoopSource *)loop->source)->loop = loop;
     g_source_set_static_name(loop->source, "lvd-loop");
+    /* It never runs a loop itself; and GLib need not take it out of the poll and put it back around
+     * each dispatch, with two wake-ups. */
+    g_source_set_can_recurse(loop->source, TRUE);
     g_source_add_unix_fd(loop->source, epoll, G_IO_IN);
     g_source_attach(loop->source, loop->context);
     return loop;

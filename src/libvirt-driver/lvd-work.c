@@ -150,20 +150,24 @@ lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFu
 void
 lvd_work_push(LvdWork *work, LvdJob *job, gboolean high)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&work->lock);
-    Worker **stack = work->idle || !high ? &work->idle : &work->idle_priority;
-    Worker *worker = *stack;
+    Worker **stack, *worker;
 
+    g_mutex_lock(&work->lock);
+    stack = work->idle || !high ? &work->idle : &work->idle_priority;
+    worker = *stack;
     job->number = work->next_number++;
     if (worker) {
         *stack = worker->next_idle;
         worker->job = job;
-        g_cond_signal(&worker->wake);
-        return;
+    } else {
+        queue_push(high ? &work->high : &work->low, job);
+        if (work->n_workers < work->max_workers)
+            add_worker_locked(work, FALSE);
     }
-    queue_push(high ? &work->high : &work->low, job);
-    if (work->n_workers < work->max_workers)
-        add_worker_locked(work, FALSE);
+    g_mutex_unlock(&work->lock);
+    /* Without the lock, which is the first thing it wants. */
+    if (worker)
+        g_cond_signal(&worker->wake);
 }
 
 void
