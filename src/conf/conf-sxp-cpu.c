@@ -272,19 +272,22 @@ apply_cap(SxpRead *in, int64_t cap)
 gboolean
 sxp_read_vcpus_params(SxpRead *in, const SxpItem *item, gpointer target, GError **error)
 {
+    const char *prefix = item->path;
     ConfNode *list = item->node;
     const ConfNode *only = list->items != NULL && list->items->len == 1 ? list->items->pdata[0]
                                                                         : NULL;
 
     if (only != NULL && only->key == NULL && only->items != NULL)
         list = (ConfNode *)only;
+    if (list != item->node)
+        prefix = sxp_first_of(in, prefix);
     if (list->items == NULL)
         return sxp_fail(in, item, error, "expected lists like ((weight 256) (cap 0))");
     for (guint i = 0; i < list->items->len; i++) {
         ConfNode *node = list->items->pdata[i];
         SxpItem sub = { node, item->row, NULL };
 
-        sub.path = sxp_path(in, item->path, node->key != NULL ? node->key : "?");
+        sub.path = sxp_path(in, prefix, node->key != NULL ? node->key : "?");
         if (g_strcmp0(node->key, "weight") == 0 && g_strcmp0(node->text, "256") != 0 &&
             !in->def->cputune.shares.set) {
             if (!sxp_read_weight(in, &sub, target, error))

@@ -37,17 +37,16 @@ read_devid(SxpRead *in, const ConfNode *node)
 static gboolean
 unless_unsupported(SxpRead *in, const SxpItem *item, GError **inner, GError **error)
 {
-    g_autofree char *place = NULL;
     const char *reason;
 
     if (!g_error_matches(*inner, CONF_ERROR, CONF_ERROR_UNSUPPORTED)) {
         g_propagate_error(error, g_steal_pointer(inner));
         return FALSE;
     }
-    place = g_strdup_printf(": %s: ", item->path);
-    reason = strstr((*inner)->message, place);
-    sxp_remark(in, item, CONF_OUTCOME_LOST, "%s",
-               reason != NULL ? reason + strlen(place) : (*inner)->message);
+    /* The row says the place already: "FILE:LINE:COLUMN: device[1]/vbd/uname: REASON" */
+    reason = strstr((*inner)->message, item->path);
+    reason = reason != NULL ? strstr(reason, ": ") : NULL;
+    sxp_remark(in, item, CONF_OUTCOME_LOST, "%s", reason != NULL ? reason + 2 : (*inner)->message);
     g_clear_error(inner);
     return TRUE;
 }
@@ -392,16 +391,19 @@ gboolean
 sxp_read_pci_opts(SxpRead *in, const SxpItem *item, gpointer target, GError **error)
 {
     ConfHostdev *dev = target;
+    const char *prefix = item->path;
     ConfNode *list = item->node;
 
     if (list->items != NULL && list->items->len == 1 &&
-        ((ConfNode *)list->items->pdata[0])->key == NULL)
+        ((ConfNode *)list->items->pdata[0])->key == NULL) {
         list = list->items->pdata[0];
+        prefix = sxp_first_of(in, prefix);
+    }
     item->node->fate = list->fate = CONF_FATE_CARRIED;
     for (guint i = 0; list->items != NULL && i < list->items->len; i++) {
         ConfNode *node = list->items->pdata[i];
         SxpItem option = { node, item->row,
-                           sxp_path(in, item->path, node->key != NULL ? node->key : "?") };
+                           sxp_path(in, prefix, node->key != NULL ? node->key : "?") };
 
         if (g_strcmp0(node->key, "permissive") == 0) {
             conf_set_string(&dev->write_filtering, is_on(node) ? "no" : "yes");
@@ -607,6 +609,7 @@ read_scsi(SxpRead *in, const SxpItem *item, GError **error)
         if (devs->items != NULL && devs->items->len == 1 &&
             ((ConfNode *)devs->items->pdata[0])->key == NULL) {
             group = devs->items->pdata[0];
+            prefix = sxp_first_of(in, prefix);
             group->fate = CONF_FATE_CARRIED;
         }
     }
@@ -728,19 +731,16 @@ sxp_write_mode(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer
             disk->readonly ? (disk->shareable ? "r!" : "r") : (disk->shareable ? "w!" : "w"));
 }
 
-/* The one disk that a bootloader or the BIOS shall start from. */
+/* The disk that a bootloader looks into. */
 void
 sxp_write_bootable(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source)
 {
-    const ConfDomain *def = out->def;
-    bool cdrom = def->os.boot->len > 0 &&
-                 ((ConfBoot *)def->os.boot->pdata[0])->dev == CONF_BOOT_CDROM;
+    const GPtrArray *disks = out->def->disks;
 
-    for (guint i = 0; i < def->disks->len; i++) {
-        const ConfDisk *disk = def->disks->pdata[i];
+    for (guint i = 0; i < disks->len; i++) {
+        const ConfDisk *disk = disks->pdata[i];
 
-        if ((disk->device == CONF_DISK_DEVICE_CDROM) != cdrom ||
-            disk->device == CONF_DISK_DEVICE_FLOPPY)
+        if (disk->device == CONF_DISK_DEVICE_CDROM || disk->device == CONF_DISK_DEVICE_FLOPPY)
             continue;
         sxp_add_number(parent, "bootable", disk == source);
         return;

@@ -406,7 +406,8 @@ sxp_read_acpi_firmware(SxpRead *in, const SxpItem *item, gpointer target, GError
     ConfAcpiTable *table = conf_acpi_table_new();
     g_autofree char *text = sxp_text(item->node);
 
-    conf_set_string(&table->type, "rawset");
+    /* The type that every libvirt knows; "rawset" came with 11.2 and means the same on Xen. */
+    conf_set_string(&table->type, "slic");
     table->path = conf_path_absolute(text != NULL ? text : "", in->native->file);
     g_ptr_array_add(in->def->os.acpi_tables, table);
     return TRUE;
@@ -518,7 +519,8 @@ derive_usb(SxpRead *in)
             g_ptr_array_add(in->def->inputs, input);
         } else if (**word != '\0' && (!g_str_has_prefix(*word, "host:") ||
                                       !add_usb_host(in->def, *word + strlen("host:")))) {
-            sxp_remark(in, item, CONF_OUTCOME_LOST, "domXML on Xen has no USB device '%s'", *word);
+            sxp_remark(in, item, CONF_OUTCOME_CHANGED,
+                       "domXML on Xen has no USB device '%s', which is left out", *word);
         }
     }
 }

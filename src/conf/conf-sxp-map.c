@@ -112,6 +112,15 @@ sxp_path(SxpRead *in, const char *prefix, const char *key)
     return path;
 }
 
+const char *
+sxp_first_of(SxpRead *in, const char *path)
+{
+    char *inner = g_strconcat(path, "[0]", NULL);
+
+    g_ptr_array_add(in->paths, inner);
+    return inner;
+}
+
 const SxpItem *
 sxp_item(const SxpRead *in, const char *path)
 {
@@ -139,6 +148,16 @@ sxp_fail(const SxpRead *in, const SxpItem *item, GError **error, const char *for
     return FALSE;
 }
 
+/* What has been said of single parts before stays. */
+static void
+mark_rest(ConfNode *node, ConfFate fate)
+{
+    if (node->fate == CONF_FATE_UNSEEN)
+        node->fate = fate;
+    for (guint i = 0; node->items != NULL && i < node->items->len; i++)
+        mark_rest(node->items->pdata[i], fate);
+}
+
 void
 sxp_remark(SxpRead *in, const SxpItem *item, ConfOutcome outcome, const char *format, ...)
 {
@@ -153,7 +172,10 @@ sxp_remark(SxpRead *in, const SxpItem *item, ConfOutcome outcome, const char *fo
     value = sxp_text(item->node);
     conf_report_add(in->report, outcome, item->node->line, item->node->column, item->path, value,
                     "%s", reason);
-    conf_node_mark(item->node, outcome == CONF_OUTCOME_LOST ? CONF_FATE_LOST : CONF_FATE_CARRIED);
+    if (outcome == CONF_OUTCOME_LOST)
+        conf_node_mark(item->node, CONF_FATE_LOST);
+    else
+        mark_rest(item->node, CONF_FATE_CARRIED);
 }
 
 void
@@ -452,7 +474,8 @@ read_image(SxpRead *in, ConfNode *kind, GError **error)
     if (platform == NULL)
         return TRUE;
     platform->fate = unwrap(platform)->fate = CONF_FATE_CARRIED;
-    return sxp_read_table(in, &sxp_image_table, unwrap(platform), "platform", NULL, error);
+    return sxp_read_table(in, &sxp_image_table, unwrap(platform),
+                          unwrap(platform) == platform ? "platform" : "platform[0]", NULL, error);
 }
 
 /* ---- devices ---- */

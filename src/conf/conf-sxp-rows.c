@@ -136,6 +136,7 @@ static const SxpRow domain_rows[] = {
 };
 
 static const SxpRow image_rows[] = {
+    GUEST("image/*/vcpus", vcpus, .alias = true), /* xend 3.0 to 3.2, beside the domain's */
     GUEST("image/*/kernel", kernel, ),
     GUEST("image/hvm/loader", loader, ),
     GUEST("image/*/ramdisk", ramdisk, ),

@@ -138,6 +138,8 @@ bool sxp_is_empty(const ConfNode *node);
 bool sxp_numbers(const ConfNode *node, GArray *numbers);
 const SxpItem *sxp_item(const SxpRead *in, const char *path);
 const char *sxp_path(SxpRead *in, const char *prefix, const char *key);
+/* PATH[0]: the report's name for the list inside of the list PATH. */
+const char *sxp_first_of(SxpRead *in, const char *path);
 bool sxp_switch(const char *text, ConfTristate *ret_value);
 ConfPlace sxp_place(const SxpRead *in, const SxpItem *item);
 gboolean sxp_fail(const SxpRead *in, const SxpItem *item, GError **error, const char *format, ...)

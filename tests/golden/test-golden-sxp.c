@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tests/golden/sxp: NAME.sxp gives NAME.xml, and what became of each key stands in NAME.report;
+ * written back it gives NAME.out.sxp.
+ */
+#include "golden.h"
+
+#include <conf/conf-private.h>
+#include <string.h>
+
+static GPtrArray *
+parse(const char *text, const char *file)
+{
+    g_autoptr(GError) error = NULL;
+    GPtrArray *natives = conf_native_parse(CONF_FORMAT_SXP, text, (gssize)strlen(text), file, NULL,
+                                           &error);
+
+    g_assert_no_error(error);
+    return natives;
+}
+
+static ConfDomain *
+convert(ConfNative *native, GString *ret_report)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ConfReport) report = conf_report_new(native->file);
+    ConfDomain *def = conf_sxp_to_domain(native, report, &error);
+    g_autofree char *text = NULL;
+
+    g_assert_no_error(error);
+    text = conf_report_format_text(report, true);
+    g_string_append(ret_report, text);
+    return def;
+}
+
+static char *
+write_back(const ConfDomain *def, GString *ret_report)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ConfReport) report = conf_report_new("written back");
+    char *sxp = conf_sxp_from_domain(def, report, &error);
+    g_autofree char *text = NULL;
+
+    g_assert_no_error(error);
+    text = conf_report_format_text(report, true);
+    g_string_append(ret_report, text);
+    return sxp;
+}
+
+/* What was written says the same when it is read and written once more. */
+static void
+check_settled(const char *sxp)
+{
+    g_autoptr(GPtrArray) natives = parse(sxp, "settled");
+    g_autoptr(GString) ignored = g_string_new(NULL);
+    g_autoptr(ConfDomain) def = convert(natives->pdata[0], ignored);
+    g_autofree char *again = write_back(def, ignored);
+
+    g_assert_cmpstr(again, ==, sxp);
+}
+
+static void
+test_case(gconstpointer data)
+{
+    const char *name = data;
+    g_autofree char *folder = golden_folder("sxp");
+    g_autofree char *text = golden_read(folder, name, ".sxp");
+    g_autofree char *file = g_strconcat(name, ".sxp", NULL);
+    g_autoptr(GPtrArray) natives = parse(text, file);
+    g_autoptr(GString) xml = g_string_new(NULL), report = g_string_new(NULL);
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (guint i = 0; i < natives->len; i++) {
+        g_autoptr(ConfDomain) def = convert(natives->pdata[i], report);
+        g_autofree char *one = golden_format_xml(def, name);
+        g_autofree char *back = write_back(def, report);
+
+        g_string_append(xml, one);
+        g_string_append(out, back);
+        check_settled(back);
+    }
+    golden_check(folder, name, ".xml", xml->str);
+    golden_check(folder, name, ".report", report->str);
+    golden_check(folder, name, ".out.sxp", out->str);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autofree char *folder = golden_folder("sxp");
+    g_autoptr(GPtrArray) names = golden_list(folder, ".sxp");
+
+    g_test_init(&argc, &argv, NULL);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = g_strconcat("/golden/sxp/", names->pdata[i], NULL);
+
+        g_test_add_data_func(path, names->pdata[i], test_case);
+    }
+    return g_test_run();
+}
