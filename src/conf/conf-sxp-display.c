@@ -91,6 +91,21 @@ mark_both(SxpRead *in, const char *key, ConfFate fate)
     sxp_mark(sxp_item(in, image), fate);
 }
 
+/* libvirt says the address twice: as the attribute of old and as an element. */
+static void
+set_listen(ConfGraphics *graphics, const char *address)
+{
+    ConfListen *listen;
+
+    if (address == NULL)
+        return;
+    conf_set_string(&graphics->listen, address);
+    listen = conf_listen_new();
+    conf_set_string(&listen->type, "address");
+    conf_set_string(&listen->address, address);
+    g_ptr_array_add(graphics->listens, listen);
+}
+
 /* "1", and of xend 3.0 "127.0.0.1:1" */
 static gboolean
 set_vnc_port(SxpRead *in, ConfGraphics *graphics, const char *text, GError **error)
@@ -103,8 +118,11 @@ set_vnc_port(SxpRead *in, ConfGraphics *graphics, const char *text, GError **err
         return sxp_fail(in, display_item(in, "vncdisplay"), error,
                         "'%s' is no number of a VNC display (0 to %d)", text,
                         65535 - VNC_BASE_PORT);
-    if (colon != NULL && colon != text && graphics->listen == NULL)
-        graphics->listen = g_strndup(text, (gsize)(colon - text));
+    if (colon != NULL && colon != text && graphics->listen == NULL) {
+        g_autofree char *address = g_strndup(text, (gsize)(colon - text));
+
+        set_listen(graphics, address);
+    }
     graphics->port = (ConfOptInt){ true, VNC_BASE_PORT + (int64_t)number };
     conf_set_string(&graphics->autoport, "no");
     return TRUE;
@@ -116,7 +134,7 @@ add_vnc(SxpRead *in, const SxpDisplay *display, GError **error)
     g_autoptr(ConfGraphics) graphics = conf_graphics_new();
 
     conf_set_string(&graphics->type, "vnc");
-    conf_set_string(&graphics->listen, display->vnclisten);
+    set_listen(graphics, display->vnclisten);
     conf_set_string(&graphics->passwd, display->vncpasswd);
     conf_set_string(&graphics->keymap, display->keymap);
     conf_set_string(&graphics->autoport, "yes");
@@ -146,7 +164,7 @@ add_spice(SxpRead *in, const SxpDisplay *display)
     ConfGraphics *graphics = conf_graphics_new();
 
     conf_set_string(&graphics->type, "spice");
-    conf_set_string(&graphics->listen, display->spicehost);
+    set_listen(graphics, display->spicehost);
     conf_set_string(&graphics->keymap, display->keymap);
     if (display->spice_ticketless != CONF_TRISTATE_ON)
         conf_set_string(&graphics->passwd, display->spicepasswd);

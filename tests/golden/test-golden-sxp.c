@@ -5,7 +5,7 @@
  */
 #include "golden.h"
 
-#include <conf/conf-private.h>
+#include <conf/conf.h>
 #include <string.h>
 
 static GPtrArray *
@@ -24,7 +24,7 @@ convert(ConfNative *native, GString *ret_report)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ConfReport) report = conf_report_new(native->file);
-    ConfDomain *def = conf_sxp_to_domain(native, report, &error);
+    ConfDomain *def = conf_domain_from_native(native, report, &error);
     g_autofree char *text = NULL;
 
     g_assert_no_error(error);
@@ -38,7 +38,7 @@ write_back(const ConfDomain *def, GString *ret_report)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ConfReport) report = conf_report_new("written back");
-    char *sxp = conf_sxp_from_domain(def, report, &error);
+    char *sxp = conf_domain_to_native(def, CONF_FORMAT_SXP, report, &error);
     g_autofree char *text = NULL;
 
     g_assert_no_error(error);
