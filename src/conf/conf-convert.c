@@ -5,9 +5,17 @@
 ConfDomain *
 conf_domain_from_native(ConfNative *native, ConfReport *report, GError **error)
 {
-    if (native->format == CONF_FORMAT_XL || native->format == CONF_FORMAT_XM)
+    switch (native->format) {
+    case CONF_FORMAT_XL:
+    case CONF_FORMAT_XM:
         return conf_cfg_to_domain(native, report, error);
-    g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED, "%s is not supported",
+    case CONF_FORMAT_SXP:
+        return conf_sxp_to_domain(native, report, error);
+    case CONF_FORMAT_AUTO:
+    case CONF_FORMAT_DOMXML:
+        break;
+    }
+    g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED, "%s is no native format",
                 conf_format_name(native->format));
     return NULL;
 }
@@ -15,8 +23,16 @@ conf_domain_from_native(ConfNative *native, ConfReport *report, GError **error)
 char *
 conf_domain_to_native(const ConfDomain *def, ConfFormat format, ConfReport *report, GError **error)
 {
-    if (format == CONF_FORMAT_XL || format == CONF_FORMAT_XM)
+    switch (format) {
+    case CONF_FORMAT_XL:
+    case CONF_FORMAT_XM:
         return conf_cfg_from_domain(def, format, report, error);
+    case CONF_FORMAT_SXP:
+        return conf_sxp_from_domain(def, report, error);
+    case CONF_FORMAT_AUTO:
+    case CONF_FORMAT_DOMXML:
+        break;
+    }
     g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED, "a domain can't be written as %s",
                 conf_format_name(format));
     return NULL;
