@@ -120,36 +120,58 @@ fill_disk(ConfDisk *disk)
         disk->readonly = true;
 }
 
-static ConfController *
-find_controller(const ConfDomain *def, const char *type, int64_t index)
+static char *
+controller_key(const char *type, int64_t index)
 {
-    for (guint i = 0; i < def->controllers->len; i++) {
-        ConfController *controller = def->controllers->pdata[i];
+    return g_strdup_printf("%s %" G_GINT64_FORMAT, type ? type : "", index);
+}
 
-        if (g_strcmp0(controller->type, type) == 0 &&
-            (index < 0 || (controller->index.set && controller->index.value == index)))
-            return controller;
+static bool
+has_controller(const ConfDomain *def, const char *type)
+{
+    for (guint i = 0; i < def->controllers->len; i++)
+        if (g_strcmp0(((ConfController *)def->controllers->pdata[i])->type, type) == 0)
+            return true;
+    return false;
+}
+
+/* The lowest index of its type that is free, for each that has none. */
+static void
+number_controllers(GPtrArray *controllers)
+{
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) next = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < controllers->len; i++) {
+        const ConfController *controller = controllers->pdata[i];
+
+        if (controller->index.set)
+            g_hash_table_add(used, controller_key(controller->type, controller->index.value));
     }
-    return NULL;
+    for (guint i = 0; i < controllers->len; i++) {
+        ConfController *controller = controllers->pdata[i];
+        const char *type = controller->type ? controller->type : "";
+        unsigned index = GPOINTER_TO_UINT(g_hash_table_lookup(next, type));
+
+        while (!controller->index.set) {
+            if (g_hash_table_add(used, controller_key(type, index)))
+                default_optional(&controller->index, index);
+            index++;
+        }
+        g_hash_table_replace(next, (char *)type, GUINT_TO_POINTER(index));
+    }
 }
 
 static void
 fill_controllers(ConfDomain *def)
 {
-    if (!find_controller(def, "xenbus", -1)) {
+    if (!has_controller(def, "xenbus")) {
         ConfController *xenbus = conf_controller_new();
 
         xenbus->type = g_strdup("xenbus");
         g_ptr_array_add(def->controllers, xenbus);
     }
-    for (guint i = 0; i < def->controllers->len; i++) {
-        ConfController *controller = def->controllers->pdata[i];
-        int64_t index = 0;
-
-        while (!controller->index.set && find_controller(def, controller->type, index))
-            index++;
-        default_optional(&controller->index, index);
-    }
+    number_controllers(def->controllers);
 }
 
 static bool
@@ -178,11 +200,18 @@ fill_interfaces(ConfDomain *def)
     }
 }
 
+/* One more than the highest before it, as libvirt counts. */
 static void
 number_ports(GPtrArray *chardevs)
 {
-    for (guint i = 0; i < chardevs->len; i++)
-        default_optional(&((ConfChardev *)chardevs->pdata[i])->target_port, i);
+    int64_t next = 0;
+
+    for (guint i = 0; i < chardevs->len; i++) {
+        ConfOptInt *port = &((ConfChardev *)chardevs->pdata[i])->target_port;
+
+        default_optional(port, next);
+        next = MAX(next, MIN(port->value, INT_MAX) + 1);
+    }
 }
 
 /* The same character device seen from the other list. */

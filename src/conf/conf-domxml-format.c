@@ -98,12 +98,12 @@ format_value(const Frame *frame, const ConfRow *row)
 {
     if (row->flags & CONF_ROW_SECRET && !(frame->flags & CONF_XML_SECURE))
         return NULL;
+    if (row->format)
+        return row->format(frame->owner, frame->flags);
     if (row->live && frame->flags & CONF_XML_INACTIVE && row->live(frame->owner))
         return NULL;
     if (row->when && !row->when(frame->owner))
         return NULL;
-    if (row->format)
-        return row->format(frame->owner, frame->flags);
     return format_field(row, conf_row_const_field(row, frame->owner));
 }
 
@@ -201,6 +201,12 @@ load_rests(Frame *frame)
     }
 }
 
+static bool
+is_empty(const xmlNode *node)
+{
+    return !node->children && !node->properties;
+}
+
 /* What is kept for the element at `path`; NULL: nothing. */
 static xmlNode *
 kept_at(const Frame *frame, const char *path)
@@ -221,7 +227,7 @@ kept_at(const Frame *frame, const char *path)
         node = child;
         left += len + (left[len] == '/');
     }
-    return node;
+    return node && !is_empty(node) ? node : NULL;
 }
 
 static void
@@ -269,7 +275,7 @@ format_place(Frame *frame, const char *element, const char *suffix)
 static void
 merge(Frame *frame, const char *path, xmlNode *kept)
 {
-    xmlNode *node = element_at(frame, path);
+    xmlNode *node = is_empty(kept) ? NULL : element_at(frame, path);
     xmlNode *next;
 
     while (kept->properties)
@@ -386,7 +392,7 @@ format_sub_struct(Frame *frame, const ConfRow *row, const char *element)
     } else {
         node = add_element(element_at(frame, container), name);
         format_struct(row->schema, field, node, frame->flags);
-        if (!node->children && !node->properties)
+        if (is_empty(node))
             conf_xml_node_free(node);
     }
 }

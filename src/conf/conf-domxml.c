@@ -21,6 +21,9 @@ typedef struct Frame {
     void *owner;
     xmlNode *node;
     bool seen[CONF_MAX_ROWS];
+    /* The same for elements that only stand around others, under the first row inside them: one
+     * bit for each depth, because a row may be the first of several. */
+    uint8_t entered[CONF_MAX_ROWS];
     struct {
         const ConfRow *row;
         ConfXmlNode *skeleton;
@@ -486,6 +489,39 @@ keep_inner(Frame *frame, xmlNode *node, const char *path)
     return false;
 }
 
+static bool
+was_here(Frame *frame, const ConfMatch *match, const char *path)
+{
+    bool there;
+    unsigned i, depth = 0;
+
+    if (match->leaf) {
+        i = match->leaf - frame->schema->rows;
+        there = frame->seen[i];
+        frame->seen[i] = true;
+        return there;
+    }
+    for (; (path = strchr(path, '/')); path++)
+        depth++;
+    i = match->deeper - frame->schema->rows;
+    there = frame->entered[i] & 1u << depth;
+    frame->entered[i] |= 1u << depth;
+    return there;
+}
+
+/* But for lists, an element stands once: of two, one would have to be forgotten. */
+static gboolean
+enter(Frame *frame, const ConfMatch *match, const char *path, const xmlNode *node)
+{
+    if (match->leaf && match->leaf->kind == CONF_FIELD_LIST)
+        return TRUE;
+    if (!was_here(frame, match, path))
+        return TRUE;
+    return fail(frame->parse, node, CONF_ERROR_INVALID,
+                "element '%s' stands more than once in element '%s'", node->name,
+                node->parent->name);
+}
+
 static gboolean
 parse_child(Frame *frame, xmlNode *node, const char *prefix)
 {
@@ -501,13 +537,8 @@ parse_child(Frame *frame, xmlNode *node, const char *prefix)
         keep_element(frame, prefix, node);
         return TRUE;
     }
-    if (match.leaf && match.leaf->kind != CONF_FIELD_LIST) {
-        if (frame->seen[match.leaf - frame->schema->rows])
-            return fail(frame->parse, node, CONF_ERROR_INVALID,
-                        "element '%s' stands more than once in element '%s'", node->name,
-                        node->parent->name);
-        frame->seen[match.leaf - frame->schema->rows] = true;
-    }
+    if (!enter(frame, &match, path, node))
+        return FALSE;
     if (match.leaf && conf_row_is_struct(match.leaf))
         return parse_leaf_struct(frame, match.leaf, node);
     if (match.leaf) {

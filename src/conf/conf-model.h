@@ -8,9 +8,13 @@
  * Units     Memory in KiB (the field says so), time in seconds unless said, rates in KiB/s.
  * Absent    Enums: 0 is always "absent" (a name table never formats 0). Numbers whose 0 has a
  *           meaning are ConfOptInt.
- * Unknown   What an element carries and the model has no field for stays in `extra`, as the
- *           libxml2-serialised attributes and children, and is formatted back: a document that
- *           was defined loses nothing.
+ * Unknown   What an element carries and the model has no field for stays in `extra` (or the
+ *           closer `..._extra`) and is formatted back: a document that was defined loses
+ *           nothing. It is one serialised element, namely the element itself with everything
+ *           taken out that has a field: <driver iothread="1"/> in ConfDisk.driver_extra,
+ *           <disk><geometry cyls="1"/><target rotation_rate="1"/></disk> in its dev.extra,
+ *           <domain><memtune>...</memtune></domain> in ConfDomain.extra. Its own name is not
+ *           read. The formatter lays it over the fields, which win.
  * Ownership ConfDomain is reference counted. It may be changed while it has one owner; from
  *           the moment it is shared it is immutable (copy, change, swap).
  * Threads   No globals, no locks: any thread, one writer.
@@ -518,7 +522,7 @@ typedef struct ConfDomain {
 
     GPtrArray *seclabels; /* ConfSeclabel */
     GPtrArray *xen_args;  /* ConfArg */
-    char *extra;          /* serialised top-level elements that have no field */
+    char *extra;          /* top-level elements that have no field, inside one <domain> */
 } ConfDomain;
 
 ConfDomain *conf_domain_new(void); /* type "xen", id -1, empty lists; one reference */

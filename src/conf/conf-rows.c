@@ -54,8 +54,8 @@ conf_schema_match(const ConfSchema *schema, const char *path)
             continue;
         if (row->path[len] == '\0')
             match.leaf = row;
-        else if (strchr("@/#", row->path[len]))
-            match.deeper = true;
+        else if (!match.deeper && strchr("@/#", row->path[len]))
+            match.deeper = row;
     }
     return match;
 }

@@ -135,6 +135,13 @@ address_is_not_pci(const void *owner)
     return !address_is_pci(owner);
 }
 
+/* The path of a pseudo terminal is made when the domain starts. */
+static bool
+chardev_is_pty(const void *owner)
+{
+    return g_strcmp0(((const ConfChardev *)owner)->type, "pty") == 0;
+}
+
 static bool
 disk_is_file(const void *owner)
 {
@@ -610,7 +617,7 @@ static const ConfRow chardev_rows[] = {
     ROW("source.bind@host", source2_host),
     ROW("source.bind@service", source2_service),
     ROW("source@mode", source_mode),
-    ROW("source@path", source_path),
+    ROW("source@path", source_path, .live = chardev_is_pty),
     ROW("source@host", source_host),
     ROW("source@service", source_service),
     ROW("source@append", source_append),
@@ -620,6 +627,7 @@ static const ConfRow chardev_rows[] = {
     ROW("log@append", log_append),
     ROW("target@type", target_type),
     ROW("target@name", target_name),
+    PLACE("target@address"),
     ROW("target@port", target_port),
     ROW("target#rest", target_extra),
     DEVICE_ROWS,
@@ -638,7 +646,7 @@ SCHEMA(listen, "listen");
 #define THIS ConfGraphics
 static const ConfRow graphics_rows[] = {
     ROW("@type", type, .flags = CONF_ROW_REQUIRED),
-    ROW("@port", port, .format = format_graphics_port),
+    ROW("@port", port, .live = graphics_is_autoport, .format = format_graphics_port),
     ROW("@tlsPort", tls_port, .live = graphics_is_autoport),
     ROW("@autoport", autoport),
     ROW("@websocket", websocket),
@@ -722,6 +730,7 @@ static const ConfRow hostdev_rows[] = {
     ROW("driver@name", driver_name),
     ROW("source@startupPolicy", startup_policy),
     ROW("source@writeFiltering", write_filtering),
+    PLACE("source/adapter"),
     ROW("source/vendor@id", vendor, .hex = 4),
     ROW("source/product@id", product, .hex = 4),
     ROW("source/address@domain", domain, .hex = 4, .when = hostdev_is_pci),

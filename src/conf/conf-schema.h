@@ -102,7 +102,8 @@ struct ConfRow {
     bool (*live)(const void *owner);
     /* Where text is no plain copy of the field: NULL and *error when it is wrong. */
     char *(*parse)(const char *text, GError **error);
-    /* Where the field is no plain copy of the text; NULL: nothing is written. */
+    /* Where the field is no plain copy of the text, or `live` says too little: NULL: nothing is
+     * written. */
     char *(*format)(const void *owner, unsigned flags);
 };
 
@@ -123,8 +124,8 @@ struct ConfSchema {
 
 /* What a table knows about one element path. */
 typedef struct ConfMatch {
-    const ConfRow *leaf; /* text, presence or struct; NULL: none */
-    bool deeper;         /* attributes or elements of it have rows */
+    const ConfRow *leaf;   /* text, presence or struct; NULL: none */
+    const ConfRow *deeper; /* the first about its attributes or elements; NULL: none */
 } ConfMatch;
 
 ConfMatch conf_schema_match(const ConfSchema *schema, const char *path);

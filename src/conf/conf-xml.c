@@ -206,11 +206,23 @@ conf_xml_element(xmlNode *node)
 
 /* ---- printing ---- */
 
-static void
-print_escaped(GString *out, const char *text, bool attribute)
+/* libvirt escapes both quotes everywhere; in the user's own elements libxml2 does only what it
+ * must. White space that a reader would take for a plain space is escaped in either. */
+static const char *
+special_characters(ConfXmlStyle style, bool attribute)
 {
+    if (style == CONF_XML_STYLE_LIBVIRT)
+        return attribute ? "<>&'\"\n\r\t" : "<>&'\"\r";
+    return attribute ? "<>&\"\n\r\t" : "<>&\r";
+}
+
+static void
+print_escaped(GString *out, ConfXmlStyle style, const char *text, bool attribute)
+{
+    const char *special = special_characters(style, attribute);
+
     for (const char *at = text; *at; at++) {
-        size_t plain = strcspn(at, attribute ? "<>&'\"\n\r\t" : "<>&'\"\r");
+        size_t plain = strcspn(at, special);
 
         g_string_append_len(out, at, plain);
         at += plain;
@@ -232,7 +244,7 @@ print_escaped(GString *out, const char *text, bool attribute)
         case '"':
             g_string_append(out, "&quot;");
             break;
-        default: /* white space that a reader would otherwise take for a plain space */
+        default:
             g_string_append_printf(out, "&#%d;", *at);
         }
     }
@@ -246,7 +258,7 @@ print_attribute(GString *out, ConfXmlStyle style, const char *prefix, const char
 
     g_string_append_printf(out, " %s%s%s=%c", prefix ? prefix : "", prefix && name ? ":" : "",
                            name ? name : "", quote);
-    print_escaped(out, value, true);
+    print_escaped(out, style, value, true);
     g_string_append_c(out, quote);
 }
 
@@ -302,6 +314,9 @@ look_inside(const xmlNode *node, bool *ret_elements, bool *ret_text)
     }
 }
 
+/* No document of libvirt is deeper; a hostile one would become a hundred times as long. */
+#define MAX_INDENT 40
+
 static void print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
                        unsigned indent);
 
@@ -311,7 +326,7 @@ print_children(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines
     bool elements, text;
 
     look_inside(node, &elements, &text);
-    lines = lines && !text;
+    lines = lines && !text && indent < MAX_INDENT;
     if (style == CONF_XML_STYLE_LIBVIRT && node->_private == conf_xml_of_user)
         style = CONF_XML_STYLE_METADATA;
     if (elements && lines)
@@ -347,7 +362,7 @@ static void
 print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
 {
     if (is_text(node)) {
-        print_escaped(out, (const char *)node->content, false);
+        print_escaped(out, style, (const char *)node->content, false);
         return;
     }
     if (lines)
