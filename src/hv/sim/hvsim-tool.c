@@ -135,22 +135,26 @@ sim_tool_stop(const char *root)
     return EXIT_SUCCESS;
 }
 
+/* A request whose answer is that it is done. */
+static int
+order(const char *root, SimOp op, GVariant *payload)
+{
+    g_autoptr(GError) error = NULL;
+    GVariant *reply = ask(root, op, payload, NULL, &error);
+    g_clear_pointer(&reply, g_variant_unref);
+    return report(error);
+}
+
 int
 sim_tool_destroy(const char *root, int domid)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant)
-        reply = ask(root, SIM_OP_DESTROY, g_variant_new("(i)", domid), NULL, &error);
-    return report(error);
+    return order(root, SIM_OP_DESTROY, g_variant_new("(i)", domid));
 }
 
 int
 sim_tool_exit(const char *root, int domid, guint code)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant)
-        reply = ask(root, SIM_OP_EXIT, g_variant_new("(iu)", domid, code), NULL, &error);
-    return report(error);
+    return order(root, SIM_OP_EXIT, g_variant_new("(iu)", domid, code));
 }
 
 int

@@ -5,6 +5,8 @@
  */
 #include <hv/sim/hvsim.h>
 
+#include <hv/sim/hvsim-proto.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -595,11 +597,11 @@ test_console(Fixture *f, gconstpointer conf)
     int other = open_console(f, domid);
     g_assert_cmpint(write(other, "x", 1), ==, 1);
     close(fd);
-    g_autofree char *x = read_until(other, "x");
+    g_autofree char *x G_GNUC_UNUSED = read_until(other, "x");
     close(other);
     fd = open_console(f, domid);
     g_assert_cmpint(write(fd, "\r", 1), ==, 1);
-    g_autofree char *again = read_until(fd, "one login: ");
+    g_autofree char *again G_GNUC_UNUSED = read_until(fd, "one login: ");
 
     destroy(f, domid);
     struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -614,7 +616,7 @@ test_console_flood(Fixture *f, gconstpointer conf)
 {
     int domid = start_named(f, "one", 128);
     int fd = open_console(f, domid), typist = open_console(f, domid);
-    g_autofree char *boot = read_until(fd, "login: ");
+    g_autofree char *boot G_GNUC_UNUSED = read_until(fd, "login: ");
     for (guint i = 0; i < 12000; i++) { /* a prompt each: 130 KiB and more */
         struct pollfd pfd = { .fd = typist, .events = POLLOUT };
         poll(&pfd, 1, 1000);
@@ -769,7 +771,7 @@ test_hang(Fixture *f, gconstpointer conf)
     /* Everybody else is served meanwhile, and so are questions about the domain itself. */
     g_autoptr(GError) error = NULL;
     g_assert_false(row_of(f, stuck).shutdown);
-    g_autoptr(GArray) vcpus = OPS->vcpus(f->engine, stuck, &error);
+    g_autoptr(GArray) vcpus G_GNUC_UNUSED = OPS->vcpus(f->engine, stuck, &error);
     g_assert_no_error(error);
     g_assert_true(OPS->pause(f->engine, other, &error));
     g_assert_false(g_atomic_int_get(&orders[0].done));
@@ -1222,7 +1224,7 @@ test_reopen(Fixture *f, gconstpointer conf)
     g_assert_cmpuint(row.cpu_time_ns, >, before);
     g_assert_false(take_event(f, HV_ENGINE_EVENT_GONE, domid, 50000, NULL));
     int fd = open_console(f, domid);
-    g_autofree char *text = read_until(fd, "one login: ");
+    g_autofree char *text G_GNUC_UNUSED = read_until(fd, "one login: ");
     close(fd);
     g_assert_cmpint(start_named(f, "two", 64), ==, domid + 1);
 }
@@ -1408,6 +1410,20 @@ test_hostile_client(Fixture *f, gconstpointer conf)
     g_assert_true(find_row(f, domid, NULL));
 }
 
+/* Each operation that can be told to fail is named in the manual. */
+static void
+test_manual(void)
+{
+    g_autofree char *path = g_build_filename(g_getenv("XLVIRT_SOURCE"), "docs/SIM.md", NULL);
+    g_autofree char *text = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    for (gsize op = 0; op < SIM_N_OPS; op++) {
+        g_autofree char *name = g_strdup_printf("`%s`", sim_ops[op].name);
+        if (sim_ops[op].fault && strstr(text, name) == NULL)
+            g_error("docs/SIM.md does not know the operation %s", name);
+    }
+}
+
 static void
 add(const char *path, const char *conf, void (*func)(Fixture *, gconstpointer))
 {
@@ -1455,5 +1471,6 @@ main(int argc, char **argv)
     add("/hv/sim/host/restarts-once", NULL, test_host_restarts_once);
     add("/hv/sim/host/root-vanishes", NULL, test_root_vanishes);
     add("/hv/sim/host/hostile-client", NULL, test_hostile_client);
+    g_test_add_func("/hv/sim/manual", test_manual);
     return g_test_run();
 }
