@@ -115,14 +115,14 @@ test_bad_lengths(void)
 }
 
 static void
-test_string_over_max(void)
+test_wrong_strings(void)
 {
     /* a string of 4 GiB - 1 in a message of 32 bytes; then one just over the protocol's limit */
     static const guint8 huge[] = { 0xff, 0xff, 0xff, 0xff }, over[] = { 0, 0x40, 0, 1 };
+    static const guint8 short_string[] = { 0, 0, 0, 5, 'a', 'b', 'c', 'd', 'e', 0, 0, 0 };
     g_autoptr(Harness) harness = harness_new(NULL);
     int fd = client_new(harness);
-    g_autofree char *first = NULL;
-    g_autofree char *second = NULL;
+    g_autofree char *first = NULL, *second = NULL, *third = NULL, *fourth = NULL;
 
     client_send(fd, P_LOOKUP, LVD_CALL, 1, LVD_OK, huge, sizeof(huge));
     first = client_expect_error(fd, P_LOOKUP, 1, VIR_ERR_RPC, RPC);
@@ -130,6 +130,13 @@ test_string_over_max(void)
     client_send(fd, P_LOOKUP, LVD_CALL, 2, LVD_OK, over, sizeof(over));
     second = client_expect_error(fd, P_LOOKUP, 2, VIR_ERR_RPC, RPC);
     g_assert_cmpstr(second, ==, "Unable to decode message payload");
+    /* one byte less than its length and padding say */
+    client_send(fd, P_LOOKUP, LVD_CALL, 3, LVD_OK, short_string, 4 + 7);
+    third = client_expect_error(fd, P_LOOKUP, 3, VIR_ERR_RPC, RPC);
+    g_assert_cmpstr(third, ==, "Unable to decode message payload");
+    client_send(fd, P_LOOKUP, LVD_CALL, 4, LVD_OK, short_string, sizeof(short_string));
+    fourth = client_expect_error(fd, P_LOOKUP, 4, VIR_ERR_NO_DOMAIN, VIR_FROM_LIBXL);
+    g_assert_cmpstr(fourth, ==, "no domain with matching name 'abcde'");
     check_alive(harness, fd);
     close(fd);
 }
@@ -880,7 +887,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, GUINT_TO_POINTER(i), test_odd);
     }
     g_test_add_func("/lvd/frame/bad-lengths", test_bad_lengths);
-    g_test_add_func("/lvd/frame/string-over-max", test_string_over_max);
+    g_test_add_func("/lvd/frame/wrong-strings", test_wrong_strings);
     g_test_add_func("/lvd/frame/trailing-bytes", test_trailing_bytes);
     g_test_add_func("/lvd/frame/before-open", test_before_open);
     g_test_add_func("/lvd/frame/close-ignores-rest", test_close_ignores_rest);

@@ -318,7 +318,7 @@ test_finish_gives_up(void)
     g_assert_true(client_receive(c.fd, &header, &body));
     g_assert_cmpint(header.type, ==, LVD_STREAM);
     g_assert_cmpint(header.status, ==, LVD_ERROR_STATUS);
-    g_assert_cmpint(g_atomic_int_get(&harness_streams_closed), ==, 1);
+    harness_wait(g_atomic_int_get(&harness_streams_closed) == 1);
     console_close(&c);
 }
 
