@@ -137,14 +137,17 @@ sxp_place(const SxpRead *in, const SxpItem *item)
 gboolean
 sxp_fail(const SxpRead *in, const SxpItem *item, GError **error, const char *format, ...)
 {
+    bool whole = item->node->items != NULL;
     g_autofree char *reason = NULL;
     va_list args;
 
     va_start(args, format);
     reason = g_strdup_vprintf(format, args);
     va_end(args);
+    /* A value is pointed at itself, a whole list by its head. */
     g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID, "%s:%u:%u: %s: %s", in->native->file,
-                item->node->value_line, item->node->value_column, item->path, reason);
+                whole ? item->node->line : item->node->value_line,
+                whole ? item->node->column : item->node->value_column, item->path, reason);
     return FALSE;
 }
 

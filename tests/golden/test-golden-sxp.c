@@ -19,6 +19,41 @@ parse(const char *text, const char *file)
     return natives;
 }
 
+static bool
+is_named(const ConfReport *report, const ConfNode *node)
+{
+    for (guint i = 0; i < report->rows->len; i++) {
+        const ConfReportRow *row = report->rows->pdata[i];
+
+        gsize len = node->text != NULL ? strlen(node->text) + 2 : 1; /* with its quotes */
+
+        if (row->line == node->line && row->column == node->column)
+            return true;
+        /* What the value's own syntax says is reported inside of it. */
+        if (row->line == node->value_line && row->column >= node->value_column &&
+            row->column < node->value_column + len)
+            return true;
+    }
+    return false;
+}
+
+/* Nothing is lost in silence: each value has a row, or stands in something that has one. */
+static void
+check_complete(const ConfReport *report, const ConfNode *node)
+{
+    for (guint i = 0; node->items != NULL && i < node->items->len; i++) {
+        const ConfNode *item = node->items->pdata[i];
+
+        if (is_named(report, item))
+            continue;
+        if (item->items == NULL || item->items->len == 0)
+            g_test_message("%s:%u:%u: %s is in no row", report->file, item->line, item->column,
+                           item->key != NULL ? item->key : "an item");
+        g_assert_true(item->items != NULL && item->items->len > 0);
+        check_complete(report, item);
+    }
+}
+
 static ConfDomain *
 convert(ConfNative *native, GString *ret_report)
 {
@@ -28,6 +63,7 @@ convert(ConfNative *native, GString *ret_report)
     g_autofree char *text = NULL;
 
     g_assert_no_error(error);
+    check_complete(report, native->root);
     text = conf_report_format_text(report, true);
     g_string_append(ret_report, text);
     return def;
@@ -84,6 +120,38 @@ test_case(gconstpointer data)
     golden_check(folder, name, ".out.sxp", out->str);
 }
 
+/* Configs that real xends wrote, where they lie beside the checkout. */
+static void
+test_corpus(gconstpointer data)
+{
+    static const char *const places[] = { "..", "../.." };
+    const char *source = g_getenv("XLVIRT_SOURCE");
+    g_autofree char *folder = NULL;
+    g_autoptr(GPtrArray) names = NULL;
+
+    for (gsize i = 0; folder == NULL && i < G_N_ELEMENTS(places); i++) {
+        folder = g_build_filename(source != NULL ? source : ".", places[i], "shared", "corpus",
+                                  "sxp", NULL);
+        if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
+            g_clear_pointer(&folder, g_free);
+    }
+    if (folder == NULL) {
+        g_test_skip("no corpus beside the checkout");
+        return;
+    }
+    names = golden_list(folder, ".sxp");
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *text = golden_read(folder, names->pdata[i], ".sxp");
+        g_autoptr(GPtrArray) natives = parse(text, names->pdata[i]);
+        g_autoptr(GString) report = g_string_new(NULL);
+        g_autoptr(ConfDomain) def = convert(natives->pdata[0], report);
+        g_autofree char *xml = golden_format_xml(def, names->pdata[i]);
+        g_autofree char *back = write_back(def, report);
+
+        check_settled(back);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -96,5 +164,6 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, names->pdata[i], test_case);
     }
+    g_test_add_data_func("/golden/sxp-corpus", NULL, test_corpus);
     return g_test_run();
 }
