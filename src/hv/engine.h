@@ -6,7 +6,8 @@
  *           domain's job held (where it is about one domain) and no lock held; hooks of different
  *           domains run side by side, so an engine serialises nothing that the hypervisor does not.
  *           query hooks (marked Q) are called without a job, also while another hook of the same
- *           domain lasts.
+ *           domain lasts. destroy() too is called while a hook of the same domain without a
+ *           GCancellable lasts: that one is overtaken, and what it returns then does not count.
  * Errors    *error (HV_ERROR) is set exactly when a hook returns FALSE / NULL / -1. The message
  *           holds the hypervisor's own words.
  * Optional  A hook left NULL means "not supported": hv_* answers HV_ERROR_UNSUPPORTED. An engine
