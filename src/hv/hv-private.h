@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of src/hv share and nobody else sees. The rules for locks, jobs and threads stand
+ * in docs/LOCKING.md; the note beside each shared field names what guards it.
+ */
+#pragma once
+
+#undef G_LOG_DOMAIN
+#define G_LOG_DOMAIN "hv"
+
+#include <hv/engine.h>
+
+typedef struct HvStore HvStore;
+typedef struct HvEvents HvEvents;
+typedef struct HvGuests HvGuests;
+typedef struct HvSampler HvSampler;
+typedef struct HvJob HvJob;
+
+struct HvHost {
+    gatomicrefcount refs;
+    const HvEngineOps *ops; /* immutable after hv_host_new() */
+    HvEngine *engine;       /* immutable until hv_host_stop() has joined every thread */
+    HvStore *store;         /* immutable after hv_host_new(), self-locking */
+    HvEvents *events;       /* immutable after hv_host_new(), self-locking */
+    HvGuests *guests;       /* immutable after hv_host_new(), self-locking */
+    HvSampler *sampler;     /* immutable after hv_host_new(), self-locking */
+    int autostart_workers;  /* immutable after hv_host_new() */
+    guint job_timeout_ms;   /* immutable after hv_host_new() */
+    gboolean no_autostart;  /* immutable after hv_host_new() */
+    gint started;           /* atomic */
+    gint stopping;          /* atomic; jobs are refused from then on */
+    gint in_engine;         /* atomic; calls that nobody waits for any more, and queries */
+
+    GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
+    GThreadPool *autostart; /* [control_lock] NULL: none under way */
+
+    GMutex registry_lock; /* look-ups and swaps only; order: this, then HvDomain.lock */
+    GHashTable *by_uuid;  /* [registry_lock] owns one reference to each HvDomain */
+    GHashTable *by_name;  /* [registry_lock] */
+    GHashTable *by_id;    /* [registry_lock] active ones only */
+};
+
+struct HvDomain {
+    gatomicrefcount refs;
+    HvHost *host;     /* immutable; a reference, given back by hv_domain_unref() */
+    char *name;       /* immutable */
+    guint8 uuid[16];  /* immutable */
+    gboolean visible; /* [host->registry_lock] FALSE: name and uuid are reserved only */
+
+    GMutex lock;          /* never held across I/O or an engine call */
+    GCond changed;        /* job, stop_waiters or removed changed */
+    HvSnapshot *snapshot; /* [lock] never NULL */
+    gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
+    HvJob *job;           /* [lock] the holder's, or NULL */
+    guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
+    GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
+    int vcpus_domid;      /* [lock] the domain id which that answer is about */
+    GError *vcpus_error;  /* [lock] why there is none; may be NULL */
+    gboolean vcpus_asked; /* [lock] a question to the engine is under way */
+    GArray *consoles;     /* [lock] HvConsole: who holds what */
+};
+
+/* ---- errors (hv-error.c) ---- */
+
+/* HV_ERROR_UNSUPPORTED for a hook that the engine leaves NULL. `what` is a phrase: "pausing a
+ * domain". */
+void hv_set_unsupported(GError **error, const HvHost *host, const char *what);
+/* HV_ERROR_IO: "cannot WHAT 'PATH': strerror". */
+void hv_set_io_error(GError **error, int saved_errno, const char *what, const char *path);
+/* HV_ERROR_WRONG_STATE, "domain is not running". Returns FALSE for the caller to return. */
+gboolean hv_set_not_running(GError **error);
+
+/* ---- snapshots (hv-snapshot.c) ---- */
+
+/* A copy with one reference, to be changed and published. */
+HvSnapshot *hv_snapshot_copy(const HvSnapshot *snapshot);
+/* A definition as if it had just been read from a user: nothing of a running domain in it. */
+ConfDomain *hv_def_inactive(const ConfDomain *def, GError **error);
+/* Which of live and config an HvAffect is about. FALSE: the domain is not in a state for it.
+ * LIVE, CONFIG or both are set in *ret_affect; MAXIMUM is kept. */
+gboolean hv_snapshot_affect(const HvSnapshot *snapshot, unsigned affect, unsigned *ret_affect,
+                            GError **error);
+
+/* ---- jobs (hv-job.c) ---- */
+
+typedef enum HvJobKind {
+    HV_JOB_DEFINE,
+    HV_JOB_UNDEFINE,
+    HV_JOB_START,
+    HV_JOB_RESTORE,
+    HV_JOB_STOP,
+    HV_JOB_SHUTDOWN,
+    HV_JOB_REBOOT,
+    HV_JOB_SUSPEND,
+    HV_JOB_RESUME,
+    HV_JOB_SAVE,
+    HV_JOB_MODIFY,
+    HV_N_JOBS,
+} HvJobKind;
+
+struct HvJob {
+    HvDomain *domain; /* immutable; a reference */
+    HvJobKind kind;   /* [domain->lock] to write; the holder reads */
+    gint64 since_us;  /* as kind; monotonic */
+    /* as kind; NULL where the kind cannot be cancelled */
+    GCancellable *cancellable;
+    guint64 done, total; /* [domain->lock] */
+    gboolean in_hook;    /* [domain->lock] a stop may take the domain over from us now */
+    gboolean overtaken;  /* [domain->lock] it did: the domain is not ours any more */
+};
+
+/* Takes the domain's one job, waiting as long as the host's configuration allows.
+ * HV_ERROR_TIMEOUT names the holder; _NO_DOMAIN: it was removed meanwhile; _CANCELLED: the host
+ * stops. HV_JOB_STOP cancels who holds the job, or overtakes one that is inside a hook. */
+HvJob *hv_job_begin(HvDomain *domain, HvJobKind kind, GError **error);
+/* HV_JOB_STOP for who wants the domain to end: cancels or overtakes the holder. *ret_broke says
+ * whether a start or restore was cancelled by it, and is set on failure, too. */
+HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
+/* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
+ * may be about a domain that its start job has not yet published), waits without a limit. */
+HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+/* The holder goes on as another kind, with a new cancellable. */
+void hv_job_become(HvJob *job, HvJobKind kind);
+void hv_job_end(HvJob *job); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvJob, hv_job_end)
+/* Around an engine hook that takes no GCancellable: between the two a stop may overtake us. When
+ * leave returns FALSE it did, *error is replaced by one that says so, and the caller touches
+ * nothing. */
+void hv_job_enter_hook(HvJob *job);
+gboolean hv_job_leave_hook(HvJob *job, GError **error);
+void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
+gboolean hv_job_is_cancelled(HvJob *job);
+/* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
+gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
+
+/* ---- registry (hv-registry.c) ---- */
+
+void hv_registry_init(HvHost *host);
+/* Drops every domain from the tables; they stay valid for whoever holds a reference. */
+void hv_registry_clear(HvHost *host);
+/* The domain of this uuid and name, or a new one that reserves both and is not visible yet.
+ * HV_ERROR_EXISTS where one of the two belongs to another domain. */
+HvDomain *hv_registry_reserve(HvHost *host, const ConfDomain *def, GError **error);
+/* Reserves and takes the job, in whatever order others come and go. A domain that is still not
+ * visible when the job ends belongs to whoever holds the job: hv_registry_remove() it. */
+HvJob *hv_registry_begin(HvHost *host, const ConfDomain *def, HvJobKind kind, GError **error);
+/* Lets everybody see a reserved domain, with this snapshot. Takes `next` over. */
+void hv_registry_show(HvDomain *domain, HvSnapshot *next);
+/* Takes it out of all tables. */
+void hv_registry_remove(HvDomain *domain);
+/* By uuid, visible or not. NULL without an error when there is none. */
+HvDomain *hv_registry_find(HvHost *host, const guint8 uuid[16]);
+gboolean hv_domain_is_visible(HvDomain *domain);
+/* Swaps the snapshot; `next` is taken over. The caller holds the job. */
+void hv_domain_publish(HvDomain *domain, HvSnapshot *next);
+void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
+
+/* ---- events (hv-event.c) ---- */
+
+HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
+void hv_events_start(HvEvents *events);
+void hv_events_stop(HvEvents *events); /* delivers what is queued, joins the dispatcher */
+void hv_events_free(HvEvents *events);
+/* Queues one; never blocks. The snapshot that it speaks of is published by now. */
+void hv_event_post(HvDomain *domain, HvEventKind kind, HvEventDetail detail, int domid);
+void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, int domid);
+void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
+
+/* ---- guest-initiated changes (hv-guest.c) ---- */
+
+HvGuests *hv_guests_new(HvHost *host);
+void hv_guests_start(HvGuests *guests);
+/* Refuses further engine events, then waits for workers at most this long; FALSE: some go on. */
+gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
+void hv_guests_free(HvGuests *guests);
+/* HvEngineEventFunc: queues a copy. `data` is HvGuests. */
+void hv_guests_engine_event(const HvEngineEvent *event, gpointer guests);
+
+/* ---- lifecycle (hv-lifecycle.c) ---- */
+
+typedef enum HvOp {
+    HV_OP_START,
+    HV_OP_DESTROY,
+    HV_OP_SHUTDOWN,
+    HV_OP_REBOOT,
+    HV_OP_SUSPEND,
+    HV_OP_RESUME,
+    HV_OP_SAVE,
+    HV_OP_TUNE, /* memory, vcpus, console of a running domain */
+    HV_N_OPS,
+} HvOp;
+
+typedef enum HvVerdict {
+    HV_VERDICT_REFUSE,
+    HV_VERDICT_ALLOW,
+    HV_VERDICT_NOTHING, /* it is so already: succeed without doing anything */
+} HvVerdict;
+
+/* What the one table of states and operations says; REFUSE sets *error. */
+HvVerdict hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error);
+
+typedef struct HvBoot {
+    const ConfDomain *def;
+    int restore_fd; /* -1: boot */
+    gboolean paused;
+    HvReason reason;      /* of a running domain */
+    HvEventDetail detail; /* of the STARTED event */
+} HvBoot;
+
+/* Job held (START, RESTORE or STOP with a cancellable): runs the domain, writes the state file,
+ * publishes, posts STARTED (and SUSPENDED when paused). On failure nothing changed. */
+gboolean hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error);
+/* Job held: another state of an active domain, in the snapshot and in the state file. */
+void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
+/* Job held, the domain is no more in the engine: state file, snapshot, event (none for
+ * HV_DETAIL_NONE); a transient domain leaves the registry. */
+void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
+/* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
+ * more in the engine. */
+void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
+/* Job held: the domain runs in the engine with this live definition (taken over): publish it. */
+void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen,
+                     HvReason reason, gint64 started_us);
+
+/* ---- definitions (hv-domain.c) ---- */
+
+typedef struct HvConsole {
+    char *alias;
+    int fd; /* borrowed: its holder closes it */
+} HvConsole;
+
+/* Completes and checks what a user handed in. */
+gboolean hv_def_prepare(ConfDomain *def, GError **error);
+/* Changes a copy of a definition. */
+typedef gboolean (*HvEditFunc)(ConfDomain *def, gpointer data, GError **error);
+/* Job held: edits the live definition, the persistent one or both (LIVE, CONFIG in `which`): all
+ * edits, then the disk, then the snapshot, so that a failure changes nothing. */
+gboolean hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error);
+/* Drops what is known of consoles of a domain that ended. */
+void hv_domain_forget_consoles(HvDomain *domain);
+
+/* ---- found again (hv-reconcile.c) ---- */
+
+/* Reads the store, asks the engine, puts both together. */
+gboolean hv_reconcile(HvHost *host, GError **error);
+/* A running domain that nobody knows, or one known to be shut off: take it in. */
+void hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen);
+/* [control_lock held] Starts the marked domains in the background, once a boot of the host. */
+void hv_autostart_begin(HvHost *host);
+
+/* ---- the sampler (hv-sample.c) ---- */
+
+HvSampler *hv_sampler_new(HvHost *host);
+void hv_sampler_start(HvSampler *sampler);
+gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
+void hv_sampler_free(HvSampler *sampler);
+/* What the engine says was changed by us: the next question asks again. */
+void hv_sampler_invalidate(HvSampler *sampler);
+
+/* ---- the store (hv-store.c) ---- */
+
+struct HvStore {
+    char *root; /* all immutable after hv_store_new() */
+    char *config, *autostart, *state, *save, *log;
+};
+
+/* Makes the folders. `root` "" = none. */
+HvStore *hv_store_new(const char *root, GError **error);
+void hv_store_free(HvStore *store);
+char *hv_store_path(const HvStore *store, const char *absolute);
+/* Removes what writes that were cut off left behind. */
+void hv_store_sweep(HvStore *store);
+gboolean hv_store_write_definition(HvStore *store, const ConfDomain *def, GError **error);
+gboolean hv_store_remove_definition(HvStore *store, const char *name, GError **error);
+gboolean hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart,
+                                GError **error);
+/* Each definition on disk; unreadable ones are logged and left alone. */
+typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gboolean autostart,
+                                      gboolean managed_save, gpointer data);
+gboolean hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer data,
+                                   GError **error);
+
+/* What /run keeps of a running domain (hv-status.c). */
+typedef struct HvStatus {
+    HvState state;
+    HvReason reason;
+    gint64 started_us;
+    ConfDomain *live;
+} HvStatus;
+void hv_status_free(HvStatus *status);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvStatus, hv_status_free)
+gboolean hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error);
+void hv_store_remove_status(HvStore *store, const char *name);
+/* GPtrArray of HvStatus. */
+GPtrArray *hv_store_load_statuses(HvStore *store, GError **error);
+
+/* TRUE once a boot of the host: nobody has autostarted since. Leaves the mark. */
+gboolean hv_store_claim_autostart(HvStore *store);
+
+char *hv_store_managed_save_path(const HvStore *store, const char *name);
+gboolean hv_store_has_managed_save(const HvStore *store, const char *name);
+gboolean hv_store_remove_managed_save(HvStore *store, const char *name, GError **error);
+char *hv_store_log_path(const HvStore *store, const char *name);
+/* One line with the time in the domain's own log file; failures are ignored. */
+void hv_store_log(HvStore *store, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* A file that appears under its name complete or not at all. */
+typedef struct HvNewFile {
+    char *path, *temp;
+    int fd;
+} HvNewFile;
+HvNewFile *hv_new_file_open(const char *path, GError **error);
+/* fsync, rename, fsync of the folder. */
+gboolean hv_new_file_commit(HvNewFile *file, GError **error);
+void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
+/* FOLDER/NAME with SUFFIX behind it. */
+char *hv_store_file(const char *folder, const char *name, const char *suffix);
+gboolean hv_store_write_text(const char *path, const char *text, GError **error);
+/* At most a definition's size, whatever somebody put there. */
+char *hv_store_read_text(const char *path, GError **error);
+/* A file that is not there is as good as removed. */
+gboolean hv_store_remove_file(const char *path, GError **error);
+/* Names of all files NAME.xml in a folder, without ".xml", sorted. */
+GPtrArray *hv_store_list_xml(const char *folder, GError **error);
+gboolean hv_write_all(int fd, const void *data, gsize len, const char *path, GError **error);
+gboolean hv_sync_folder_of(const char *path, GError **error);
+
+/* ---- saved domains (hv-save.c) ---- */
+
+#define HV_SAVE_MAGIC   "libvirt-xml\n \0 \r"
+#define HV_SAVE_VERSION 2u
+
+/* 64 bytes in the host's byte order; what the stock Xen driver of libvirt writes. */
+typedef struct HvSaveHeader {
+    char magic[16];
+    guint32 version;
+    guint32 xml_len; /* with the NUL */
+    guint32 paused;  /* ours, in what stock leaves 0: the domain was paused when it was saved */
+    guint32 unused[9];
+} HvSaveHeader;
+G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
+
+/* Opens an image and leaves the offset behind the XML. -1 and *error when it is none. */
+int hv_save_open(const char *path, ConfDomain **ret_def, gboolean *ret_paused, GError **error);
+
+/* ---- for tests ---- */
+
+/* hv_host_new() with an engine that hv_engine_find() does not know. */
+HvHost *hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError **error);
