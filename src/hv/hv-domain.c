@@ -1,2 +1,422 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <hv/engine.h>
+/* What a domain is on paper: definitions, their XML, autostart, metadata; and its consoles. */
+#include "hv-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- definitions ---- */
+
+gboolean
+hv_def_prepare(ConfDomain *def, GError **error)
+{
+    if (g_strcmp0(def->type, "xen") != 0) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "could not find capabilities for domaintype=%s: this host runs domains of type "
+                    "'xen' only",
+                    def->type ? def->type : "");
+        return FALSE;
+    }
+    if (!def->uuid_set) {
+        conf_uuid_generate(def->uuid);
+        def->uuid_set = true;
+    }
+    conf_domain_fill_defaults(def);
+    return TRUE;
+}
+
+gboolean
+hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvSnapshot) next = hv_snapshot_copy(now);
+    HvStore *store = domain->host->store;
+
+    if (which & HV_AFFECT_LIVE) {
+        conf_domain_unref(next->live);
+        next->live = conf_domain_copy(now->live);
+        if (!func(next->live, data, error))
+            return FALSE;
+    }
+    if (which & HV_AFFECT_CONFIG) {
+        conf_domain_unref(next->persistent);
+        next->persistent = conf_domain_copy(now->persistent);
+        next->updated = hv_snapshot_is_active(now);
+        if (!func(next->persistent, data, error) ||
+            !hv_store_write_definition(store, next->persistent, error))
+            return FALSE;
+    }
+    if (which & HV_AFFECT_LIVE) {
+        g_autoptr(GError) local = NULL;
+
+        /* The guest has changed already: what /run says is of use, not of the essence. */
+        if (!hv_store_write_status(store, next, &local))
+            g_warning("domain '%s': %s", domain->name, local->message);
+    }
+    hv_domain_publish(domain, g_steal_pointer(&next));
+    return TRUE;
+}
+
+/* Job held: `def` on disk, then for everybody to see. */
+static gboolean
+define(HvJob *job, ConfDomain *def, GError **error)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvSnapshot) next = hv_snapshot_copy(now);
+    HvEventDetail detail = now->persistent ? HV_DETAIL_DEFINED_UPDATED : HV_DETAIL_DEFINED_ADDED;
+    int domid = now->domid;
+
+    if (!hv_store_write_definition(domain->host->store, def, error)) {
+        if (!hv_domain_is_visible(domain))
+            hv_registry_remove(domain);
+        return FALSE;
+    }
+    conf_domain_unref(next->persistent);
+    next->persistent = conf_domain_ref(def);
+    next->updated = now->persistent && hv_snapshot_is_active(now);
+    hv_registry_show(domain, g_steal_pointer(&next));
+    hv_event_post(domain, HV_EVENT_DEFINED, detail, domid);
+    return TRUE;
+}
+
+HvDomain *
+hv_host_define(HvHost *host, ConfDomain *taken, GError **error)
+{
+    g_autoptr(ConfDomain) given = taken;
+    g_autoptr(ConfDomain) def = NULL;
+    g_autoptr(HvJob) job = NULL;
+
+    /* A definition that was dumped from a running domain comes back without its live parts. */
+    def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
+    if (!def || !hv_def_prepare(def, error))
+        return NULL;
+    job = hv_registry_begin(host, def, HV_JOB_DEFINE, error);
+    if (!job || !define(job, def, error))
+        return NULL;
+    return hv_domain_ref(job->domain);
+}
+
+gboolean
+hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
+{
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_UNDEFINE, error);
+    HvStore *store = domain->host->store;
+    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvSnapshot) next = NULL;
+
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    if (!now->persistent) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                            "cannot undefine transient domain");
+        return FALSE;
+    }
+    if (now->managed_save && !(undefine_flags & HV_UNDEFINE_MANAGED_SAVE)) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                            "Refusing to undefine while domain managed save image exists");
+        return FALSE;
+    }
+    if (now->managed_save && !hv_store_remove_managed_save(store, domain->name, error))
+        return FALSE;
+    if (!hv_store_remove_definition(store, domain->name, error))
+        return FALSE;
+
+    next = hv_snapshot_copy(now);
+    next->autostart = FALSE;
+    next->managed_save = FALSE;
+    next->updated = FALSE;
+    if (hv_snapshot_is_active(now))
+        g_clear_pointer(&next->persistent, conf_domain_unref);
+    hv_domain_publish(domain, g_steal_pointer(&next));
+    if (!hv_snapshot_is_active(now))
+        hv_registry_remove(domain);
+    hv_event_post(domain, HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_REMOVED, now->domid);
+    return TRUE;
+}
+
+gboolean
+hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
+{
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, error);
+    g_autoptr(HvSnapshot) now = NULL;
+    HvSnapshot *next;
+
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    if (!now->persistent) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                            "cannot set autostart for transient domain");
+        return FALSE;
+    }
+    if (!now->autostart == !autostart)
+        return TRUE;
+    if (!hv_store_set_autostart(domain->host->store, domain->name, autostart, error))
+        return FALSE;
+    next = hv_snapshot_copy(now);
+    next->autostart = autostart != FALSE;
+    hv_domain_publish(domain, next);
+    return TRUE;
+}
+
+static gboolean
+is_removed(HvDomain *domain, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    if (domain->removed)
+        hv_domain_set_no_domain(error, domain);
+    return domain->removed;
+}
+
+char *
+hv_domain_format_xml(HvDomain *domain, unsigned conf_xml_flags, GError **error)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    const ConfDomain *def = hv_snapshot_current(now);
+
+    if (is_removed(domain, error))
+        return NULL;
+    if (now->persistent && (conf_xml_flags & CONF_XML_INACTIVE))
+        def = now->persistent;
+    if (def == now->persistent)
+        conf_xml_flags |= CONF_XML_INACTIVE;
+    return conf_domain_format_xml(def, conf_xml_flags);
+}
+
+/* ---- metadata ---- */
+
+typedef struct MetadataEdit {
+    HvMetadata type;
+    const char *text, *prefix, *uri;
+} MetadataEdit;
+
+static gboolean
+edit_metadata(ConfDomain *def, gpointer data, GError **error)
+{
+    const MetadataEdit *edit = data;
+    /* An empty text is how virsh asks for the removal of a title or description. */
+    const char *text = edit->text && *edit->text ? edit->text : NULL;
+
+    switch (edit->type) {
+    case HV_METADATA_DESCRIPTION:
+        g_free(def->description);
+        def->description = g_strdup(text);
+        return TRUE;
+    case HV_METADATA_TITLE:
+        g_free(def->title);
+        def->title = g_strdup(text);
+        return TRUE;
+    case HV_METADATA_ELEMENT:
+        return conf_domain_metadata_set(def, edit->uri, edit->prefix, edit->text, error);
+    default:
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "unknown metadata type %d", edit->type);
+        return FALSE;
+    }
+}
+
+static gboolean
+check_metadata(const MetadataEdit *edit, GError **error)
+{
+    if (edit->type == HV_METADATA_TITLE && edit->text && strchr(edit->text, '\n')) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                            "metadata title can't contain newlines");
+        return FALSE;
+    }
+    if (edit->type == HV_METADATA_ELEMENT && (!edit->uri || (edit->text && !edit->prefix))) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                            "a metadata element needs a namespace uri and a prefix");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+hv_domain_set_metadata(HvDomain *domain, HvMetadata type, const char *text, const char *prefix,
+                       const char *uri, unsigned affect, GError **error)
+{
+    MetadataEdit edit = { .type = type, .text = text, .prefix = prefix, .uri = uri };
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    unsigned which;
+
+    if (!check_metadata(&edit, error))
+        return FALSE;
+    job = hv_job_begin(domain, HV_JOB_MODIFY, error);
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    if (!hv_snapshot_affect(now, affect, &which, error) ||
+        !hv_domain_edit(job, which, edit_metadata, &edit, error))
+        return FALSE;
+    hv_event_post_metadata(domain, type, uri, now->domid);
+    return TRUE;
+}
+
+char *
+hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri, unsigned affect,
+                       GError **error)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autofree char *text = NULL;
+    const ConfDomain *def;
+    unsigned which;
+
+    if (is_removed(domain, error) || !hv_snapshot_affect(now, affect, &which, error))
+        return NULL;
+    if (type == HV_METADATA_ELEMENT && !uri) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                            "a metadata element needs a namespace uri");
+        return NULL;
+    }
+    def = which & HV_AFFECT_CONFIG ? now->persistent : now->live;
+    if (type == HV_METADATA_ELEMENT) {
+        g_autoptr(GError) local = NULL;
+
+        text = conf_domain_metadata_get(def, uri, &local);
+        /* INVALID: there is none, which has a code of its own here. */
+        if (local && !g_error_matches(local, CONF_ERROR, CONF_ERROR_INVALID)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+    } else {
+        text = g_strdup(type == HV_METADATA_TITLE ? def->title : def->description);
+    }
+    if (!text)
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_NO_METADATA,
+                            "Requested metadata element is not present");
+    return g_steal_pointer(&text);
+}
+
+/* ---- consoles ---- */
+
+/* A serial port and the console that mirrors it are one thing, as in libvirt: the alias decides. */
+static const ConfChardev *
+find_console(const ConfDomain *live, const char *device)
+{
+    GPtrArray *lists[] = { live->consoles, live->serials };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
+        for (guint j = 0; j < lists[i]->len; j++) {
+            const ConfChardev *chr = g_ptr_array_index(lists[i], j);
+
+            if (!device || g_strcmp0(chr->dev.alias, device) == 0)
+                return chr;
+        }
+    }
+    return NULL;
+}
+
+/* End of file for whoever reads or writes `fd`; the number stays theirs to close. */
+static void
+cut_off(int fd)
+{
+    int pair[2];
+
+    if (shutdown(fd, SHUT_RDWR) == 0)
+        return;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return;
+    close(pair[1]);
+    dup3(pair[0], fd, O_CLOEXEC);
+    close(pair[0]);
+}
+
+/* Is the console free for a new holder? */
+static gboolean
+claim_locked(HvDomain *domain, const char *alias, gboolean force, GError **error)
+{
+    for (guint i = 0; i < domain->consoles->len; i++) {
+        HvConsole *console = &g_array_index(domain->consoles, HvConsole, i);
+
+        if (g_strcmp0(console->alias, alias) != 0)
+            continue;
+        if (!force) {
+            g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                                "Active console session exists for this domain");
+            return FALSE;
+        }
+        cut_off(console->fd);
+        g_array_remove_index_fast(domain->consoles, i);
+        return TRUE;
+    }
+    return TRUE;
+}
+
+static gboolean
+hold_console(HvDomain *domain, const char *alias, int domid, int fd, gboolean force, GError **error)
+{
+    HvConsole console = { .alias = g_strdup(alias), .fd = fd };
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    if (domain->snapshot->domid != domid) {
+        g_free(console.alias);
+        return hv_set_not_running(error);
+    }
+    if (!claim_locked(domain, alias, force, error)) {
+        g_free(console.alias);
+        return FALSE;
+    }
+    g_array_append_val(domain->consoles, console);
+    return TRUE;
+}
+
+int
+hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error)
+{
+    HvHost *host = domain->host;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    const ConfChardev *chr;
+    int fd;
+
+    if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
+        return -1;
+    if (!host->ops->console) {
+        hv_set_unsupported(error, host, "opening a console");
+        return -1;
+    }
+    chr = find_console(now->live, device);
+    if (!chr) {
+        if (device)
+            g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "cannot find console device '%s'",
+                        device);
+        else
+            g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                                "domain has no console and no serial port");
+        return -1;
+    }
+    fd = host->ops->console(host->engine, now->domid, chr, error);
+    if (fd < 0)
+        return -1;
+    if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void
+hv_domain_close_console(HvDomain *domain, int fd)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    for (guint i = 0; i < domain->consoles->len; i++) {
+        if (g_array_index(domain->consoles, HvConsole, i).fd == fd) {
+            g_array_remove_index_fast(domain->consoles, i);
+            return;
+        }
+    }
+}
+
+void
+hv_domain_forget_consoles(HvDomain *domain)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    g_array_set_size(domain->consoles, 0);
+}

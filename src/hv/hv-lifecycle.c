@@ -1,2 +1,529 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <hv/engine.h>
+/* Start, stop and what lies between. */
+#include "hv-private.h"
+
+#include <glib/gstdio.h>
+
+/* ---- the state machine ---- */
+
+#define NO     HV_VERDICT_REFUSE
+#define YES    HV_VERDICT_ALLOW
+#define SO_YET HV_VERDICT_NOTHING
+
+/* Rows: the state a domain is in. Columns: what is asked. A refusal's words depend on whether the
+ * domain is active. As the stock Xen driver: to pause a paused domain, or resume a running one, is
+ * no error. */
+static const HvVerdict verdicts[HV_N_STATES][HV_N_OPS] = {
+    /*                         START DESTROY SHUTDOWN REBOOT SUSPEND RESUME SAVE TUNE */
+    [HV_STATE_SHUTOFF] = { YES, NO, NO, NO, NO, NO, NO, NO },
+    [HV_STATE_RUNNING] = { NO, YES, YES, YES, YES, SO_YET, YES, YES },
+    [HV_STATE_BLOCKED] = { NO, YES, YES, YES, YES, SO_YET, YES, YES },
+    [HV_STATE_PAUSED] = { NO, YES, YES, YES, SO_YET, YES, YES, YES },
+    [HV_STATE_SHUTDOWN] = { NO, YES, NO, NO, NO, NO, NO, NO },
+    [HV_STATE_CRASHED] = { NO, YES, NO, NO, NO, NO, NO, NO },
+    [HV_STATE_PMSUSPENDED] = { NO, YES, NO, NO, NO, NO, NO, YES },
+};
+
+#undef NO
+#undef YES
+#undef SO_YET
+
+/* Why a state refuses everything but destroy. NULL: by the operation. */
+static const char *const refusals[HV_N_STATES] = {
+    [HV_STATE_SHUTOFF] = "domain is not running",
+    [HV_STATE_SHUTDOWN] = "domain is shut down and only waits to be destroyed",
+    [HV_STATE_CRASHED] = "domain is crashed and kept for inspection; destroy it first",
+    [HV_STATE_PMSUSPENDED] = "domain is pmsuspended",
+};
+
+HvVerdict
+hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error)
+{
+    HvVerdict verdict = verdicts[snapshot->state][op];
+
+    if (verdict == HV_VERDICT_REFUSE) {
+        const char *reason = refusals[snapshot->state];
+
+        if (op == HV_OP_START)
+            reason = "domain is already running";
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, reason);
+    }
+    return verdict;
+}
+
+/* ---- publishing ---- */
+
+/* Writes the state file; a failure is no reason to fail what has happened in the engine. */
+static void
+write_status(HvDomain *domain, const HvSnapshot *snapshot)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!hv_store_write_status(domain->host->store, snapshot, &error))
+        g_warning("domain '%s' runs, but a restarted daemon may not know it: %s", domain->name,
+                  error->message);
+}
+
+void
+hv_domain_set_state(HvJob *job, HvState state, HvReason reason)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    next->state = state;
+    next->reason = reason;
+    write_status(domain, next);
+    hv_domain_publish(domain, next);
+}
+
+void
+hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+    gboolean transient = !now->persistent;
+
+    /* The last snapshot of a domain that vanishes still has a definition to look at. */
+    if (transient)
+        next->persistent = conf_domain_ref(now->live);
+    g_clear_pointer(&next->live, conf_domain_unref);
+    next->domid = -1;
+    next->state = HV_STATE_SHUTOFF;
+    next->reason = reason;
+    next->updated = FALSE;
+    next->started_us = 0;
+
+    hv_store_remove_status(domain->host->store, domain->name);
+    hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
+    hv_domain_forget_consoles(domain);
+    hv_domain_publish(domain, next);
+    if (transient)
+        hv_registry_remove(domain);
+    if (detail != HV_DETAIL_NONE)
+        hv_event_post(domain, HV_EVENT_STOPPED, detail, now->domid);
+}
+
+void
+hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen, HvReason reason,
+                gint64 started_us)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    conf_domain_unref(next->live);
+    next->live = live;
+    live->id = seen->domid;
+    next->domid = seen->domid;
+    next->state = seen->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
+    next->reason = reason;
+    next->started_us = started_us ? started_us : g_get_real_time();
+    write_status(domain, next);
+    hv_registry_show(domain, next);
+}
+
+/* ---- start ---- */
+
+static void
+publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    conf_domain_unref(next->live);
+    next->live = live;
+    next->domid = domid;
+    next->state = boot->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
+    next->reason = boot->paused ? HV_REASON_PAUSED_USER : boot->reason;
+    next->updated = FALSE;
+    next->started_us = g_get_real_time();
+    write_status(domain, next);
+    hv_registry_show(domain, next);
+}
+
+/* `cause` may be NULL when the job was cancelled before the engine was asked. */
+static void
+set_start_failure(HvJob *job, const GError *cause, GError **error)
+{
+    HvDomain *domain = job->domain;
+
+    hv_store_log(domain->host->store, domain->name, "failed to start: %s",
+                 cause ? cause->message : "cancelled");
+    if (hv_job_is_cancelled(job))
+        g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "start of domain '%s' was cancelled",
+                    domain->name);
+    else
+        g_propagate_error(error, g_error_copy(cause));
+}
+
+gboolean
+hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    g_autofree char *log = hv_store_log_path(host->store, domain->name);
+    g_autoptr(GError) local = NULL;
+    const HvEngineStart start = {
+        .def = boot->def,
+        .paused = boot->paused,
+        .restore_fd = boot->restore_fd,
+        .cancellable = job->cancellable,
+        .log_path = log,
+    };
+    ConfDomain *live = NULL;
+    int domid = -1;
+
+    hv_store_log(host->store, domain->name, "%s",
+                 boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
+    if (hv_job_is_cancelled(job) ||
+        !host->ops->start(host->engine, &start, &domid, &live, &local)) {
+        set_start_failure(job, local, error);
+        return FALSE;
+    }
+    hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
+                 boot->paused ? ", paused" : "");
+    publish_start(domain, boot, domid, live);
+    hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
+    if (boot->paused)
+        hv_event_post(domain, HV_EVENT_SUSPENDED,
+                      boot->restore_fd >= 0 ? HV_DETAIL_SUSPENDED_RESTORED
+                                            : HV_DETAIL_SUSPENDED_PAUSED,
+                      domid);
+    return TRUE;
+}
+
+/* For everybody to see: the guest of before is gone, the next is not there yet. */
+static void
+publish_between(HvDomain *domain)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    /* A transient domain keeps its live definition: it is all that there is to look at. */
+    if (now->persistent)
+        g_clear_pointer(&next->live, conf_domain_unref);
+    next->domid = -1;
+    next->state = HV_STATE_SHUTOFF;
+    next->reason = HV_REASON_SHUTOFF_SHUTDOWN;
+    hv_domain_forget_consoles(domain);
+    hv_domain_publish(domain, next);
+    hv_event_post(domain, HV_EVENT_STOPPED, HV_DETAIL_STOPPED_SHUTDOWN, now->domid);
+}
+
+static gboolean
+boot_again(HvJob *job, const HvSnapshot *now, GError **error)
+{
+    /* Changes of the persistent definition take effect with a reboot, as with the stock driver. */
+    g_autoptr(ConfDomain) def = now->persistent ? conf_domain_ref(now->persistent)
+                                                : hv_def_inactive(now->live, error);
+
+    return def && hv_domain_boot(job,
+                                 &(HvBoot){ .def = def,
+                                            .restore_fd = -1,
+                                            .reason = HV_REASON_RUNNING_BOOTED,
+                                            .detail = HV_DETAIL_STARTED_BOOTED },
+                                 error);
+}
+
+void
+hv_domain_boot_again(HvJob *job, gboolean tell_reboot)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvSnapshot) then = NULL;
+    g_autoptr(GError) error = NULL;
+
+    publish_between(domain);
+    hv_job_become(job, HV_JOB_START);
+    if (!boot_again(job, now, &error)) {
+        g_warning("domain '%s' could not be started again after its guest asked for it: %s",
+                  domain->name, error->message);
+        hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_NONE);
+        return;
+    }
+    then = hv_domain_snapshot(domain);
+    if (tell_reboot)
+        hv_event_post(domain, HV_EVENT_REBOOT, HV_DETAIL_NONE, then->domid);
+}
+
+/* Job held: boots from a saved image of ours, which is used up by that. */
+static gboolean
+start_from_image(HvJob *job, unsigned start_flags, GError **error)
+{
+    HvDomain *domain = job->domain;
+    HvStore *store = domain->host->store;
+    g_autofree char *path = hv_store_managed_save_path(store, domain->name);
+    g_autoptr(ConfDomain) def = NULL;
+    gboolean was_paused;
+    gboolean ok;
+    int fd = hv_save_open(path, &def, &was_paused, error);
+
+    if (fd < 0)
+        return FALSE;
+    if (memcmp(def->uuid, domain->uuid, sizeof(domain->uuid)) != 0 ||
+        !g_str_equal(def->name, domain->name)) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "'%s' is the image of another domain ('%s'); remove it with managedsave-remove",
+                    path, def->name);
+        ok = FALSE;
+    } else {
+        ok = hv_domain_boot(job,
+                            &(HvBoot){ .def = def,
+                                       .restore_fd = fd,
+                                       .paused = was_paused || (start_flags & HV_START_PAUSED),
+                                       .reason = HV_REASON_RUNNING_RESTORED,
+                                       .detail = HV_DETAIL_STARTED_RESTORED },
+                            error);
+    }
+    g_close(fd, NULL);
+    return ok;
+}
+
+/* Job held: forgets the image on disk and in the snapshot. */
+static gboolean
+drop_image(HvJob *job, GError **error)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next;
+
+    if (!hv_store_remove_managed_save(domain->host->store, domain->name, error))
+        return FALSE;
+    next = hv_snapshot_copy(now);
+    next->managed_save = FALSE;
+    hv_domain_publish(domain, next);
+    return TRUE;
+}
+
+static gboolean
+start_defined(HvJob *job, const HvSnapshot *now, unsigned start_flags, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (now->managed_save && (start_flags & HV_START_FORCE_BOOT)) {
+        if (!drop_image(job, error))
+            return FALSE;
+    } else if (now->managed_save) {
+        if (!start_from_image(job, start_flags, error))
+            return FALSE;
+        if (!drop_image(job, &local))
+            g_warning("domain '%s' was restored, its saved image could not be removed: %s",
+                      job->domain->name, local->message);
+        return TRUE;
+    }
+    return hv_domain_boot(job,
+                          &(HvBoot){ .def = now->persistent,
+                                     .restore_fd = -1,
+                                     .paused = (start_flags & HV_START_PAUSED) != 0,
+                                     .reason = HV_REASON_RUNNING_BOOTED,
+                                     .detail = HV_DETAIL_STARTED_BOOTED },
+                          error);
+}
+
+gboolean
+hv_domain_start(HvDomain *domain, unsigned start_flags, GError **error)
+{
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_START, error);
+    g_autoptr(HvSnapshot) now = NULL;
+
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    return hv_lifecycle_check(now, HV_OP_START, error) == HV_VERDICT_ALLOW &&
+           start_defined(job, now, start_flags, error);
+}
+
+static gboolean
+set_active(GError **error, const char *name)
+{
+    g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain '%s' is already active", name);
+    return FALSE;
+}
+
+HvDomain *
+hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **error)
+{
+    g_autoptr(ConfDomain) given = taken;
+    g_autoptr(ConfDomain) def = NULL;
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    gboolean ok;
+
+    def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
+    if (!def || !hv_def_prepare(def, error))
+        return NULL;
+    job = hv_registry_begin(host, def, HV_JOB_START, error);
+    if (!job)
+        return NULL;
+    now = hv_domain_snapshot(job->domain);
+    if (hv_snapshot_is_active(now))
+        ok = set_active(error, def->name);
+    else
+        ok = hv_domain_boot(job,
+                            &(HvBoot){ .def = def,
+                                       .restore_fd = -1,
+                                       .paused = (start_flags & HV_START_PAUSED) != 0,
+                                       .reason = HV_REASON_RUNNING_BOOTED,
+                                       .detail = HV_DETAIL_STARTED_BOOTED },
+                            error);
+    if (!ok && !hv_domain_is_visible(job->domain))
+        hv_registry_remove(job->domain);
+    return ok ? hv_domain_ref(job->domain) : NULL;
+}
+
+/* ---- destroy ---- */
+
+gboolean
+hv_domain_destroy(HvDomain *domain, GError **error)
+{
+    HvHost *host = domain->host;
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(GError) local = NULL;
+    HvJobInfo holder;
+    gboolean broke = FALSE;
+
+    /* Somebody may be starting it: then there is something to stop although it is not running. */
+    now = hv_domain_snapshot(domain);
+    hv_domain_job_info(domain, &holder);
+    if (!holder.active && hv_lifecycle_check(now, HV_OP_DESTROY, error) != HV_VERDICT_ALLOW)
+        return FALSE;
+
+    job = hv_job_begin_stop(domain, &broke, &local);
+    if (!job) {
+        /* A transient domain whose start was broken off is gone altogether: as was asked. */
+        if (broke && g_error_matches(local, HV_ERROR, HV_ERROR_NO_DOMAIN))
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    hv_snapshot_unref(now);
+    now = hv_domain_snapshot(domain);
+    if (broke && !hv_snapshot_is_active(now))
+        return TRUE;
+    if (hv_lifecycle_check(now, HV_OP_DESTROY, error) != HV_VERDICT_ALLOW)
+        return FALSE;
+    if (!host->ops->destroy(host->engine, now->domid, error))
+        return FALSE;
+    hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
+    return TRUE;
+}
+
+/* ---- what the guest is asked to do, and pausing ---- */
+
+/* One hook that acts on a running domain by its id and, where it asks the guest, by its mode. */
+typedef gboolean (*IdHook)(HvEngine *engine, int domid, GError **error);
+typedef gboolean (*AskHook)(HvEngine *engine, int domid, unsigned mode, GError **error);
+
+static gboolean
+ask(HvDomain *domain, HvJobKind kind, HvOp op, AskHook hook, const char *what, unsigned mode,
+    GError **error)
+{
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    gboolean ok;
+
+    if (!hook) {
+        hv_set_unsupported(error, domain->host, what);
+        return FALSE;
+    }
+    job = hv_job_begin(domain, kind, error);
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    if (hv_lifecycle_check(now, op, error) != HV_VERDICT_ALLOW)
+        return FALSE;
+    hv_job_enter_hook(job);
+    ok = hook(domain->host->engine, now->domid, mode, error);
+    /* Whoever stopped the domain meanwhile did what was asked for, and more. */
+    if (!hv_job_leave_hook(job, NULL)) {
+        g_clear_error(error);
+        return TRUE;
+    }
+    return ok;
+}
+
+gboolean
+hv_domain_shutdown(HvDomain *domain, unsigned mode, GError **error)
+{
+    return ask(domain, HV_JOB_SHUTDOWN, HV_OP_SHUTDOWN, domain->host->ops->shutdown,
+               "shutting a domain down", mode, error);
+}
+
+gboolean
+hv_domain_reboot(HvDomain *domain, unsigned mode, GError **error)
+{
+    return ask(domain, HV_JOB_REBOOT, HV_OP_REBOOT, domain->host->ops->reboot, "rebooting a domain",
+               mode, error);
+}
+
+typedef struct Switch {
+    HvJobKind kind;
+    HvOp op;
+    const char *what;
+    HvState state;
+    HvReason reason;
+    HvEventKind event;
+    HvEventDetail detail;
+} Switch;
+
+static gboolean
+switch_state(HvDomain *domain, const Switch *to, IdHook hook, GError **error)
+{
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvVerdict verdict;
+    gboolean ok;
+
+    if (!hook) {
+        hv_set_unsupported(error, domain->host, to->what);
+        return FALSE;
+    }
+    job = hv_job_begin(domain, to->kind, error);
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    verdict = hv_lifecycle_check(now, to->op, error);
+    if (verdict != HV_VERDICT_ALLOW)
+        return verdict == HV_VERDICT_NOTHING;
+    hv_job_enter_hook(job);
+    ok = hook(domain->host->engine, now->domid, error);
+    if (!hv_job_leave_hook(job, error) || !ok)
+        return FALSE;
+    hv_domain_set_state(job, to->state, to->reason);
+    hv_event_post(domain, to->event, to->detail, now->domid);
+    return TRUE;
+}
+
+gboolean
+hv_domain_suspend(HvDomain *domain, GError **error)
+{
+    static const Switch to_paused = {
+        .kind = HV_JOB_SUSPEND,
+        .op = HV_OP_SUSPEND,
+        .what = "pausing a domain",
+        .state = HV_STATE_PAUSED,
+        .reason = HV_REASON_PAUSED_USER,
+        .event = HV_EVENT_SUSPENDED,
+        .detail = HV_DETAIL_SUSPENDED_PAUSED,
+    };
+
+    return switch_state(domain, &to_paused, domain->host->ops->pause, error);
+}
+
+gboolean
+hv_domain_resume(HvDomain *domain, GError **error)
+{
+    static const Switch to_running = {
+        .kind = HV_JOB_RESUME,
+        .op = HV_OP_RESUME,
+        .what = "resuming a domain",
+        .state = HV_STATE_RUNNING,
+        .reason = HV_REASON_RUNNING_UNPAUSED,
+        .event = HV_EVENT_RESUMED,
+        .detail = HV_DETAIL_RESUMED_UNPAUSED,
+    };
+
+    return switch_state(domain, &to_running, domain->host->ops->unpause, error);
+}

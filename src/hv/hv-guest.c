@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What happens without being asked for: a guest ends by itself, somebody else destroys it, a domain
+ * appears.
+ *
+ * The engine's thread only queues. Each domain that has news has one worker, which may block on the
+ * domain's job: order holds within a domain, and no domain waits for another.
+ */
+#include "hv-private.h"
+
+/* More domains than this with something going on at once wait for a worker. */
+#define MAX_WORKERS 256
+
+typedef struct Inbox {
+    guint8 uuid[16];
+    GQueue events; /* [guests->lock] HvEngineEvent */
+} Inbox;
+
+struct HvGuests {
+    HvHost *host; /* immutable; a worker holds a reference, we do not */
+    GMutex lock;
+    GCond changed;
+    GHashTable *inboxes; /* [lock] uuid -> Inbox; there is a worker for each once started */
+    gboolean started;    /* [lock] */
+    gboolean stopping;   /* [lock] */
+    GThreadPool *pool;   /* immutable between new and stop */
+};
+
+static guint
+uuid_hash(gconstpointer key)
+{
+    guint32 words[4];
+
+    memcpy(words, key, sizeof(words));
+    return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
+static gboolean
+uuid_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, 16) == 0;
+}
+
+static void
+inbox_free(gpointer data)
+{
+    Inbox *inbox = data;
+
+    g_queue_clear_full(&inbox->events, g_free);
+    g_free(inbox);
+}
+
+/* ---- how guests end ---- */
+
+/* Xen's SHUTDOWN_* codes. */
+enum { CODE_POWEROFF, CODE_REBOOT, CODE_SUSPEND, CODE_CRASH, CODE_WATCHDOG, CODE_SOFT_RESET };
+
+typedef struct Ending {
+    const char *what;
+    gsize action;              /* offset of the ConfAction in ConfDomain */
+    ConfAction default_action; /* where the definition is silent */
+    HvState state;             /* until it is destroyed, or for as long as it is preserved */
+    HvReason state_reason;
+    HvEventKind kept_event; /* when it is preserved */
+    HvEventDetail kept_detail;
+    HvReason reason; /* once it is destroyed */
+    HvEventDetail detail;
+    gboolean reboot;
+} Ending;
+
+#define GOING_DOWN                                                                                 \
+    .state = HV_STATE_SHUTDOWN, .state_reason = HV_REASON_SHUTDOWN_USER,                           \
+    .kept_event = HV_EVENT_SHUTDOWN, .kept_detail = HV_DETAIL_SHUTDOWN_FINISHED,                   \
+    .reason = HV_REASON_SHUTOFF_SHUTDOWN, .detail = HV_DETAIL_STOPPED_SHUTDOWN
+#define BROKEN_DOWN                                                                                \
+    .state = HV_STATE_CRASHED, .state_reason = HV_REASON_CRASHED_PANICKED,                         \
+    .kept_event = HV_EVENT_CRASHED, .kept_detail = HV_DETAIL_CRASHED_PANICKED,                     \
+    .reason = HV_REASON_SHUTOFF_CRASHED, .detail = HV_DETAIL_STOPPED_CRASHED
+
+static const Ending endings[] = {
+    [CODE_POWEROFF] = { "powered off", G_STRUCT_OFFSET(ConfDomain, on_poweroff),
+                        CONF_ACTION_DESTROY, GOING_DOWN },
+    [CODE_REBOOT] = { "asked for a reboot", G_STRUCT_OFFSET(ConfDomain, on_reboot),
+                      CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
+    [CODE_SUSPEND] = { NULL },
+    [CODE_CRASH] = { "crashed", G_STRUCT_OFFSET(ConfDomain, on_crash), CONF_ACTION_DESTROY,
+                     BROKEN_DOWN },
+    /* domXML has no on_watchdog: a guest that stopped to feed its watchdog counts as crashed. */
+    [CODE_WATCHDOG] = { "was ended by its watchdog", G_STRUCT_OFFSET(ConfDomain, on_crash),
+                        CONF_ACTION_DESTROY, BROKEN_DOWN },
+    [CODE_SOFT_RESET] = { "asked for a soft reset", G_STRUCT_OFFSET(ConfDomain, on_reboot),
+                          CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
+};
+
+static void
+publish_state(HvDomain *domain, HvState state, HvReason reason)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    next->state = state;
+    next->reason = reason;
+    hv_domain_publish(domain, next);
+}
+
+static ConfAction
+action_of(const HvDomain *domain, const Ending *ending, const ConfDomain *live)
+{
+    ConfAction action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
+
+    switch (action) {
+    case CONF_ACTION_ABSENT:
+        return ending->default_action;
+    case CONF_ACTION_COREDUMP_DESTROY:
+    case CONF_ACTION_COREDUMP_RESTART:
+        g_message("domain '%s': no core dump is written, engine '%s' does not support it",
+                  domain->name, domain->host->ops->name);
+        return action == CONF_ACTION_COREDUMP_DESTROY ? CONF_ACTION_DESTROY : CONF_ACTION_RESTART;
+    case CONF_ACTION_RENAME_RESTART: /* as the stock Xen driver */
+        return CONF_ACTION_RESTART;
+    case CONF_ACTION_DESTROY:
+    case CONF_ACTION_RESTART:
+    case CONF_ACTION_PRESERVE:
+    default:
+        return action;
+    }
+}
+
+/* Job held. */
+static void
+end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    ConfAction action = action_of(domain, ending, now->live);
+    g_autoptr(GError) error = NULL;
+
+    hv_store_log(host->store, domain->name, "guest %s", ending->what);
+    if (action == CONF_ACTION_PRESERVE) {
+        hv_domain_set_state(job, ending->state, ending->state_reason);
+        hv_event_post(domain, ending->kept_event, ending->kept_detail, now->domid);
+        return;
+    }
+    publish_state(domain, ending->state, ending->state_reason);
+    if (!host->ops->destroy(host->engine, now->domid, &error)) {
+        g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
+                  domain->name, ending->what, error->message);
+        return;
+    }
+    if (action == CONF_ACTION_RESTART)
+        hv_domain_boot_again(job, ending->reboot);
+    else
+        hv_domain_ended(job, ending->reason, ending->detail);
+}
+
+/* ---- one event ---- */
+
+static void
+guest_shut_down(HvJob *job, const HvSnapshot *now, int code)
+{
+    /* Suspended: a save does that, and goes on with it by itself. */
+    if (code == CODE_SUSPEND)
+        return;
+    if (code < 0 || (gsize)code >= G_N_ELEMENTS(endings)) {
+        g_warning("the guest of domain '%s' ended with a code that is not known, %d; it counts as "
+                  "crashed",
+                  job->domain->name, code);
+        code = CODE_CRASH;
+    }
+    end_guest(job, now, &endings[code]);
+}
+
+static void
+domain_appeared(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) all = host->ops->list(host->engine, &error);
+
+    if (!all) {
+        g_warning("domain id %d appeared, but the hypervisor does not say what it is: %s",
+                  event->domid, error->message);
+        return;
+    }
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        if (seen->domid == event->domid)
+            hv_reconcile_adopt(host, seen);
+    }
+}
+
+static void
+domain_ended(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvJob) job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+
+    if (!job)
+        return;
+    now = hv_domain_snapshot(domain);
+    /* News of a domain that we have ended ourselves since, or replaced by its next start. */
+    if (now->domid != event->domid)
+        return;
+    if (event->kind == HV_ENGINE_EVENT_GONE)
+        hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
+    else if (now->state != HV_STATE_SHUTDOWN && now->state != HV_STATE_CRASHED)
+        guest_shut_down(job, now, event->code);
+}
+
+static void
+handle(HvHost *host, const HvEngineEvent *event)
+{
+    switch (event->kind) {
+    case HV_ENGINE_EVENT_NEW:
+        domain_appeared(host, event);
+        break;
+    case HV_ENGINE_EVENT_SHUTDOWN:
+    case HV_ENGINE_EVENT_GONE:
+        domain_ended(host, event);
+        break;
+    default:
+        g_warning("engine '%s' sent an event of unknown kind %d", host->ops->name, event->kind);
+    }
+}
+
+/* ---- queues and workers ---- */
+
+/* The next event of this inbox; NULL, and the inbox is gone, when there is none. */
+static HvEngineEvent *
+next_event(HvGuests *guests, Inbox *inbox)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&guests->lock);
+    HvEngineEvent *event = guests->stopping ? NULL : g_queue_pop_head(&inbox->events);
+
+    if (!event) {
+        g_hash_table_remove(guests->inboxes, inbox->uuid);
+        g_cond_broadcast(&guests->changed);
+    }
+    return event;
+}
+
+static void
+work(gpointer data, gpointer user_data)
+{
+    HvGuests *guests = user_data;
+    HvHost *host = guests->host;
+    HvEngineEvent *event;
+
+    while ((event = next_event(guests, data))) {
+        handle(host, event);
+        g_free(event);
+    }
+    hv_host_unref(host);
+}
+
+static void
+employ_locked(HvGuests *guests, Inbox *inbox)
+{
+    hv_host_ref(guests->host);
+    g_thread_pool_push(guests->pool, inbox, NULL);
+}
+
+/* An engine that lost the uuid along with the domain still knows its id. */
+static void
+resolve_uuid(HvHost *host, HvEngineEvent *event)
+{
+    static const guint8 none[16];
+    g_autoptr(HvDomain) domain = NULL;
+
+    if (memcmp(event->uuid, none, sizeof(none)) != 0)
+        return;
+    domain = hv_host_lookup_id(host, event->domid, NULL);
+    if (domain)
+        memcpy(event->uuid, domain->uuid, sizeof(event->uuid));
+}
+
+void
+hv_guests_engine_event(const HvEngineEvent *event, gpointer data)
+{
+    HvGuests *guests = data;
+    HvEngineEvent *copy = g_memdup2(event, sizeof(*event));
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+    Inbox *inbox;
+    gboolean is_new;
+
+    resolve_uuid(guests->host, copy);
+    locker = g_mutex_locker_new(&guests->lock);
+    if (guests->stopping) {
+        g_free(copy);
+        return;
+    }
+    inbox = g_hash_table_lookup(guests->inboxes, copy->uuid);
+    is_new = !inbox;
+    if (is_new) {
+        inbox = g_new0(Inbox, 1);
+        memcpy(inbox->uuid, copy->uuid, sizeof(inbox->uuid));
+        g_queue_init(&inbox->events);
+        g_hash_table_insert(guests->inboxes, inbox->uuid, inbox);
+    }
+    g_queue_push_tail(&inbox->events, copy);
+    if (is_new && guests->started)
+        employ_locked(guests, inbox);
+}
+
+HvGuests *
+hv_guests_new(HvHost *host)
+{
+    HvGuests *guests = g_new0(HvGuests, 1);
+
+    guests->host = host;
+    g_mutex_init(&guests->lock);
+    g_cond_init(&guests->changed);
+    guests->inboxes = g_hash_table_new_full(uuid_hash, uuid_equal, NULL, inbox_free);
+    guests->pool = g_thread_pool_new(work, guests, MAX_WORKERS, FALSE, NULL);
+    return guests;
+}
+
+void
+hv_guests_start(HvGuests *guests)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&guests->lock);
+    GHashTableIter iter;
+    gpointer inbox;
+
+    guests->started = TRUE;
+    g_hash_table_iter_init(&iter, guests->inboxes);
+    while (g_hash_table_iter_next(&iter, NULL, &inbox))
+        employ_locked(guests, inbox);
+}
+
+gboolean
+hv_guests_stop(HvGuests *guests, guint wait_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + wait_ms * G_TIME_SPAN_MILLISECOND;
+    gboolean idle = TRUE;
+
+    g_mutex_lock(&guests->lock);
+    guests->stopping = TRUE;
+    if (!guests->started)
+        g_hash_table_remove_all(guests->inboxes);
+    while (idle && g_hash_table_size(guests->inboxes) > 0)
+        idle = g_cond_wait_until(&guests->changed, &guests->lock, deadline);
+    idle = g_hash_table_size(guests->inboxes) == 0;
+    g_mutex_unlock(&guests->lock);
+    if (guests->pool)
+        g_thread_pool_free(g_steal_pointer(&guests->pool), FALSE, idle);
+    return idle;
+}
+
+void
+hv_guests_free(HvGuests *guests)
+{
+    if (!guests)
+        return;
+    if (guests->pool)
+        g_thread_pool_free(guests->pool, FALSE, FALSE);
+    g_hash_table_unref(guests->inboxes);
+    g_mutex_clear(&guests->lock);
+    g_cond_clear(&guests->changed);
+    g_free(guests);
+}

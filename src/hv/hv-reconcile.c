@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A daemon comes back: what the store says, what the hypervisor says, and what follows.
+ *
+ * The hypervisor is right about what runs, the store about what a domain is.
+ */
+#include "hv-private.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+
+/* ---- definitions ---- */
+
+static void
+add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpointer data)
+{
+    HvHost *host = data;
+    g_autoptr(ConfDomain) def = taken;
+    g_autoptr(HvDomain) domain = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(GError) error = NULL;
+    HvSnapshot *next;
+
+    if (hv_def_prepare(def, &error))
+        domain = hv_registry_reserve(host, def, &error);
+    if (!domain) {
+        g_warning("the definition of '%s' was left out, its file stays as it is: %s", def->name,
+                  error->message);
+        return;
+    }
+    now = hv_domain_snapshot(domain);
+    next = hv_snapshot_copy(now);
+    conf_domain_unref(next->persistent);
+    next->persistent = g_steal_pointer(&def);
+    next->autostart = autostart;
+    next->managed_save = managed_save;
+    hv_registry_show(domain, next);
+}
+
+/* ---- running domains that have a state file ---- */
+
+static gboolean
+was_kept(const HvStatus *status)
+{
+    return status->state == HV_STATE_SHUTDOWN || status->state == HV_STATE_CRASHED;
+}
+
+/* What the guest has come to since the state file was written. */
+static void
+publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *seen)
+{
+    HvState state = seen->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
+    HvReason reason = status->state == state ? status->reason : HV_REASON_UNKNOWN;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvSnapshot *next;
+
+    hv_domain_found(domain, conf_domain_ref(status->live), seen, reason, status->started_us);
+    if (!was_kept(status))
+        return;
+    now = hv_domain_snapshot(domain);
+    next = hv_snapshot_copy(now);
+    next->state = status->state;
+    next->reason = status->reason;
+    hv_domain_publish(domain, next);
+}
+
+/* Memory that was saved must not come back over disks that have moved on since. */
+static void
+put_image_aside(HvDomain *domain)
+{
+    HvStore *store = domain->host->store;
+    g_autofree char *path = hv_store_managed_save_path(store, domain->name);
+    g_autofree char *aside = g_strconcat(path, ".stale", NULL);
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next;
+
+    if (g_rename(path, aside) < 0)
+        g_warning("cannot rename '%s', the image of a domain that runs: %s", path,
+                  g_strerror(errno));
+    else
+        g_warning("domain '%s' runs, so its saved image is out of date; it is '%s' now",
+                  domain->name, aside);
+    next = hv_snapshot_copy(now);
+    next->managed_save = FALSE;
+    hv_domain_publish(domain, next);
+}
+
+/* The daemon was killed in the middle of a save: its guest is suspended. */
+static void
+finish_save(HvDomain *domain, const HvSnapshot *now)
+{
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    if (now->managed_save) {
+        /* The image got its name, so it is complete. */
+        g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_SAVE, &error);
+
+        if (job && host->ops->destroy(host->engine, now->domid, &error)) {
+            hv_domain_ended(job, HV_REASON_SHUTOFF_SAVED, HV_DETAIL_STOPPED_SAVED);
+            return;
+        }
+    } else if (!host->ops->resume_saved) {
+        hv_set_unsupported(&error, host, "resuming a domain whose save was cut off");
+    } else if (host->ops->resume_saved(host->engine, now->domid, &error)) {
+        g_message("domain '%s' runs again, its save had been cut off", domain->name);
+        return;
+    }
+    g_warning("domain '%s' is still suspended by a save that was cut off: %s", domain->name,
+              error->message);
+}
+
+static void
+take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
+{
+    g_autoptr(HvDomain) domain = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(GError) error = NULL;
+
+    domain = hv_registry_reserve(host, status->live, &error);
+    if (!domain) {
+        g_warning("domain id %d ('%s') runs but is left alone: %s", seen->domid, status->live->name,
+                  error->message);
+        return;
+    }
+    publish_seen(domain, status, seen);
+    now = hv_domain_snapshot(domain);
+    if (!seen->shutdown) {
+        if (now->managed_save)
+            put_image_aside(domain);
+    } else if (seen->shutdown_code == 2) {
+        finish_save(domain, now);
+    } else if (!was_kept(status)) {
+        HvEngineEvent event = {
+            .kind = HV_ENGINE_EVENT_SHUTDOWN,
+            .domid = seen->domid,
+            .code = seen->shutdown_code,
+        };
+
+        memcpy(event.uuid, seen->uuid, sizeof(event.uuid));
+        hv_guests_engine_event(&event, host->guests);
+    }
+}
+
+/* ---- running domains without one ---- */
+
+/* A definition for it: the engine's own words, or those of the store. NULL: there is none. */
+static ConfDomain *
+describe(HvHost *host, const HvEngineDomain *seen, GError **error)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, seen->uuid);
+    g_autoptr(HvSnapshot) now = domain ? hv_domain_snapshot(domain) : NULL;
+
+    if (host->ops->adopt) {
+        ConfDomain *def = host->ops->adopt(host->engine, seen->domid, error);
+
+        if (def) {
+            memcpy(def->uuid, seen->uuid, sizeof(def->uuid));
+            def->uuid_set = true;
+        }
+        return def;
+    }
+    if (now && now->persistent)
+        return conf_domain_copy(now->persistent);
+    hv_set_unsupported(error, host, "taking in a domain that somebody else started");
+    return NULL;
+}
+
+void
+hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ConfDomain) live = describe(host, seen, &error);
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvDomain *domain;
+
+    if (live && hv_def_prepare(live, &error))
+        job = hv_registry_begin(host, live, HV_JOB_START, &error);
+    if (!job) {
+        g_warning("domain id %d runs but is left alone: %s", seen->domid, error->message);
+        return;
+    }
+    domain = job->domain;
+    now = hv_domain_snapshot(domain);
+    /* A start of ours was faster, or the same news came twice. */
+    if (hv_snapshot_is_active(now))
+        return;
+    hv_store_log(host->store, domain->name, "found running, domain id %d", seen->domid);
+    hv_domain_found(domain, g_steal_pointer(&live), seen,
+                    seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);
+    hv_event_post(domain, HV_EVENT_STARTED, HV_DETAIL_STARTED_BOOTED, seen->domid);
+}
+
+/* ---- both together ---- */
+
+static const HvStatus *
+find_status(GPtrArray *statuses, const guint8 uuid[16])
+{
+    for (guint i = 0; i < statuses->len; i++) {
+        const HvStatus *status = g_ptr_array_index(statuses, i);
+
+        if (memcmp(status->live->uuid, uuid, 16) == 0)
+            return status;
+    }
+    return NULL;
+}
+
+/* It was running when the daemon went and is no more. */
+static void
+note_gone(HvHost *host, const HvStatus *status)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, status->live->uuid);
+    g_autoptr(HvSnapshot) now = domain ? hv_domain_snapshot(domain) : NULL;
+
+    if (now && hv_snapshot_is_active(now))
+        return;
+    hv_store_remove_status(host->store, status->live->name);
+    hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
+    if (now) {
+        HvSnapshot *next = hv_snapshot_copy(now);
+
+        next->reason = HV_REASON_SHUTOFF_DAEMON;
+        hv_domain_publish(domain, next);
+    }
+}
+
+gboolean
+hv_reconcile(HvHost *host, GError **error)
+{
+    g_autoptr(GPtrArray) statuses = NULL;
+    g_autoptr(GArray) all = NULL;
+
+    hv_store_sweep(host->store);
+    if (!hv_store_load_definitions(host->store, add_definition, host, error))
+        return FALSE;
+    statuses = hv_store_load_statuses(host->store, error);
+    if (!statuses)
+        return FALSE;
+    all = host->ops->list(host->engine, error);
+    if (!all)
+        return FALSE;
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+        const HvStatus *status = find_status(statuses, seen->uuid);
+
+        if (seen->dying)
+            continue;
+        if (status)
+            take_up(host, status, seen);
+        else
+            hv_reconcile_adopt(host, seen);
+    }
+    for (guint i = 0; i < statuses->len; i++)
+        note_gone(host, g_ptr_array_index(statuses, i));
+    return TRUE;
+}
+
+/* ---- autostart ---- */
+
+static void
+autostart(gpointer data, gpointer user_data)
+{
+    g_autoptr(HvDomain) domain = data;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(GError) error = NULL;
+
+    if (hv_snapshot_is_active(now) || hv_domain_start(domain, 0, &error))
+        return;
+    if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
+        g_warning("autostart of domain '%s' failed: %s", domain->name, error->message);
+}
+
+static int
+compare_domains(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(HvDomain *const *)a)->name, (*(HvDomain *const *)b)->name);
+}
+
+void
+hv_autostart_begin(HvHost *host)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (host->no_autostart || !hv_store_claim_autostart(host->store))
+        return;
+    all = hv_host_list(host);
+    g_ptr_array_sort(all, compare_domains);
+    host->autostart = g_thread_pool_new(autostart, NULL, host->autostart_workers, FALSE, NULL);
+    for (guint i = 0; i < all->len; i++) {
+        HvDomain *domain = g_ptr_array_index(all, i);
+        g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+
+        if (now->autostart && now->persistent && !hv_snapshot_is_active(now))
+            g_thread_pool_push(host->autostart, hv_domain_ref(domain), NULL);
+    }
+}

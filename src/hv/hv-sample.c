@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Figures that only the engine knows. The engine may hang, a question may not: a thread of its own
+ * asks for all domains at once, and who wants a figure waits for it a quarter of a second at most
+ * and then takes the one before.
+ */
+#include "hv-private.h"
+
+#define FRESH_US      (50 * G_TIME_SPAN_MILLISECOND)
+#define PATIENCE_US   (250 * G_TIME_SPAN_MILLISECOND)
+#define MAX_QUESTIONS 8 /* about vcpus, at once */
+
+struct HvSampler {
+    HvHost *host; /* immutable; the thread holds a reference, we do not */
+    GMutex lock;  /* never held across an engine call */
+    GCond changed;
+    GHashTable *domains; /* [lock] domain id -> HvEngineDomain */
+    gint64 taken_us;     /* [lock] when the engine was asked for `domains`; 0: never */
+    gboolean stale;      /* [lock] something was changed since */
+    guint64 wanted;      /* [lock] number of the sample that somebody waits for */
+    guint64 begun, done; /* [lock] */
+    gboolean stopping;   /* [lock] */
+    gboolean over;       /* [lock] the thread makes no further call */
+    GThread *thread;     /* immutable between start and stop */
+    GThreadPool *asking; /* immutable between start and stop */
+};
+
+/* ---- the thread ---- */
+
+static void
+take_over_locked(HvSampler *sampler, GArray *all, gint64 asked_us)
+{
+    g_hash_table_remove_all(sampler->domains);
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        g_hash_table_insert(sampler->domains, GINT_TO_POINTER(seen->domid),
+                            g_memdup2(seen, sizeof(*seen)));
+    }
+    sampler->taken_us = asked_us;
+}
+
+/* Opens the lock while the engine is asked. */
+static void
+sample_locked(HvSampler *sampler)
+{
+    HvHost *host = sampler->host;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) all = NULL;
+    gint64 asked_us = g_get_monotonic_time();
+
+    sampler->begun++;
+    sampler->stale = FALSE;
+    g_mutex_unlock(&sampler->lock);
+    all = host->ops->list(host->engine, &error);
+    if (!all)
+        g_warning("the hypervisor does not tell what runs, older figures are shown: %s",
+                  error->message);
+    g_mutex_lock(&sampler->lock);
+    if (all)
+        take_over_locked(sampler, all, asked_us);
+    sampler->done = sampler->begun;
+    g_cond_broadcast(&sampler->changed);
+}
+
+static gpointer
+run(gpointer data)
+{
+    HvSampler *sampler = data;
+    HvHost *host = sampler->host;
+
+    g_mutex_lock(&sampler->lock);
+    while (!sampler->stopping) {
+        if (sampler->wanted > sampler->begun)
+            sample_locked(sampler);
+        else
+            g_cond_wait(&sampler->changed, &sampler->lock);
+    }
+    sampler->over = TRUE;
+    g_cond_broadcast(&sampler->changed);
+    g_mutex_unlock(&sampler->lock);
+    hv_host_unref(host);
+    return NULL;
+}
+
+/* ---- life cycle ---- */
+
+static void ask_vcpus(gpointer data, gpointer user_data);
+
+HvSampler *
+hv_sampler_new(HvHost *host)
+{
+    HvSampler *sampler = g_new0(HvSampler, 1);
+
+    sampler->host = host;
+    g_mutex_init(&sampler->lock);
+    g_cond_init(&sampler->changed);
+    sampler->domains = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    sampler->over = TRUE;
+    return sampler;
+}
+
+void
+hv_sampler_start(HvSampler *sampler)
+{
+    hv_host_ref(sampler->host);
+    sampler->over = FALSE;
+    sampler->asking = g_thread_pool_new(ask_vcpus, NULL, MAX_QUESTIONS, FALSE, NULL);
+    sampler->thread = g_thread_new("hv-sampler", run, sampler);
+}
+
+gboolean
+hv_sampler_stop(HvSampler *sampler, guint wait_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + wait_ms * G_TIME_SPAN_MILLISECOND;
+    gboolean over;
+
+    g_mutex_lock(&sampler->lock);
+    sampler->stopping = TRUE;
+    g_cond_broadcast(&sampler->changed);
+    while (!sampler->over && g_cond_wait_until(&sampler->changed, &sampler->lock, deadline))
+        continue;
+    over = sampler->over;
+    g_mutex_unlock(&sampler->lock);
+    if (sampler->thread && over)
+        g_thread_join(g_steal_pointer(&sampler->thread));
+    else if (sampler->thread)
+        g_thread_unref(g_steal_pointer(&sampler->thread));
+    if (sampler->asking)
+        g_thread_pool_free(g_steal_pointer(&sampler->asking), FALSE, FALSE);
+    return over;
+}
+
+void
+hv_sampler_free(HvSampler *sampler)
+{
+    if (!sampler)
+        return;
+    g_hash_table_unref(sampler->domains);
+    g_mutex_clear(&sampler->lock);
+    g_cond_clear(&sampler->changed);
+    g_free(sampler);
+}
+
+void
+hv_sampler_invalidate(HvSampler *sampler)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+
+    sampler->stale = TRUE;
+}
+
+/* ---- domain figures ---- */
+
+static void
+wait_for_sample_locked(HvSampler *sampler)
+{
+    gint64 now = g_get_monotonic_time();
+    /* One that begins from now on: one that is under way may have looked too early. */
+    guint64 ticket = sampler->begun + 1;
+
+    if (!sampler->thread || sampler->stopping)
+        return;
+    if (sampler->taken_us != 0 && !sampler->stale && now - sampler->taken_us < FRESH_US)
+        return;
+    sampler->wanted = MAX(sampler->wanted, ticket);
+    g_cond_broadcast(&sampler->changed);
+    while (sampler->done < ticket && !sampler->stopping) {
+        if (!g_cond_wait_until(&sampler->changed, &sampler->lock, now + PATIENCE_US))
+            return;
+    }
+}
+
+/* FALSE: the engine has never told of this domain. */
+static gboolean
+get_sample(HvSampler *sampler, const HvSnapshot *snapshot, HvEngineDomain *ret_seen)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+    const HvEngineDomain *seen;
+
+    wait_for_sample_locked(sampler);
+    seen = g_hash_table_lookup(sampler->domains, GINT_TO_POINTER(snapshot->domid));
+    if (!seen || memcmp(seen->uuid, snapshot->uuid, sizeof(seen->uuid)) != 0)
+        return FALSE;
+    *ret_seen = *seen;
+    return TRUE;
+}
+
+gboolean
+hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    const ConfDomain *def = hv_snapshot_current(now);
+    HvEngineDomain seen;
+
+    *ret_info = (HvDomainInfo){
+        .state = now->state,
+        .max_memory_kib = def->memory_kib,
+        .memory_kib = conf_domain_current_memory(def),
+        .vcpus = conf_domain_current_vcpus(def),
+    };
+    if (hv_snapshot_is_active(now) && get_sample(domain->host->sampler, now, &seen)) {
+        ret_info->memory_kib = seen.memory_kib;
+        ret_info->vcpus = seen.vcpus_online;
+        ret_info->cpu_time_ns = seen.cpu_time_ns;
+    }
+    return TRUE;
+}
+
+/* ---- vcpus ---- */
+
+typedef struct Question {
+    HvDomain *domain;
+    int domid;
+} Question;
+
+static void
+ask_vcpus(gpointer data, gpointer user_data)
+{
+    Question *question = data;
+    HvDomain *domain = question->domain;
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+    GArray *old;
+    GArray *vcpus;
+
+    g_atomic_int_inc(&host->in_engine);
+    vcpus = g_atomic_int_get(&host->stopping)
+                ? NULL
+                : host->ops->vcpus(host->engine, question->domid, &error);
+    g_atomic_int_add(&host->in_engine, -1);
+
+    g_mutex_lock(&domain->lock);
+    old = domain->vcpus;
+    domain->vcpus = vcpus;
+    domain->vcpus_domid = question->domid;
+    g_clear_error(&domain->vcpus_error);
+    domain->vcpus_error = g_steal_pointer(&error);
+    domain->vcpus_asked = FALSE;
+    g_cond_broadcast(&domain->changed);
+    g_mutex_unlock(&domain->lock);
+
+    g_clear_pointer(&old, g_array_unref);
+    g_free(question);
+    hv_domain_unref(domain);
+}
+
+static void
+put_question(HvDomain *domain, int domid)
+{
+    Question *question = g_new0(Question, 1);
+
+    question->domain = hv_domain_ref(domain);
+    question->domid = domid;
+    g_thread_pool_push(domain->host->sampler->asking, question, NULL);
+}
+
+static void
+wait_for_answer_locked(HvDomain *domain)
+{
+    gint64 deadline = g_get_monotonic_time() + PATIENCE_US;
+
+    while (domain->vcpus_asked && g_cond_wait_until(&domain->changed, &domain->lock, deadline))
+        continue;
+}
+
+static GArray *
+take_answer_locked(HvDomain *domain, int domid, GError **error)
+{
+    if (domain->vcpus_domid == domid && domain->vcpus)
+        return g_array_copy(domain->vcpus);
+    if (domain->vcpus_domid == domid && domain->vcpus_error && !domain->vcpus_asked)
+        g_propagate_error(error, g_error_copy(domain->vcpus_error));
+    else
+        g_set_error(error, HV_ERROR, HV_ERROR_TIMEOUT,
+                    "the hypervisor does not answer about the vcpus of domain '%s'", domain->name);
+    return NULL;
+}
+
+GArray *
+hv_domain_vcpus(HvDomain *domain, GError **error)
+{
+    HvHost *host = domain->host;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+
+    if (!hv_snapshot_is_active(now)) {
+        hv_set_not_running(error);
+        return NULL;
+    }
+    if (!host->ops->vcpus) {
+        hv_set_unsupported(error, host, "asking for the vcpus of a domain");
+        return NULL;
+    }
+    locker = g_mutex_locker_new(&domain->lock);
+    if (!domain->vcpus_asked && host->sampler->asking) {
+        domain->vcpus_asked = TRUE;
+        put_question(domain, now->domid);
+    }
+    wait_for_answer_locked(domain);
+    return take_answer_locked(domain, now->domid, error);
+}
