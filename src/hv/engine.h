@@ -92,7 +92,8 @@ typedef struct HvEngineOps {
     gboolean (*set_vcpus)(HvEngine *engine, int domid, guint online, GError **error);
     GArray *(*vcpus)(HvEngine *engine, int domid, GError **error); /* Q: HvVcpuInfo */
     /* Writes the guest to `fd` at its offset and leaves the domain suspended; libhv destroys it
-     * after the file is safe, or calls resume_saved() when it is not. */
+     * after the file is safe, or calls resume_saved() when it is not. On failure the domain is as
+     * it was before. */
     gboolean (*save)(HvEngine *engine, int domid, int fd, GCancellable *cancellable,
                      HvEngineProgress progress, gpointer data, GError **error);
     gboolean (*resume_saved)(HvEngine *engine, int domid, GError **error);

@@ -251,6 +251,16 @@ engine_vcpus(HvEngine *engine, int domid, GError **error)
 
 /* ---- save, console, adopt ---- */
 
+/* After a save that failed: the guest is suspended, for nothing. */
+static void
+run_on(HvEngine *engine, int domid, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    if (!order(engine, SIM_OP_RESUME, g_variant_new("(i)", domid), &local))
+        g_prefix_error(
+            error, "the guest is still suspended (%s) after a save that failed: ", local->message);
+}
+
 static gboolean
 engine_save(HvEngine *engine, int domid, int fd, GCancellable *cancellable,
             HvEngineProgress progress, gpointer data, GError **error)
@@ -268,11 +278,12 @@ engine_save(HvEngine *engine, int domid, int fd, GCancellable *cancellable,
                   &how.fail_at, &how.write_ms);
     sim_uuid_from_words(high, low, stream->uuid);
     stream->guest = sim_guest_unpack(guest, SIM_MAX_VCPUS, &why);
-    if (stream->guest == NULL) {
+    if (stream->guest == NULL)
         g_set_error_literal(error, HV_ERROR, HV_ERROR_ENGINE, why);
-        return FALSE;
-    }
-    return sim_stream_write(stream, fd, &how, error);
+    else if (sim_stream_write(stream, fd, &how, error))
+        return TRUE;
+    run_on(engine, domid, error);
+    return FALSE;
 }
 
 static gboolean

@@ -1184,12 +1184,19 @@ test_save_fails(Fixture *f, gconstpointer conf)
     g_assert_cmpint(fstat(image, &st), ==, 0);
     g_assert_cmpint(st.st_size, ==, 100000);
     g_clear_error(&error);
-    g_assert_cmpint(row_of(f, domid).shutdown_code, ==, 2);
-    g_assert_true(OPS->resume_saved(f->engine, domid, &error));
+    /* It runs on, and to resume it once more is nothing wrong. */
     HvEngineDomain row = row_of(f, domid);
     g_assert_true(!row.shutdown && !row.paused);
-    /* Of one that runs: nothing to do, nothing wrong. */
     g_assert_true(OPS->resume_saved(f->engine, domid, &error));
+
+    set_control(f, "[one]\nsave-fail-at=10\nresume-fail=no luck\n");
+    g_assert_false(OPS->save(f->engine, domid, image, NULL, NULL, NULL, &error));
+    g_assert_nonnull(strstr(error->message, "still suspended (no luck)"));
+    g_clear_error(&error);
+    g_assert_cmpint(row_of(f, domid).shutdown_code, ==, 2);
+    set_control(f, "");
+    g_assert_true(OPS->resume_saved(f->engine, domid, &error));
+    g_assert_false(row_of(f, domid).shutdown);
 
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     set_control(f, "[one]\nsave-write-ms=60000\n");
@@ -1198,8 +1205,8 @@ test_save_fails(Fixture *f, gconstpointer conf)
     g_thread_join(thread);
     g_assert_error(error, HV_ERROR, HV_ERROR_CANCELLED);
     g_clear_error(&error);
-    /* A paused guest is paused again after a save that failed. */
-    g_assert_true(OPS->resume_saved(f->engine, domid, &error));
+    g_assert_false(row_of(f, domid).shutdown);
+    /* A paused guest comes back paused. */
     g_assert_true(OPS->pause(f->engine, domid, &error));
     set_control(f, "");
     save_to(f, domid, image);
