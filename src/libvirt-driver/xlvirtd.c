@@ -1,6 +1,301 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-int
-main(void)
+/* The daemon's main(): options, the order of start and stop, signals. */
+#include "lvd-daemon.h"
+#include "lvd-transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOFILE_WANTED 65536
+
+enum { EXIT_USAGE = 2 };
+
+typedef struct Options {
+    char *engine, *root, *config, *pid_file;
+    gboolean verbose, daemon, version;
+    int timeout;
+} Options;
+
+typedef struct Daemon {
+    GMainLoop *main_loop;
+    HvHost *host;
+    LvdServer *server;
+    guint64 seen_accepted; /* at the last look whether we are idle */
+    int idle, timeout;     /* seconds */
+} Daemon;
+
+/* ---- options ---- */
+
+static void
+options_clear(Options *options)
 {
-    return 1;
+    g_free(options->engine);
+    g_free(options->root);
+    g_free(options->config);
+    g_free(options->pid_file);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+/* Exit status of main(), or -1: go on. */
+static int
+parse_options(Options *options, int *argc, char ***argv)
+{
+    const GOptionEntry entries[] = {
+        { "engine", 0, 0, G_OPTION_ARG_STRING, &options->engine,
+          "Hypervisor: auto, libxl (real Xen) or sim (a simulated host)", "NAME" },
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &options->root,
+          "Keep all files and sockets below DIR", "DIR" },
+        { "config", 'f', 0, G_OPTION_ARG_FILENAME, &options->config,
+          "Configuration file [etc/libvirt/virtxend.conf]", "FILE" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Log what happens", NULL },
+        { "daemon", 'd', 0, G_OPTION_ARG_NONE, &options->daemon,
+          "Run in the background; return when ready", NULL },
+        { "pid-file", 'p', 0, G_OPTION_ARG_FILENAME, &options->pid_file,
+          "Process id file [run/xlvirtd.pid]", "FILE" },
+        { "timeout", 't', 0, G_OPTION_ARG_INT, &options->timeout,
+          "Exit after SECS without a client and without an active domain", "SECS" },
+        { "version", 'V', 0, G_OPTION_ARG_NONE, &options->version, "Print the version", NULL },
+        { NULL }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- manages Xen domains for libvirt");
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, &error)) {
+        g_printerr("xlvirtd: %s\n", error->message);
+        return EXIT_USAGE;
+    }
+    if (*argc > 1) {
+        g_printerr("xlvirtd: unexpected argument \"%s\"\n", (*argv)[1]);
+        return EXIT_USAGE;
+    }
+    if (options->timeout < 0) {
+        g_printerr("xlvirtd: --timeout must not be negative\n");
+        return EXIT_USAGE;
+    }
+    if (options->version) {
+        g_print("xlvirtd (xlvirt) %s\n", LVD_PACKAGE_VERSION);
+        return EXIT_SUCCESS;
+    }
+    return -1;
+}
+
+/* Options win over the file. */
+static LvdConfig *
+make_config(const Options *options, GError **error)
+{
+    g_autoptr(LvdConfig) config = lvd_config_new();
+    g_autofree char *path = NULL;
+
+    if (options->root) {
+        g_free(config->root);
+        config->root = g_canonicalize_filename(options->root, NULL);
+        if (g_str_equal(config->root, "/"))
+            config->root[0] = '\0';
+    }
+    path = options->config
+               ? g_strdup(options->config)
+               : g_strconcat(config->root, LVD_SYSCONFDIR "/libvirt/virtxend.conf", NULL);
+    if ((options->config || g_file_test(path, G_FILE_TEST_EXISTS)) &&
+        !lvd_config_load(config, path, error))
+        return NULL;
+    if (options->engine) {
+        g_free(config->engine);
+        config->engine = g_strdup(options->engine);
+    }
+    config->verbose = options->verbose;
+    if (options->verbose)
+        config->log_level = MIN(config->log_level, 2);
+    return g_steal_pointer(&config);
+}
+
+/* ---- the process ---- */
+
+/* A descriptor a client, and a few a domain. */
+static void
+raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= NOFILE_WANTED)
+        return;
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? NOFILE_WANTED
+                                                     : MIN((rlim_t)NOFILE_WANTED, limit.rlim_max);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        g_warning("cannot raise the limit of open files: %s", g_strerror(errno));
+}
+
+static gboolean
+make_root(const LvdConfig *config, GError **error)
+{
+    static const char *const dirs[] = { "", "/run", "/run/libvirt" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(dirs); i++) {
+        g_autofree char *dir = g_strconcat(config->root, dirs[i], NULL);
+
+        if (*dir && g_mkdir_with_parents(dir, 0755) < 0) {
+            g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "cannot make %s: %s", dir,
+                        g_strerror(errno));
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* ---- running ---- */
+
+static gboolean
+on_stop(gpointer data)
+{
+    g_info("asked to stop");
+    g_main_loop_quit(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_hangup(gpointer data)
+{
+    g_message("SIGHUP: there is nothing to read again; a change of the configuration takes a "
+              "restart, which leaves guests alone");
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+has_active_domain(HvHost *host)
+{
+    g_autoptr(GPtrArray) domains = hv_host_list(host);
+
+    for (guint i = 0; i < domains->len; i++) {
+        g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
+
+        if (hv_snapshot_is_active(snapshot))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Every second, with --timeout only. */
+static gboolean
+check_idle(gpointer data)
+{
+    Daemon *daemon = data;
+    guint64 accepted = lvd_server_n_accepted(daemon->server);
+
+    if (lvd_server_n_clients(daemon->server) > 0 || accepted != daemon->seen_accepted)
+        daemon->idle = 0;
+    else
+        daemon->idle++;
+    daemon->seen_accepted = accepted;
+    if (daemon->idle < daemon->timeout)
+        return G_SOURCE_CONTINUE;
+    if (has_active_domain(daemon->host)) {
+        daemon->idle = 0;
+        return G_SOURCE_CONTINUE;
+    }
+    g_info("nothing to do for %d s", daemon->timeout);
+    g_main_loop_quit(daemon->main_loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* The sockets come before the engine looks at anything: a daemon that already serves this host is
+ * noticed before we could touch its state. Clients that come meanwhile wait in the backlog. */
+static gboolean
+start(Daemon *daemon, const LvdConfig *config, GError **error)
+{
+    HvConfig hv_config = { .root = config->root,
+                           .engine = config->engine,
+                           .autostart_workers = (int)config->autostart_workers,
+                           .job_timeout_ms = config->job_timeout_ms };
+
+    daemon->host = hv_host_new(&hv_config, error);
+    if (!daemon->host)
+        return FALSE;
+    daemon->server = lvd_server_new(config, daemon->host);
+    return lvd_server_listen(daemon->server, error) && hv_host_start(daemon->host, error);
+}
+
+static void
+stop(Daemon *daemon)
+{
+    lvd_server_stop(daemon->server);
+    /* Ends the waits of the calls that still run, so that the server's workers come to an end. */
+    if (daemon->host)
+        hv_host_stop(daemon->host);
+    lvd_server_free(daemon->server);
+    if (daemon->host)
+        hv_host_unref(daemon->host);
+    g_main_loop_unref(daemon->main_loop);
+}
+
+static void
+run(Daemon *daemon)
+{
+    lvd_notify("READY=1");
+    g_info("ready, engine %s", hv_host_engine_name(daemon->host));
+    if (daemon->timeout > 0)
+        g_timeout_add_seconds(1, check_idle, daemon);
+    g_main_loop_run(daemon->main_loop);
+    lvd_notify("STOPPING=1");
+}
+
+/* In the process that stays. FALSE: did not come up. */
+static gboolean
+serve(const Options *options, const LvdConfig *config, LvdParent *parent)
+{
+    Daemon daemon = { .main_loop = g_main_loop_new(NULL, FALSE), .timeout = options->timeout };
+    g_autofree char *pid_path = options->pid_file
+                                    ? g_strdup(options->pid_file)
+                                    : g_strconcat(config->root, "/run/xlvirtd.pid", NULL);
+    g_autoptr(GError) error = NULL;
+    LvdPidFile pid_file = LVD_PID_FILE_INIT;
+    gboolean ok;
+
+    g_unix_signal_add(SIGTERM, on_stop, daemon.main_loop);
+    g_unix_signal_add(SIGINT, on_stop, daemon.main_loop);
+    g_unix_signal_add(SIGHUP, on_hangup, NULL);
+    ok = make_root(config, &error) && lvd_pid_file_take(&pid_file, pid_path, &error) &&
+         start(&daemon, config, &error);
+    if (ok) {
+        lvd_parent_tell(parent, config->root);
+        run(&daemon);
+    } else {
+        lvd_log_failure(error->message);
+    }
+    stop(&daemon);
+    lvd_pid_file_release(&pid_file);
+    return ok;
+}
+
+int
+main(int argc, char **argv)
+{
+    g_auto(Options) options = { 0 };
+    g_autoptr(LvdConfig) config = NULL;
+    g_autoptr(GError) error = NULL;
+    LvdParent parent = LVD_PARENT_INIT;
+    int status = parse_options(&options, &argc, &argv);
+
+    if (status >= 0)
+        return status;
+    signal(SIGPIPE, SIG_IGN);
+    umask(0022);
+    lvd_log_init(options.verbose ? 2 : 3);
+    config = make_config(&options, &error);
+    if (!config) {
+        lvd_log_failure(error->message);
+        return EXIT_FAILURE;
+    }
+    lvd_log_set_level(config->log_level);
+    raise_limits();
+    /* Before any thread is started: only the thread that forks goes on. */
+    if (options.daemon && !lvd_parent_fork(&parent, &status))
+        return status;
+    return serve(&options, config, &parent) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
