@@ -190,6 +190,7 @@ scan_word(Scan *s)
     if (statement && assigned) {
         s->xm += LISTED(xm_keys, word) || g_str_has_prefix(word, "OVM_");
         s->xl += LISTED(xl_keys, word);
+        s->python |= !g_ascii_islower(*word); /* no key of xl begins so */
     } else if (statement) {
         s->python |= LISTED(python_statements, word);
     } else {
@@ -208,7 +209,8 @@ scan_sign(Scan *s)
 
     if (c == '+' && next == '=')
         s->p++;
-    else if (c == '(' || c == '{' || c == '%' || c == '+' || (c == '-' && g_ascii_isdigit(next)))
+    else if (c == '(' || c == '{' || c == '%' || c == '+' || c == '*' ||
+             (c == '-' && g_ascii_isdigit(next)) || (c == ',' && s->value && s->depth == 0))
         s->python = true;
     if (c == '[')
         s->depth++;

@@ -142,24 +142,6 @@ conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const c
 
 /* ---- the door ---- */
 
-/* Weak while the readers land one by one: what is not there answers "not supported". */
-#pragma weak conf_xl_parse
-#pragma weak conf_xm_parse
-#pragma weak conf_sxp_parse
-
-static gboolean
-reader_is_there(ConfFormat format, const char *name, GError **error)
-{
-    bool there = format == CONF_FORMAT_XL   ? conf_xl_parse != NULL
-                 : format == CONF_FORMAT_XM ? conf_xm_parse != NULL
-                                            : conf_sxp_parse != NULL;
-
-    if (!there)
-        g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED, "%s: %s is not supported", name,
-                    conf_format_name(format));
-    return there;
-}
-
 GPtrArray *
 conf_native_parse(ConfFormat format, const char *text, gsize len, const char *file,
                   const ConfNativeOptions *options, GError **error)
@@ -174,9 +156,6 @@ conf_native_parse(ConfFormat format, const char *text, gsize len, const char *fi
     }
     if (format == CONF_FORMAT_AUTO)
         format = conf_format_detect(text, len);
-
-    if (format != CONF_FORMAT_DOMXML && !reader_is_there(format, name, error))
-        return NULL;
 
     switch (format) {
     case CONF_FORMAT_XL:

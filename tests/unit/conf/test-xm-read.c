@@ -533,6 +533,7 @@ test_limits(void)
         gint64 start = g_get_monotonic_time();
         g_autoptr(ConfNative) native = read_with(programs[i], strlen(programs[i]), NULL, &error);
 
+        g_assert_true((native == NULL) == (error != NULL));
         /* The last one ends by itself: in a number that is not known. */
         if (i + 1 < G_N_ELEMENTS(programs)) {
             g_test_message("%s", programs[i]);
