@@ -216,6 +216,12 @@ append_word(GString *line, const char *prefix, const char *word)
     g_string_append_printf(line, "%s%s%s", line->len ? " " : "", prefix, word);
 }
 
+static bool
+is_empty(const char *text)
+{
+    return text == NULL || *text == '\0';
+}
+
 static const char *
 or_empty(const char *text)
 {
@@ -270,9 +276,11 @@ join_cmdline(CfgReader *r)
         cfg_report_key(r, "extra", CONF_OUTCOME_DEFAULT,
                        "cmdline= is there, and xl takes only that");
     } else {
-        append_ip(r, line);
+        if (r->who == CFG_XM)
+            append_ip(r, line);
         append_word(line, "root=", p->root);
-        append_nfs(r, line);
+        if (r->who == CFG_XM)
+            append_nfs(r, line);
         append_word(line, "", p->extra);
     }
     if (line->len)
@@ -413,7 +421,7 @@ join_firmware(CfgReader *r)
         return;
     if (r->guest != CFG_HVM) {
         cfg_report_key(r, key, CONF_OUTCOME_LOST,
-                       "libvirt takes the kernel of a %s domain by its path: kernel=",
+                       "libvirt takes the kernel of %s domains by its path: kernel=",
                        cfg_guest_name(r->guest));
         return;
     }
@@ -452,7 +460,7 @@ split_firmware(CfgWriter *w)
         conf_set_string(&w->parts.bios, "ovmf");
         if (os->loader)
             conf_set_string(&w->parts.bios_path, os->loader);
-    } else if (os->loader && strstr(os->loader, "hvmloader") == NULL)
+    } else if (os->loader && !g_str_has_suffix(os->loader, "/hvmloader"))
         conf_set_string(&w->parts.firmware, os->loader); /* hvmloader is what xl takes anyway */
 }
 
@@ -605,7 +613,7 @@ join_features(CfgReader *r)
     } else if (p->acpi == CONF_TRISTATE_ON)
         f->acpi = true;
     else if (p->acpi == CONF_TRISTATE_OFF)
-        cfg_report_key(r, "acpi", CONF_OUTCOME_LOST, "domXML can't take ACPI away from a %s domain",
+        cfg_report_key(r, "acpi", CONF_OUTCOME_LOST, "domXML can't take ACPI away from %s domains",
                        cfg_guest_name(r->guest));
     if (p->hap != CONF_TRISTATE_ABSENT) {
         f->hap_present = true;
@@ -715,7 +723,8 @@ split_clock(CfgWriter *w)
     const char *base = g_str_equal(offset, "variable") ? clock->basis : offset;
     int64_t seconds;
 
-    p->localtime = tristate(base && g_str_equal(base, "localtime"));
+    if (base && g_str_equal(base, "localtime"))
+        p->localtime = CONF_TRISTATE_ON;
     if (g_str_equal(offset, "variable") && clock->adjustment &&
         cfg_parse_int(clock->adjustment, &seconds) && seconds != 0)
         p->rtc_timeoffset = (ConfOptInt){ true, seconds };
@@ -782,6 +791,8 @@ cfg_base_join(CfgReader *r, GError **error)
 {
     if (!join_identity(r, error) || !join_memory(r, error))
         return FALSE;
+    conf_set_string(&r->def->bootloader,
+                    is_empty(r->parts.bootloader) ? NULL : r->parts.bootloader);
     join_cmdline(r);
     join_kernel(r);
     join_boot(r);
@@ -815,8 +826,16 @@ cfg_base_split(CfgWriter *w)
             conf_set_string(&p->builder, guest_words[i].xm_builder);
     }
     conf_set_string(&p->description, def->description);
-    if (def->genid)
+    if (def->genid) {
         conf_set_string(&p->genid, "generate");
+        if (*def->genid && w->who == CFG_XL && w->guest == CFG_HVM)
+            cfg_changed(w, def->genid, "xl makes a new one at each start", "/domain/genid");
+    }
+    /* <bootloader/> and a PV domain without a kernel: the host's default. */
+    if (def->bootloader && *def->bootloader)
+        conf_set_string(&p->bootloader, def->bootloader);
+    else if (def->bootloader || (w->guest == CFG_PV && def->os.kernel == NULL))
+        conf_set_string(&p->bootloader, "pygrub");
     for (guint i = 0; i < def->seclabels->len; i++) {
         const ConfSeclabel *label = g_ptr_array_index(def->seclabels, i);
 

@@ -703,6 +703,12 @@ cfg_write_vnuma(CfgWriter *w, const CfgKey *key)
 
 /* ---- the rest ---- */
 
+static gint
+compare_features(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(ConfCpuFeature *const *)a)->name, (*(ConfCpuFeature *const *)b)->name);
+}
+
 gboolean
 cfg_cpu_join(CfgReader *r, GError **error)
 {
@@ -718,6 +724,9 @@ cfg_cpu_join(CfgReader *r, GError **error)
         set_feature(r->def, "vmx", policy);
         set_feature(r->def, "svm", policy);
     }
+    /* Three keys name features: the order of the keys is not to show. */
+    if (r->def->cpu)
+        g_ptr_array_sort(r->def->cpu->features, compare_features);
     return TRUE;
 }
 

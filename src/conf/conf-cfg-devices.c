@@ -119,7 +119,7 @@ read_usbdevice(CfgReader *r, const char *text, unsigned index, const ConfPlace *
         return read_usb_host(r, text + strlen("host:"), place, error);
     if (!g_strv_contains(inputs, text)) {
         conf_place_error(place, 0, error, CONF_ERROR_UNSUPPORTED,
-                         "the stock Xen driver knows tablet, mouse, keyboard and host devices, not "
+                         "libvirt's Xen driver knows tablet, mouse, keyboard and host devices, not "
                          "'%s'",
                          text);
         return FALSE;
@@ -142,6 +142,13 @@ static bool
 by_vendor(const ConfHostdev *dev)
 {
     return g_strcmp0(dev->type, "usb") == 0 && dev->vendor.set && dev->product.set;
+}
+
+/* xm has no other place for a USB device of the host. */
+static bool
+is_emulated(const CfgWriter *w, const ConfHostdev *dev)
+{
+    return by_vendor(dev) || (w->who == CFG_XM && g_strcmp0(dev->type, "usb") == 0);
 }
 
 static bool
@@ -167,6 +174,9 @@ cfg_write_usbdevice(CfgWriter *w, const CfgKey *key)
         if (by_vendor(dev))
             g_ptr_array_add(list, g_strdup_printf("host:%04x:%04x", (unsigned)dev->vendor.value,
                                                   (unsigned)dev->product.value));
+        else if (w->who == CFG_XM && g_strcmp0(dev->type, "usb") == 0) /* xl has usbdev= */
+            g_ptr_array_add(list, g_strdup_printf("host:%d.%d", (int)dev->usb_bus.value,
+                                                  (int)dev->usb_device.value));
     }
     if (w->who == CFG_XL) {
         cfg_put_list(w, key->name, list);
@@ -177,7 +187,8 @@ cfg_write_usbdevice(CfgWriter *w, const CfgKey *key)
         cfg_put_string(w, key->name, g_ptr_array_index(list, 0));
     for (guint i = 1; i < list->len; i++)
         cfg_lost(w, g_ptr_array_index(list, i), "xm has one emulated USB device",
-                 "/domain/devices/input");
+                 g_str_has_prefix(g_ptr_array_index(list, i), "host:") ? "/domain/devices/hostdev"
+                                                                       : "/domain/devices/input");
 }
 
 /* ---- PV USB ---- */
@@ -204,7 +215,7 @@ read_usbctrl(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
             controller->ports = (ConfOptInt){ true, number };
         else if (g_str_equal(word->name, "type") && g_str_equal(value, "devicemodel")) {
             conf_place_error(place, word->offset, error, CONF_ERROR_UNSUPPORTED,
-                             "the stock Xen driver knows no emulated USB controllers");
+                             "libvirt's Xen driver knows no emulated USB controllers");
             return FALSE;
         } else if (g_str_equal(word->name, "type") && g_str_equal(value, "pv"))
             conf_place_report(place, word->offset, CONF_OUTCOME_CHANGED, "type", value,
@@ -223,7 +234,7 @@ read_usbctrl(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
     }
     if (version == 3) {
         conf_place_error(place, 0, error, CONF_ERROR_UNSUPPORTED,
-                         "the stock Xen driver knows no USB 3 controllers");
+                         "libvirt's Xen driver knows no USB 3 controllers");
         return FALSE;
     }
     conf_set_string(&controller->model, version == 1 ? "qusb1" : "qusb2");
@@ -577,7 +588,7 @@ cfg_devices_join(CfgReader *r, GError **error)
 
     if (r->parts.usb == CONF_TRISTATE_ON && !on_bus)
         cfg_report_key(r, "usb", CONF_OUTCOME_LOST,
-                       "the stock Xen driver knows no emulated USB bus without a device on it");
+                       "libvirt's Xen driver knows no emulated USB bus without a device on it");
     if (r->parts.watchdog) {
         ConfWatchdog *watchdog = conf_watchdog_new();
 
@@ -599,7 +610,7 @@ cfg_devices_split(CfgWriter *w)
         for (guint i = 0; i < w->def->inputs->len; i++)
             usb = usb || is_usb_input(g_ptr_array_index(w->def->inputs, i));
         for (guint i = 0; i < w->def->hostdevs->len; i++)
-            usb = usb || by_vendor(g_ptr_array_index(w->def->hostdevs, i));
+            usb = usb || is_emulated(w, g_ptr_array_index(w->def->hostdevs, i));
     }
     if (usb)
         w->parts.usb = CONF_TRISTATE_ON;

@@ -205,7 +205,8 @@ lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
     for (size_t i = 0; i < G_N_ELEMENTS(disk_lost); i++) {
         if (!g_str_equal(disk_lost[i].word, name))
             continue;
-        if (disk_lost[i].why && g_strcmp0(disk_lost[i].neutral, value) != 0)
+        const char *neutral = disk_lost[i].neutral;
+        if (disk_lost[i].why && (neutral == NULL || g_strcmp0(neutral, value) != 0))
             conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value, "%s",
                               disk_lost[i].why);
         return true;
@@ -373,7 +374,9 @@ set_script(DiskSpec *spec, GError **error)
         g_autofree char *uname = g_strconcat(known[i], ":", spec->target ? spec->target : "", NULL);
         ConfPlace place = *spec->place;
         place.column += spec->target_at;
-        return conf_disk_set_uname(spec->disk, uname, &place, error);
+        if (!conf_disk_set_uname(spec->disk, uname, &place, error))
+            return FALSE;
+        return conf_set_string(&spec->disk->driver_type, "raw"); /* block scripts know no other */
     }
     conf_place_error(spec->place, spec->script_at, error, CONF_ERROR_UNSUPPORTED,
                      "domXML has no block script, and only %s knows what its target means",
@@ -509,6 +512,17 @@ read_xl_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
 
 /* ---- xm: UNAME,DEVICE,MODE[,BACKEND[,VDI or protocol]] ---- */
 
+/* xend has two ways for a path without a prefix, and block scripts end in the first. */
+static void
+set_xend_driver(ConfDisk *disk)
+{
+    if (disk->type == CONF_DISK_TYPE_NETWORK)
+        conf_set_string(&disk->driver_type, "raw");
+    if (disk->driver_name || disk->source == NULL)
+        return;
+    conf_set_string(&disk->driver_name, disk->type == CONF_DISK_TYPE_BLOCK ? "phy" : "file");
+}
+
 static gboolean
 read_xm_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
@@ -535,6 +549,7 @@ read_xm_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
         !conf_disk_set_vdev(disk, fields[1], &device, error) ||
         !conf_disk_set_mode(disk, *fields[2] ? fields[2] : "r", &mode, error))
         return FALSE;
+    set_xend_driver(disk);
     if (n > 3 && *fields[3] && !g_str_equal(fields[3], "None") && !g_str_equal(fields[3], "0"))
         conf_set_string(&disk->backenddomain, fields[3]);
     if (n > 4 && *fields[4] && !g_str_equal(fields[4], "None"))
@@ -573,6 +588,7 @@ join_drive(CfgReader *r, const char *key, const char *path, const char *vdev, bo
     if (!conf_disk_set_uname(disk, path, &place, error) ||
         !conf_disk_set_vdev(disk, vdev, &place, error))
         return FALSE;
+    set_xend_driver(disk);
     disk->device = cdrom ? CONF_DISK_DEVICE_CDROM : CONF_DISK_DEVICE_FLOPPY;
     disk->readonly = cdrom;
     return add_disk(r, &disk, &place, error);

@@ -80,7 +80,7 @@ static const struct SaidPath {
     { "features/xen/passthrough/@state", XL, ALL, NULL },
     { "features/xen/passthrough/@mode", XL, ALL, NULL },
     { "cpu/@mode", BOTH, ALL, "host-passthrough" },
-    { "cpu/@check", BOTH, ALL, "none" },
+    { "cpu/@check", BOTH, ALL, "none|partial|full" },
     { "cpu/@migratable", BOTH, ALL, "on" },
     { "cpu/feature/@name", XL, ALL, NULL },
     { "cpu/feature/@policy", XL, ALL, NULL },
@@ -177,6 +177,7 @@ static const struct SaidPath {
     { "devices/hostdev/@mode", BOTH, ALL, "subsystem" },
     { "devices/hostdev/@type", XL, ALL, "pci|usb" },
     { "devices/hostdev/@type", XM, ALL, "pci" },
+    { "devices/hostdev/@type", XM, ON_HVM, "usb" },
     { "devices/hostdev/@managed", XL, ALL, NULL },
     { "devices/hostdev/@managed", XM, ALL, "no" },
     { "devices/hostdev/driver/@name", BOTH, ALL, "xen" },
@@ -250,10 +251,47 @@ named_already(const Walk *walk)
         const char *path = g_ptr_array_index(walk->lost, i);
         size_t len = strlen(path);
 
-        if (strncmp(path, walk->path->str, len) == 0 && strchr("/[", walk->path->str[len]))
+        if (strncmp(path, walk->path->str, len) == 0 && strchr("/", walk->path->str[len]))
             return true;
     }
     return false;
+}
+
+/* Is there a row for `pattern` (`len` characters of it) itself, or for anything below it? */
+static bool
+is_known(const Walk *walk, const char *pattern, size_t len)
+{
+    const CfgWriter *w = walk->w;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(said); i++) {
+        const struct SaidPath *row = &said[i];
+
+        if ((row->who & w->who) && (!row->guests || (row->guests & w->guest)) &&
+            strncmp(row->path, pattern, len) == 0 &&
+            (row->path[len] == '/' || row->path[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* What is lost is the largest element of which nothing is said: <watchdog>, not its attributes.
+ * Where the attribute tells what kind of thing an item of a list is, it is that item. */
+static void
+raise_to_element(const Walk *walk, GString *path, GString *pattern)
+{
+    static const char *const kinds[] = { "@type", "@name", "@model", NULL };
+    const char *leaf = strrchr(path->str, '/') + 1;
+    bool of_item = leaf - path->str >= 2 && leaf[-2] == ']' && g_strv_contains(kinds, leaf);
+
+    while (strchr(pattern->str, '/')) {
+        size_t len = (size_t)(strrchr(pattern->str, '/') - pattern->str);
+
+        if (!of_item && is_known(walk, pattern->str, len))
+            return;
+        of_item = false;
+        g_string_truncate(pattern, len);
+        g_string_truncate(path, (size_t)(strrchr(path->str, '/') - path->str));
+    }
 }
 
 static void
@@ -263,9 +301,16 @@ check(Walk *walk, const char *value, bool secret)
 
     if (is_said(walk, value) || named_already(walk))
         return;
-    conf_report_add(w->report, CONF_OUTCOME_LOST, 0, 0, walk->path->str, secret ? "***" : value,
-                    "%s has no word for it on a %s domain", w->who == CFG_XM ? "xm" : "xl",
+    g_autoptr(GString) path = g_string_new(walk->path->str);
+    g_autoptr(GString) pattern = g_string_new(walk->pattern->str);
+    raise_to_element(walk, path, pattern);
+    conf_report_add(w->report, CONF_OUTCOME_LOST, 0, 0, path->str,
+                    path->len < walk->path->len ? NULL
+                    : secret                    ? "***"
+                                                : value,
+                    "%s has no word for it in %s domains", w->who == CFG_XM ? "xm" : "xl",
                     cfg_guest_name(w->guest));
+    g_ptr_array_add(walk->lost, g_string_free(g_steal_pointer(&path), FALSE));
 }
 
 /* Goes down by one step; undo it with leave(). */

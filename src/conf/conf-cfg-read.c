@@ -49,7 +49,7 @@ read_name(CfgReader *r, const CfgKey *key, ConfNode *node, const char *text, cha
     g_autoptr(GString) known = g_string_new(NULL);
     for (const CfgName *name = key->names; name->word; name++)
         g_string_append_printf(known, "%s%s", known->len ? ", " : "", name->word);
-    cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s: %s known",
+    cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s (%s are known)",
                key->why ? key->why : "libvirt has no word for this value", known->str);
     return TRUE;
 }
@@ -152,7 +152,7 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
     if (!has_home(key))
         return TRUE; /* stays unseen: reported with the row's reason */
     if (key->guests && !(key->guests & r->guest)) {
-        cfg_report(r, node, key->name, CONF_OUTCOME_DEFAULT, "has no effect on a %s domain",
+        cfg_report(r, node, key->name, CONF_OUTCOME_DEFAULT, "has no effect on %s domains",
                    cfg_guest_name(r->guest));
         return TRUE;
     }

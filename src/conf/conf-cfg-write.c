@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define MAX_WIDTH 88 /* of a list in one line */
+
 /* ---- values as both xl and Python read them ---- */
 
 static void
@@ -44,16 +46,22 @@ cfg_put_int(CfgWriter *w, const char *key, int64_t value)
     g_string_append_printf(w->out, "%s = %s%" G_GINT64_FORMAT "%s\n", key, quote, value, quote);
 }
 
-/* One item a line from the second on, aligned with the first. */
+/* What fits a line stands in one; else one item a line, aligned with the first. */
 void
 cfg_put_list(CfgWriter *w, const char *key, GPtrArray *strings)
 {
+    size_t width = strlen(key);
+
     if (strings->len == 0)
         return;
+    for (guint i = 0; i < strings->len; i++)
+        width += strlen(g_ptr_array_index(strings, i)) + 4;
     g_string_append_printf(w->out, "%s = [ ", key);
     for (guint i = 0; i < strings->len; i++) {
-        if (i > 0)
+        if (i > 0 && width > MAX_WIDTH)
             g_string_append_printf(w->out, ",\n%*s", (int)strlen(key) + 5, "");
+        else if (i > 0)
+            g_string_append(w->out, ", ");
         append_quoted(w->out, g_ptr_array_index(strings, i));
     }
     g_string_append(w->out, " ]\n");

@@ -67,7 +67,7 @@ static const CfgName watchdog_actions[] = {
     { "pause", "pause" }, { "none", "none" },         { NULL, NULL },
 };
 
-static const char why_cmdline_arm[] = "no domXML element for this setting of an Arm domain";
+static const char why_arm[] = "no domXML element for this setting of an Arm domain";
 static const char why_sched[] =
     "a parameter of the SEDF and RTDS schedulers, for which domXML has no element";
 static const char why_pvshim[] = "no domXML element for the PV shim";
@@ -125,7 +125,7 @@ const CfgKey cfg_keys[] = {
 
     /* what it boots */
     PART("kernel", BOTH, kernel),
-    KEY("loader", XM, os.loader, ON_HVM, .path = true),
+    KEY("loader", XM, os.loader, ON_HVM, .path = true, .read_only = true),
     KEY("ramdisk", BOTH, os.initrd, .path = true),
     PART("cmdline", XL, cmdline),
     PART("root", BOTH, root, .read_only = true),
@@ -138,7 +138,7 @@ const CfgKey cfg_keys[] = {
     PART("dhcp", XM, dhcp, .read_only = true),
     PART("nfs_server", XM, nfs_server, .read_only = true),
     PART("nfs_root", XM, nfs_root, .read_only = true),
-    KEY("bootloader", BOTH, bootloader),
+    PART("bootloader", BOTH, bootloader),
     HOOK("bootloader_args", XL, bootloader_args),
     { .name = "bootargs",
       .who = BOTH,
@@ -262,7 +262,7 @@ const CfgKey cfg_keys[] = {
     LOST("xend_suspend_evtchn_compat", XL, "no domXML element for xend's suspend event channel",
          .neutral = "0"),
     LOST("vmtrace_buf_kb", XL, "no domXML element for vmtrace buffers", .neutral = "0"),
-    LOST("vpmu", XL, "the stock Xen driver knows no virtual PMU", .neutral = "0"),
+    LOST("vpmu", XL, "libvirt's Xen driver knows no virtual PMU", .neutral = "0"),
     LOST("xenstore_feature_mask", XL, "no domXML element for xenstore features"),
     LOST("xenstore_quota", XL, "no domXML element for xenstore quotas"),
     LOST("bootloader_restrict", XL, "no domXML element for a restricted bootloader"),
@@ -276,7 +276,7 @@ const CfgKey cfg_keys[] = {
     LOST("altp2mhvm", XL, "no domXML element for alternate p2m", .neutral = "0"),
     LOST("altp2m_count", XL, "no domXML element for alternate p2m"),
     LOST("smbios_firmware", BOTH, "no domXML element for a file of SMBIOS structures"),
-    LOST("smbios", XL, "the stock Xen driver knows no <sysinfo>"),
+    LOST("smbios", XL, "libvirt's Xen driver knows no <sysinfo>"),
     LOST("vpt_align", BOTH, "no domXML element for the alignment of virtual timers",
          .neutral = "1"),
     LOST("timer_mode", BOTH, "no domXML element for the mode of virtual timers"),
@@ -284,7 +284,7 @@ const CfgKey cfg_keys[] = {
     LOST("xen_platform_pci", BOTH, "no domXML element for the Xen platform device", .neutral = "1"),
     LOST("xen_platform_pci_bar_uc", XL, "no domXML element for the Xen platform device"),
     LOST("hvm_pirq", XL, "no domXML element for physical interrupts over event channels"),
-    LOST("msr_relaxed", XL, "the stock Xen driver knows no <msrs>", .neutral = "0"),
+    LOST("msr_relaxed", XL, "libvirt's Xen driver knows no <msrs>", .neutral = "0"),
     LOST("mca_caps", XL, "no domXML element for machine check capabilities"),
     LOST("vendor_device", XL, "no domXML element for the xen-pvdevice", .neutral = "none"),
     LOST("memory_sharing", XM, "no domXML element for memory sharing in Xen", .neutral = "0"),
@@ -307,7 +307,7 @@ const CfgKey cfg_keys[] = {
     /* ---- no home: devices ---- */
     LOST("vif2", BOTH, "netchannel2 is gone from Xen"),
     LOST("vtpm", BOTH, "libvirt's <tpm> has no Xen backend"),
-    LOST("p9", XL, "the stock Xen driver knows no <filesystem>"),
+    LOST("p9", XL, "libvirt's Xen driver knows no <filesystem>"),
     LOST("pvcalls", XL, "no domXML element for PV calls"),
     LOST("rdm", XL, "no domXML element for reserved device memory"),
     LOST("rdm_mem_boundary", XL, "no domXML element for reserved device memory"),
@@ -325,11 +325,11 @@ const CfgKey cfg_keys[] = {
     LOST("vkb", XL, "no domXML element for the options of a PV keyboard"),
     LOST("vkb_device", XL, "no domXML element that leaves out the PV keyboard", .neutral = "1"),
     LOST("virtio", XL, "no domXML element for xl's generic virtio devices"),
-    LOST("usbversion", XL, "the stock Xen driver knows no emulated USB controllers",
+    LOST("usbversion", XL, "libvirt's Xen driver knows no emulated USB controllers",
          .neutral = "0"),
     LOST("vncviewer", BOTH, why_client),
     LOST("vncconsole", XM, why_client),
-    LOST("vscsi", XM, "the stock Xen driver knows no SCSI devices of the host"),
+    LOST("vscsi", XM, "libvirt's Xen driver knows no SCSI devices of the host"),
     LOST("vusb", XM, "no domXML element for xend's virtual USB host controllers"),
     LOST("blkif", XM, why_driver_domain, .neutral = "0"),
     LOST("netif", XM, why_driver_domain, .neutral = "0"),
@@ -349,13 +349,13 @@ const CfgKey cfg_keys[] = {
 
     /* ---- no home: Arm ---- */
     LOST("tee", XL, "no domXML element for a trusted execution environment", .neutral = "none"),
-    LOST("gic_version", XL, why_cmdline_arm, .neutral = "default"),
-    LOST("vuart", XL, why_cmdline_arm),
-    LOST("sve", XL, why_cmdline_arm),
-    LOST("llc_colors", XL, why_cmdline_arm),
-    LOST("nr_spis", XL, why_cmdline_arm),
-    LOST("trap_unmapped_accesses", XL, why_cmdline_arm),
-    LOST("arm_sci", XL, why_cmdline_arm),
+    LOST("gic_version", XL, why_arm, .neutral = "default"),
+    LOST("vuart", XL, why_arm),
+    LOST("sve", XL, why_arm),
+    LOST("llc_colors", XL, why_arm),
+    LOST("nr_spis", XL, why_arm),
+    LOST("trap_unmapped_accesses", XL, why_arm),
+    LOST("arm_sci", XL, why_arm),
 
     /* ---- no home: managed by others than the domain ---- */
     LOST("on_xend_start", XM,

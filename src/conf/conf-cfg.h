@@ -32,7 +32,8 @@ typedef struct CfgParts {
     ConfOptInt vcpus, maxvcpus, vcpu_avail, cpu, cap;
     char *kernel, *cmdline, *root, *extra;
     char *ip, *netmask, *gateway, *hostname, *interface, *dhcp, *nfs_server, *nfs_root; /* xm */
-    char *bootentry, *restart;                                                          /* xm */
+    char *bootloader;
+    char *bootentry, *restart; /* xm */
     char *bios, *bios_path, *firmware, *boot;
     char *seclabel, *genid, *acpi_firmware;
     char *passthrough, *tsc_mode;
