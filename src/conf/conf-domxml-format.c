@@ -211,13 +211,19 @@ is_empty(const xmlNode *node)
 static xmlNode *
 kept_at(const Frame *frame, const char *path)
 {
-    const char *left = NULL;
-    const ConfRow *row = conf_schema_rest(frame->schema, path, &left);
     xmlNode *node = NULL;
+    const char *left = path;
 
-    for (unsigned i = 0; i < frame->n_rests; i++)
-        if (frame->rests[i].row == row)
-            node = frame->rests[i].skeleton;
+    /* The closest of those that are there; the struct's own one holds for every path. */
+    for (unsigned i = 0; i < frame->n_rests; i++) {
+        size_t len = strcspn(frame->rests[i].row->path, "#");
+
+        if (strncmp(path, frame->rests[i].row->path, len) != 0 ||
+            (len && path[len] && path[len] != '/') || (node && len < (size_t)(left - path)))
+            continue;
+        node = frame->rests[i].skeleton;
+        left = path + len + (len && path[len] == '/');
+    }
     while (node && *left) {
         size_t len = strcspn(left, "/");
         xmlNode *child = conf_xml_element(node->children);
@@ -265,8 +271,7 @@ format_place(Frame *frame, const char *element, const char *suffix)
         next = conf_xml_element(child->next);
         if (strcmp((const char *)child->name, name) != 0)
             continue;
-        xmlUnlinkNode(child);
-        xmlAddChild(element_at(frame, parent), child);
+        conf_xml_move(element_at(frame, parent), child);
     }
 }
 
@@ -294,8 +299,7 @@ merge(Frame *frame, const char *path, xmlNode *kept)
         if ((match.leaf && !conf_row_is_struct(match.leaf)) || match.deeper) {
             merge(frame, child_path, child);
         } else {
-            xmlUnlinkNode(child);
-            xmlAddChild(node, child);
+            conf_xml_move(node, child);
         }
     }
 }
@@ -413,8 +417,7 @@ format_inner(Frame *frame, const ConfRow *row, const char *element)
     node = conf_xml_read_element(whole);
     for (xmlNode *child = node ? node->children : NULL; child; child = next) {
         next = child->next;
-        xmlUnlinkNode(child);
-        xmlAddChild(element_at(frame, element), child);
+        conf_xml_move(element_at(frame, element), child);
     }
 }
 

@@ -461,32 +461,22 @@ set_bare(Frame *frame, const char *path)
 }
 
 /* "metadata#inner" */
-static bool
-keep_inner(Frame *frame, xmlNode *node, const char *path)
+static void
+keep_inner(Frame *frame, const ConfRow *row, xmlNode *node)
 {
-    size_t len = strlen(path);
-    GString *text;
+    char **field = conf_row_field(row, frame->owner);
+    GString *text = g_string_new(NULL);
 
-    for (unsigned i = 0; i < frame->schema->n_rows; i++) {
-        const ConfRow *row = &frame->schema->rows[i];
-        char **field = conf_row_field(row, frame->owner);
+    for (xmlNode *child = node->children; child; child = child->next) {
+        g_autoptr(ConfXmlNode) copy = NULL;
 
-        if (strncmp(row->path, path, len) != 0 || strcmp(row->path + len, "#inner") != 0)
+        if (child->type != XML_ELEMENT_NODE && child->type != XML_COMMENT_NODE)
             continue;
-        text = g_string_new(NULL);
-        for (xmlNode *child = node->children; child; child = child->next) {
-            g_autoptr(ConfXmlNode) copy = NULL;
-
-            if (child->type != XML_ELEMENT_NODE && child->type != XML_COMMENT_NODE)
-                continue;
-            copy = conf_xml_copy(child);
-            conf_xml_print(text, copy, CONF_XML_STYLE_COMPACT, 0);
-        }
-        g_free(*field);
-        *field = g_string_free(text, FALSE);
-        return true;
+        copy = conf_xml_copy(child);
+        conf_xml_print(text, copy, CONF_XML_STYLE_COMPACT, 0);
     }
-    return false;
+    g_free(*field);
+    *field = g_string_free(text, FALSE);
 }
 
 static bool
@@ -547,8 +537,10 @@ parse_child(Frame *frame, xmlNode *node, const char *prefix)
         if (!set_value(frame, match.leaf, node, text))
             return FALSE;
     }
-    if (keep_inner(frame, node, path))
+    if (match.deeper && g_str_has_suffix(match.deeper->path, "#inner")) {
+        keep_inner(frame, match.deeper, node);
         return TRUE;
+    }
     if (!parse_element(frame, node, path))
         return FALSE;
     set_bare(frame, path);

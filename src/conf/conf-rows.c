@@ -31,7 +31,9 @@ conf_name_find(const ConfName *names, const char *name, unsigned *ret_value)
 bool
 conf_row_is_rest(const ConfRow *row)
 {
-    return g_str_has_suffix(row->path, "#rest");
+    const char *hash = strchr(row->path, '#');
+
+    return hash && strcmp(hash, "#rest") == 0;
 }
 
 bool
@@ -39,6 +41,13 @@ conf_row_is_struct(const ConfRow *row)
 {
     return row->kind == CONF_FIELD_STRUCT || row->kind == CONF_FIELD_POINTER ||
            row->kind == CONF_FIELD_LIST;
+}
+
+/* Most rows differ in the first character: a walk over a table is mostly this. */
+static inline bool
+starts_with(const ConfRow *row, const char *path, size_t len)
+{
+    return !len || (row->path[0] == path[0] && strncmp(row->path, path, len) == 0);
 }
 
 ConfMatch
@@ -50,7 +59,7 @@ conf_schema_match(const ConfSchema *schema, const char *path)
     for (unsigned i = 0; i < schema->n_rows; i++) {
         const ConfRow *row = &schema->rows[i];
 
-        if (row->kind == CONF_FIELD_PLACE || strncmp(row->path, path, len) != 0)
+        if (row->kind == CONF_FIELD_PLACE || !starts_with(row, path, len))
             continue;
         if (row->path[len] == '\0')
             match.leaf = row;
@@ -84,7 +93,7 @@ conf_schema_attribute(const ConfSchema *schema, const void *owner, const char *p
     for (unsigned i = 0; i < schema->n_rows; i++) {
         const ConfRow *row = &schema->rows[i];
 
-        if (row->kind == CONF_FIELD_PLACE || strncmp(row->path, path, len) != 0 ||
+        if (row->kind == CONF_FIELD_PLACE || !starts_with(row, path, len) ||
             row->path[len] != '@' || strcmp(row->path + len + 1, name) != 0)
             continue;
         if (!row->when || row->when(owner))
@@ -103,7 +112,7 @@ conf_schema_wildcard(const ConfSchema *schema, const char *path)
     for (unsigned i = 0; i < schema->n_rows; i++) {
         const ConfRow *row = &schema->rows[i];
 
-        if (strncmp(row->path, path, len) == 0 && strcmp(row->path + len, "/+") == 0)
+        if (starts_with(row, path, len) && strcmp(row->path + len, "/+") == 0)
             return row;
     }
     return NULL;

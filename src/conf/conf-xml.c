@@ -76,16 +76,26 @@ init_library(void)
     }
 }
 
+/* libxml2 has errors without a context, which it would print on our stderr. */
+static void
+ignore_error(void *data, xmlErrorPtr xml_error)
+{
+}
+
 static xmlDoc *
 read_with(xmlParserCtxt *ctxt, Reader *reader, const char *text, gsize len)
 {
     int options = XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
+    xmlStructuredErrorFunc of_caller = xmlStructuredError; /* this thread's */
+    void *of_caller_data = xmlStructuredErrorContext;
     g_autoptr(xmlDoc) doc = NULL;
 
     ctxt->_private = reader;
     ctxt->sax->serror = on_error;
     ctxt->sax->internalSubset = on_dtd;
+    xmlSetStructuredErrorFunc(NULL, ignore_error);
     doc = xmlCtxtReadMemory(ctxt, text, len, NULL, NULL, options);
+    xmlSetStructuredErrorFunc(of_caller_data, of_caller);
     if (!reader->error && (!doc || !xmlDocGetRootElement(doc)))
         report(reader, CONF_ERROR_SYNTAX, 1, 1, "the document is not well-formed XML");
     return reader->error ? NULL : g_steal_pointer(&doc);
@@ -103,6 +113,11 @@ conf_xml_read(const char *text, gssize len, const char *name, GError **error)
         g_set_error(error, CONF_ERROR, CONF_ERROR_LIMIT,
                     "%s:1:1: the document has %" G_GSIZE_FORMAT " bytes, at most %u are read", name,
                     size, CONF_MAX_XML);
+        return NULL;
+    }
+    if (memchr(text, '\0', size)) {
+        g_set_error(error, CONF_ERROR, CONF_ERROR_SYNTAX,
+                    "%s:1:1: the document has a NUL byte; it must be UTF-8 text", name);
         return NULL;
     }
     init_library();
@@ -136,6 +151,14 @@ conf_xml_copy(const xmlNode *node)
 /* ---- building ---- */
 
 void
+conf_xml_move(xmlNode *parent, xmlNode *node)
+{
+    /* The declarations of its namespaces may be those of an element that stays behind. */
+    xmlAddChild(parent, conf_xml_copy(node));
+    conf_xml_node_free(node);
+}
+
+void
 conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr)
 {
     xmlAttr *copy = xmlCopyProp(node, attr);
@@ -155,12 +178,26 @@ is_xml_char(gunichar c)
            (c >= 0xe000 && c <= 0xfffd) || c >= 0x10000;
 }
 
+/* Printable ASCII, which nearly all text is. */
+static bool
+is_clean(const char *text)
+{
+    for (; *text; text++)
+        if (*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
 char *
 conf_xml_clean(const char *text)
 {
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    GString *clean = g_string_sized_new(strlen(valid));
+    g_autofree char *valid = NULL;
+    GString *clean;
 
+    if (is_clean(text))
+        return g_strdup(text);
+    valid = g_utf8_make_valid(text, -1);
+    clean = g_string_sized_new(strlen(valid));
     for (const char *at = valid; *at; at = g_utf8_next_char(at))
         if (is_xml_char(g_utf8_get_char(at)))
             g_string_append_len(clean, at, g_utf8_next_char(at) - at);
@@ -250,14 +287,36 @@ print_escaped(GString *out, ConfXmlStyle style, const char *text, bool attribute
     }
 }
 
+/* Either may be NULL. */
+static void
+print_name(GString *out, const void *prefix, const void *name)
+{
+    if (prefix)
+        g_string_append(out, prefix);
+    if (prefix && name)
+        g_string_append_c(out, ':');
+    if (name)
+        g_string_append(out, name);
+}
+
+static void
+print_indent(GString *out, unsigned indent)
+{
+    static const char blanks[] = "                                                ";
+
+    g_string_append_len(out, blanks, MIN(indent, sizeof(blanks) - 1));
+}
+
 static void
 print_attribute(GString *out, ConfXmlStyle style, const char *prefix, const char *name,
                 const char *value)
 {
     char quote = style == CONF_XML_STYLE_LIBVIRT ? '\'' : '"';
 
-    g_string_append_printf(out, " %s%s%s=%c", prefix ? prefix : "", prefix && name ? ":" : "",
-                           name ? name : "", quote);
+    g_string_append_c(out, ' ');
+    print_name(out, prefix, name);
+    g_string_append_c(out, '=');
+    g_string_append_c(out, quote);
     print_escaped(out, style, value, true);
     g_string_append_c(out, quote);
 }
@@ -338,16 +397,16 @@ print_children(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines
         print_node(out, child, style, lines, indent + 2);
     }
     if (elements && lines)
-        g_string_append_printf(out, "%*s", indent, "");
+        print_indent(out, indent);
 }
 
 static void
 print_element(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
 {
-    const char *prefix = node->ns ? (const char *)node->ns->prefix : NULL;
-    g_autofree char *name = g_strconcat(prefix ? prefix : "", prefix ? ":" : "", node->name, NULL);
+    const xmlChar *prefix = node->ns ? node->ns->prefix : NULL;
 
-    g_string_append_printf(out, "<%s", name);
+    g_string_append_c(out, '<');
+    print_name(out, prefix, node->name);
     print_attributes(out, node, style);
     if (!node->children) {
         g_string_append(out, "/>");
@@ -355,7 +414,9 @@ print_element(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
     }
     g_string_append_c(out, '>');
     print_children(out, node, style, lines, indent);
-    g_string_append_printf(out, "</%s>", name);
+    g_string_append(out, "</");
+    print_name(out, prefix, node->name);
+    g_string_append_c(out, '>');
 }
 
 static void
@@ -366,7 +427,7 @@ print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, un
         return;
     }
     if (lines)
-        g_string_append_printf(out, "%*s", indent, "");
+        print_indent(out, indent);
     if (node->type == XML_ELEMENT_NODE)
         print_element(out, node, style, lines, indent);
     else if (node->type == XML_COMMENT_NODE)

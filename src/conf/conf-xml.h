@@ -41,6 +41,8 @@ char *conf_xml_clean(const char *text);
 /* Appends an element without namespace. */
 xmlNode *conf_xml_add(xmlNode *parent, const char *name);
 void conf_xml_set_attribute(xmlNode *node, const char *name, const char *value);
+/* From another tree to the end of this one. */
+void conf_xml_move(xmlNode *parent, xmlNode *node);
 void conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr);
 void conf_xml_set_text(xmlNode *node, const char *value);
 

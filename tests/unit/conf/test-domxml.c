@@ -399,6 +399,35 @@ test_text_that_xml_cannot_carry(void)
     assert_fixed_point(text, 0);
 }
 
+/* Declarations stand further out than what uses them, and what stays unknown is taken apart. */
+static void
+test_namespaces(void)
+{
+    g_autoptr(ConfDomain) def = parse(
+        "<domain type='xen' xmlns:x='urn:x' xmlns:q='urn:q' x:a='1'><name>a</name>"
+        "<memory x:b='2'>1</memory>" OS "<cputune x:c='3'><x:d q:e='4'/><f x:g='5'/></cputune>"
+        "<u:v w='6'/><devices><x:sound/></devices></domain>",
+        CONF_XML_NO_UUID_OK);
+    g_autofree char *out = conf_domain_format_xml(def, 0);
+
+    assert_fixed_point(out, 0);
+    for (const char *const *part =
+             (const char *const[]){ "x:a='1'", "x:b='2'", "x:c='3'", "<x:d q:e='4'", "<f x:g='5'",
+                                    "<u:v w='6'/>", "<x:sound", NULL };
+         *part; part++)
+        g_assert_nonnull(strstr(out, *part));
+}
+
+static void
+test_nul_byte(void)
+{
+    static const char text[] = "<domain type='xen'>\0</domain>";
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(conf_domain_parse_xml(text, sizeof(text) - 1, "x", 0, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_SYNTAX);
+}
+
 /* A field that was changed wins over what the rest remembers; the rest keeps the others. */
 static void
 test_change_beside_rest(void)
@@ -564,6 +593,8 @@ main(int argc, char **argv)
     g_test_add_func("/conf/domxml/memory-units", test_memory_units);
     g_test_add_func("/conf/domxml/flags", test_flags);
     g_test_add_func("/conf/domxml/no-xml-text", test_text_that_xml_cannot_carry);
+    g_test_add_func("/conf/domxml/namespaces", test_namespaces);
+    g_test_add_func("/conf/domxml/nul-byte", test_nul_byte);
     g_test_add_func("/conf/domxml/change-beside-rest", test_change_beside_rest);
     g_test_add_func("/conf/domxml/defaults/addresses", test_defaults_addresses);
     g_test_add_func("/conf/domxml/defaults/console", test_defaults_console);
