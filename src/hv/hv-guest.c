@@ -26,21 +26,6 @@ struct HvGuests {
     GThreadPool *pool;   /* immutable between new and stop */
 };
 
-static guint
-uuid_hash(gconstpointer key)
-{
-    guint32 words[4];
-
-    memcpy(words, key, sizeof(words));
-    return words[0] ^ words[1] ^ words[2] ^ words[3];
-}
-
-static gboolean
-uuid_equal(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, 16) == 0;
-}
-
 static void
 inbox_free(gpointer data)
 {
@@ -311,7 +296,7 @@ hv_guests_new(HvHost *host)
     guests->host = host;
     g_mutex_init(&guests->lock);
     g_cond_init(&guests->changed);
-    guests->inboxes = g_hash_table_new_full(uuid_hash, uuid_equal, NULL, inbox_free);
+    guests->inboxes = g_hash_table_new_full(hv_uuid_hash, hv_uuid_equal, NULL, inbox_free);
     guests->pool = g_thread_pool_new(work, guests, MAX_WORKERS, FALSE, NULL);
     return guests;
 }

@@ -135,6 +135,10 @@ gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
 
 /* ---- registry (hv-registry.c) ---- */
 
+/* For hash tables whose keys are the 16 bytes of a uuid. */
+guint hv_uuid_hash(gconstpointer uuid);
+gboolean hv_uuid_equal(gconstpointer a, gconstpointer b);
+
 void hv_registry_init(HvHost *host);
 /* Drops every domain from the tables; they stay valid for whoever holds a reference. */
 void hv_registry_clear(HvHost *host);

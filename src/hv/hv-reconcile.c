@@ -194,18 +194,6 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
 
 /* ---- both together ---- */
 
-static const HvStatus *
-find_status(GPtrArray *statuses, const guint8 uuid[16])
-{
-    for (guint i = 0; i < statuses->len; i++) {
-        const HvStatus *status = g_ptr_array_index(statuses, i);
-
-        if (memcmp(status->live->uuid, uuid, 16) == 0)
-            return status;
-    }
-    return NULL;
-}
-
 /* It was running when the daemon went and is no more. */
 static void
 note_gone(HvHost *host, const HvStatus *status)
@@ -213,8 +201,6 @@ note_gone(HvHost *host, const HvStatus *status)
     g_autoptr(HvDomain) domain = hv_registry_find(host, status->live->uuid);
     g_autoptr(HvSnapshot) now = domain ? hv_domain_snapshot(domain) : NULL;
 
-    if (now && hv_snapshot_is_active(now))
-        return;
     hv_store_remove_status(host->store, status->live->name);
     hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
     if (now) {
@@ -225,11 +211,32 @@ note_gone(HvHost *host, const HvStatus *status)
     }
 }
 
+/* Takes each running domain's status out of `statuses`; those that are left are gone. */
+static void
+take_up_all(HvHost *host, GArray *all, GHashTable *statuses)
+{
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+        const HvStatus *status = g_hash_table_lookup(statuses, seen->uuid);
+
+        if (seen->dying)
+            continue;
+        if (status)
+            take_up(host, status, seen);
+        else
+            hv_reconcile_adopt(host, seen);
+        g_hash_table_remove(statuses, seen->uuid);
+    }
+}
+
 gboolean
 hv_reconcile(HvHost *host, GError **error)
 {
     g_autoptr(GPtrArray) statuses = NULL;
+    g_autoptr(GHashTable) by_uuid = g_hash_table_new(hv_uuid_hash, hv_uuid_equal);
     g_autoptr(GArray) all = NULL;
+    GHashTableIter iter;
+    gpointer status;
 
     hv_store_sweep(host->store);
     if (!hv_store_load_definitions(host->store, add_definition, host, error))
@@ -240,19 +247,15 @@ hv_reconcile(HvHost *host, GError **error)
     all = host->ops->list(host->engine, error);
     if (!all)
         return FALSE;
-    for (guint i = 0; i < all->len; i++) {
-        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
-        const HvStatus *status = find_status(statuses, seen->uuid);
+    for (guint i = 0; i < statuses->len; i++) {
+        HvStatus *each = g_ptr_array_index(statuses, i);
 
-        if (seen->dying)
-            continue;
-        if (status)
-            take_up(host, status, seen);
-        else
-            hv_reconcile_adopt(host, seen);
+        g_hash_table_insert(by_uuid, each->live->uuid, each);
     }
-    for (guint i = 0; i < statuses->len; i++)
-        note_gone(host, g_ptr_array_index(statuses, i));
+    take_up_all(host, all, by_uuid);
+    g_hash_table_iter_init(&iter, by_uuid);
+    while (g_hash_table_iter_next(&iter, NULL, &status))
+        note_gone(host, status);
     return TRUE;
 }
 

@@ -2,8 +2,8 @@
 /* Who there is: domains by uuid, by name and by domain id, and the swap of their snapshots. */
 #include "hv-private.h"
 
-static guint
-uuid_hash(gconstpointer key)
+guint
+hv_uuid_hash(gconstpointer key)
 {
     const guint8 *uuid = key;
     guint32 words[4];
@@ -12,8 +12,8 @@ uuid_hash(gconstpointer key)
     return words[0] ^ words[1] ^ words[2] ^ words[3];
 }
 
-static gboolean
-uuid_equal(gconstpointer a, gconstpointer b)
+gboolean
+hv_uuid_equal(gconstpointer a, gconstpointer b)
 {
     return memcmp(a, b, 16) == 0;
 }
@@ -22,7 +22,7 @@ void
 hv_registry_init(HvHost *host)
 {
     g_mutex_init(&host->registry_lock);
-    host->by_uuid = g_hash_table_new_full(uuid_hash, uuid_equal, NULL,
+    host->by_uuid = g_hash_table_new_full(hv_uuid_hash, hv_uuid_equal, NULL,
                                           (GDestroyNotify)hv_domain_unref);
     host->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     host->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);

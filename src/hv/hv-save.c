@@ -159,21 +159,19 @@ write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GError **err
 }
 
 /* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
- * *ret_suspended says whether the guest must be resumed. */
+ * the guest may be suspended or not. */
 static gboolean
 write_image(HvJob *job, const HvSnapshot *now, const ConfDomain *def, const char *path,
-            gboolean paused, gboolean *ret_suspended, GError **error)
+            gboolean paused, GError **error)
 {
     HvHost *host = job->domain->host;
     g_autoptr(HvNewFile) file = hv_new_file_open(path, error);
 
-    *ret_suspended = FALSE;
     if (!file || !write_head(file, def, paused, error))
         return FALSE;
     if (!host->ops->save(host->engine, now->domid, file->fd, job->cancellable, hv_job_progress, job,
                          error))
         return FALSE;
-    *ret_suspended = TRUE;
     if (hv_job_is_cancelled(job)) {
         g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "save of domain '%s' was cancelled",
                     job->domain->name);
@@ -182,12 +180,28 @@ write_image(HvJob *job, const HvSnapshot *now, const ConfDomain *def, const char
     return hv_new_file_commit(file, error);
 }
 
+/* Only the engine knows how far a save that failed has come. */
+static gboolean
+is_suspended(HvHost *host, int domid)
+{
+    g_autoptr(GArray) all = host->ops->list(host->engine, NULL);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        if (seen->domid == domid)
+            return seen->shutdown && seen->shutdown_code == 2;
+    }
+    return !all;
+}
+
 /* Job held: as before the save. */
 static void
-resume_saved(HvJob *job, const HvSnapshot *before, gboolean suspended)
+resume_saved(HvJob *job, const HvSnapshot *before)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
+    gboolean suspended = is_suspended(host, before->domid);
     g_autoptr(GError) error = NULL;
 
     if (suspended && (!host->ops->resume_saved ||
@@ -196,15 +210,15 @@ resume_saved(HvJob *job, const HvSnapshot *before, gboolean suspended)
                   error ? error->message : "the engine does not support it");
         return;
     }
-    if (before->state == HV_STATE_PAUSED) {
-        /* The engine resumes to running. */
-        if (suspended && host->ops->pause && !host->ops->pause(host->engine, before->domid, &error))
-            g_warning("domain '%s' runs, although it was paused before its save failed: %s",
-                      domain->name, error->message);
-        hv_domain_set_state(job, before->state, before->reason);
-    } else {
+    if (before->state != HV_STATE_PAUSED) {
         hv_domain_set_state(job, HV_STATE_RUNNING, HV_REASON_RUNNING_SAVE_CANCELED);
+        return;
     }
+    /* The engine resumes to running. */
+    if (suspended && host->ops->pause && !host->ops->pause(host->engine, before->domid, &error))
+        g_warning("domain '%s' runs, although it was paused before its save failed: %s",
+                  domain->name, error->message);
+    hv_domain_set_state(job, before->state, before->reason);
 }
 
 /* Job held, the image is safe: the domain goes. */
@@ -220,7 +234,7 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         g_prefix_error(
             error, "domain '%s' was saved but could not be ended, so it runs on: ", domain->name);
         hv_store_remove_file(path, NULL);
-        resume_saved(job, before, TRUE);
+        resume_saved(job, before);
         return FALSE;
     }
     if (managed) {
@@ -244,7 +258,6 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     HvDomain *domain = job->domain;
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     gboolean paused = now->state == HV_STATE_PAUSED;
-    gboolean suspended;
 
     if (hv_lifecycle_check(now, HV_OP_SAVE, error) != HV_VERDICT_ALLOW)
         return FALSE;
@@ -260,10 +273,9 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     if (save_flags & HV_SAVE_PAUSED)
         paused = TRUE;
     hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_SAVE);
-    if (!write_image(job, now, replacement ? replacement : now->live, path, paused, &suspended,
-                     error)) {
+    if (!write_image(job, now, replacement ? replacement : now->live, path, paused, error)) {
         hv_store_log(domain->host->store, domain->name, "save to '%s' failed", path);
-        resume_saved(job, now, suspended);
+        resume_saved(job, now);
         return FALSE;
     }
     return end_saved(job, now, path, managed, error);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Saved domains: the file's format, the way there and back, and files that are none. */
+#include "fake-engine.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MANAGED "/var/lib/libvirt/libxl/save/one.save"
+
+static HvDomain *
+running(Fixture *f, const char *name, guint number)
+{
+    HvDomain *domain = define_domain(f, name, number);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_no_error(error);
+    clear_events(f);
+    return domain;
+}
+
+static void
+test_round_trip(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autoptr(HvDomain) restored = NULL;
+    g_autofree char *path = path_of(f, "/image");
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+    guint32 words[2];
+    struct stat st;
+    gsize len;
+
+    g_assert_true(hv_domain_save(domain, path, NULL, 0, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_SAVED);
+    g_assert_cmpuint(fake_running(), ==, 0);
+    assert_events(f, "one:stopped:saved");
+
+    /* The stock driver's header, by the byte. */
+    g_assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+    g_assert_cmpmem(bytes, 16, "libvirt-xml\n \0 \r", 16);
+    memcpy(words, bytes + 16, sizeof(words));
+    g_assert_cmpuint(words[0], ==, 2);
+    g_assert_cmpuint(words[1], ==, strlen(bytes + 64) + 1);
+    for (int i = 24; i < 64; i++)
+        g_assert_cmpint(bytes[i], ==, 0);
+    g_assert_true(g_str_has_prefix(bytes + 64, "<domain "));
+    g_assert_cmpuint(len, ==, 64 + words[1] + 20);
+    g_assert_cmpmem(bytes + 64 + words[1], 4, "FAKE", 4);
+    g_assert_cmpint(g_stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_mode & 0777, ==, 0600);
+
+    restored = hv_host_restore(f->host, path, NULL, 0, &error);
+    g_assert_no_error(error);
+    g_assert_true(restored == domain);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+    assert_events(f, "one:started:restored");
+    /* Running now: not a second time. */
+    g_assert_null(hv_host_restore(f->host, path, NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
+    g_assert_cmpstr(error->message, ==, "domain 'one' is already active");
+}
+
+static void
+test_transient(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = create_domain(f, "one", 1);
+    g_autoptr(HvDomain) restored = NULL;
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_save(domain, path, NULL, 0, &error));
+    g_assert_null(hv_host_lookup_name(f->host, "one", NULL));
+    restored = hv_host_restore(f->host, path, NULL, HV_SAVE_PAUSED, &error);
+    g_assert_no_error(error);
+    g_assert_true(restored != domain);
+    g_assert_cmpint(state_of(restored), ==, HV_STATE_PAUSED);
+    assert_events(f, "one:started:booted", "one:stopped:saved", "one:started:restored",
+                  "one:suspended:restored");
+}
+
+/* Paused when it was saved, so paused when it is back; unless somebody wants otherwise. */
+static void
+test_paused(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_suspend(domain, &error));
+    g_assert_true(hv_domain_save(domain, path, NULL, 0, &error));
+    hv_domain_unref(hv_host_restore(f->host, path, NULL, 0, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_PAUSED);
+    g_assert_true(hv_domain_destroy(domain, &error));
+    hv_domain_unref(hv_host_restore(f->host, path, NULL, HV_SAVE_RUNNING, &error));
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    g_assert_false(hv_domain_save(domain, path, NULL, HV_SAVE_RUNNING | HV_SAVE_PAUSED, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_INVALID_ARG);
+}
+
+static void
+test_managed(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    g_assert_no_error(error);
+    snapshot = hv_domain_snapshot(domain);
+    g_assert_true(snapshot->managed_save);
+    g_assert_true(file_exists(f, MANAGED));
+    g_assert_false(hv_domain_undefine(domain, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
+    g_assert_cmpstr(error->message, ==,
+                    "Refusing to undefine while domain managed save image exists");
+    g_clear_error(&error);
+
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+    g_assert_false(file_exists(f, MANAGED));
+    g_clear_pointer(&snapshot, hv_snapshot_unref);
+    snapshot = hv_domain_snapshot(domain);
+    g_assert_false(snapshot->managed_save);
+
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    g_assert_true(hv_domain_start(domain, HV_START_FORCE_BOOT, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_BOOTED);
+    g_assert_false(file_exists(f, MANAGED));
+
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    g_assert_true(hv_domain_managed_save_remove(domain, &error));
+    g_assert_false(file_exists(f, MANAGED));
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    g_assert_true(hv_domain_undefine(domain, HV_UNDEFINE_MANAGED_SAVE, &error));
+    g_assert_false(file_exists(f, MANAGED));
+}
+
+/* An image that does not come up stays, and so does the domain. */
+static void
+test_managed_fails(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    fake_set_failure(FAKE_START, "no memory");
+    g_assert_false(hv_domain_start(domain, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    g_assert_true(file_exists(f, MANAGED));
+    g_clear_error(&error);
+    fake_set_failure(FAKE_START, NULL);
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+}
+
+static void
+test_save_fails(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    fake_set_failure(FAKE_SAVE, "disk is full");
+    g_assert_false(hv_domain_save(domain, path, NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    g_clear_error(&error);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    fake_set_failure(FAKE_SAVE, NULL);
+
+    g_assert_false(hv_domain_save(domain, "/nonexistent/folder/image", NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_false(hv_domain_save(domain, "relative", NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_INVALID_ARG);
+    g_clear_error(&error);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+
+    /* Saved, but it cannot be ended: one guest, and it runs. */
+    fake_set_failure(FAKE_DESTROY, "stuck");
+    g_assert_false(hv_domain_save(domain, path, NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    g_clear_error(&error);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    g_assert_cmpuint(fake_calls(FAKE_RESUME_SAVED), ==, 1);
+    fake_set_failure(FAKE_DESTROY, NULL);
+    assert_events(f, NULL);
+}
+
+static void
+test_replacement(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+    ConfDomain *other = domain_def("one", 1);
+
+    other->title = g_strdup("another title");
+    g_assert_true(hv_domain_save(domain, path, other, 0, &error));
+    g_assert_no_error(error);
+    g_assert_null(hv_host_restore(f->host, path, domain_def("two", 2), 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_CONFIG);
+    g_clear_error(&error);
+    hv_domain_unref(hv_host_restore(f->host, path, NULL, 0, &error));
+    g_assert_no_error(error);
+    snapshot = hv_domain_snapshot(domain);
+    g_assert_cmpstr(snapshot->live->title, ==, "another title");
+    g_assert_null(snapshot->persistent->title);
+}
+
+/* ---- files that are no images ---- */
+
+static char *
+image(guint32 version, guint32 xml_len, const char *xml, gsize *ret_len)
+{
+    HvSaveHeader header = { .version = version, .xml_len = xml_len };
+    gsize len = sizeof(header) + strlen(xml) + 1;
+    char *bytes = g_malloc(len);
+
+    memcpy(header.magic, HV_SAVE_MAGIC, 16);
+    memcpy(bytes, &header, sizeof(header));
+    memcpy(bytes + sizeof(header), xml, strlen(xml) + 1);
+    *ret_len = len;
+    return bytes;
+}
+
+static void
+assert_refused(Fixture *f, const char *bytes, gsize len, const char *words)
+{
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(g_file_set_contents(path, bytes, len, NULL));
+    g_assert_null(hv_host_restore(f->host, path, NULL, 0, &error));
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(error->message, path));
+    if (!strstr(error->message, words))
+        g_error("'%s' does not say '%s'", error->message, words);
+    g_assert_cmpuint(fake_calls(FAKE_START), ==, 0);
+}
+
+static void
+test_refused(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *xml = domain_xml("one", 1);
+    guint32 right = (guint32)strlen(xml) + 1;
+    static const struct {
+        guint32 version, len_change;
+        const char *words;
+    } cases[] = {
+        { 3, 0, "image version is not supported (3, not 2)" },
+        { 2, 1, "invalid XML length" },
+        { 2, 0x7fffffff, "invalid XML length" },
+        { 2, 0xffffffff, "its XML has no end" }, /* one less */
+    };
+    g_autoptr(GPtrArray) all = NULL;
+    g_autofree char *truncated = NULL;
+    g_autofree char *zero = NULL;
+    g_autofree char *no_domain = NULL;
+    g_autoptr(GError) error = NULL;
+    gsize len;
+
+    assert_refused(f, "", 0, "the file ends within it");
+    assert_refused(f, "LibvirtQemudSave", 16, "the file ends within it");
+    assert_refused(f, "LibvirtQemudSave................................................", 64,
+                   "image magic is incorrect");
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *bytes = image(cases[i].version, right + cases[i].len_change, xml, &len);
+
+        assert_refused(f, bytes, len, cases[i].words);
+    }
+    zero = image(2, 0, xml, &len);
+    assert_refused(f, zero, len, "invalid XML length: 0");
+    truncated = image(2, right, xml, &len);
+    assert_refused(f, truncated, 100, "invalid XML length");
+    no_domain = image(2, 6, "<a/>\n", &len);
+    assert_refused(f, no_domain, len, "XML within");
+    all = hv_host_list(f->host);
+    g_assert_cmpuint(all->len, ==, 0);
+    g_assert_null(hv_host_restore(f->host, "/nonexistent", NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_null(hv_host_restore(f->host, f->root, NULL, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_CONFIG);
+}
+
+int
+main(int argc, char **argv)
+{
+    fake_init(&argc, &argv);
+#define TEST(name, func)                                                                           \
+    g_test_add("/hv/save/" name, Fixture, NULL, fixture_setup, func, fixture_teardown)
+    TEST("round-trip", test_round_trip);
+    TEST("transient", test_transient);
+    TEST("paused", test_paused);
+    TEST("managed", test_managed);
+    TEST("managed-fails", test_managed_fails);
+    TEST("save-fails", test_save_fails);
+    TEST("replacement", test_replacement);
+    TEST("refused", test_refused);
+    return g_test_run();
+}
