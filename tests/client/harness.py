@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An xlvirtd on the engine sim in a folder of its own, and stock clients against it."""
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+BUILD = os.environ.get('XLVIRT_BUILD', 'build')
+XLVIRTD = os.path.join(BUILD, 'src/libvirt-driver/xlvirtd')
+SIMHOST = os.path.join(BUILD, 'src/hv/xlvirt-simhost')
+TIMEOUT = 30  # seconds that any one client may take; a sanitizer build is slow
+
+
+def wait_for(condition, what, timeout=TIMEOUT):
+    """Asks until it is true; tests never sleep for a fixed time to see something happen."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f'waited {timeout} s for {what}')
+        time.sleep(0.02)
+
+
+class Host:
+    """A root folder, the daemon that works in it, and the simulated Xen host beside it."""
+
+    def __init__(self):
+        # Short: a socket's path has to fit into 107 bytes.
+        self.root = tempfile.mkdtemp(prefix='xlv')
+        self.daemon = None
+        self.log = os.path.join(self.root, 'daemon.log')
+
+    def socket(self, readonly=False):
+        return f'{self.root}/run/libvirt/virtxend-sock{"-ro" if readonly else ""}'
+
+    def uri(self, readonly=False):
+        return f'xen+unix:///system?socket={self.socket(readonly)}'
+
+    def start(self):
+        environment = dict(os.environ, XLVIRT_SIMHOST=os.path.abspath(SIMHOST))
+        with open(self.log, 'ab') as log:
+            self.daemon = subprocess.Popen([XLVIRTD, '--engine', 'sim', '--root', self.root, '--verbose'],
+                                           stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        wait_for(self.answers, 'the daemon to answer')
+
+    def answers(self):
+        if self.daemon.poll() is not None:
+            raise AssertionError(f'xlvirtd ended with {self.daemon.returncode}:\n{self.log_text()}')
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(self.socket())
+            return True
+        except OSError:
+            return False
+
+    def end_daemon(self, how=signal.SIGTERM):
+        """Returns its exit status."""
+        if not self.daemon:
+            return None
+        if self.daemon.poll() is None:
+            self.daemon.send_signal(how)
+        try:
+            status = self.daemon.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.daemon.kill()
+            status = self.daemon.wait()
+        self.daemon = None
+        return status
+
+    def end(self):
+        self.end_daemon()
+        subprocess.run([SIMHOST, '--root', self.root, '--stop'], timeout=TIMEOUT, capture_output=True,
+                       check=False)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def log_text(self):
+        with open(self.log, errors='replace') as f:
+            return f.read()
+
+    def control(self, text):
+        """Faults, delays and the guests' behaviour: sim's control file, swapped in one piece."""
+        path = f'{self.root}/etc/xlvirt/sim-control'
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + '.new', 'w') as f:
+            f.write(text)
+        os.rename(path + '.new', path)
+
+    def virsh(self, *args, readonly=False, stdin=''):
+        """(exit status, stdout, stderr)"""
+        done = subprocess.run(['virsh', '-c', self.uri(readonly), *args], input=stdin, text=True,
+                              capture_output=True, timeout=TIMEOUT,
+                              env=dict(os.environ, LC_ALL='C.UTF-8'))
+        return done.returncode, done.stdout, done.stderr
+
+    def file(self, name, text):
+        path = os.path.join(self.root, name)
+        with open(path, 'w') as f:
+            f.write(text)
+        return path
+
+
+def domain_xml(name, uuid='', memory=131072, vcpus=2, extra='', os_type='hvm', on_reboot='restart'):
+    boot = ("<os><type arch='x86_64' machine='xenfv'>hvm</type><loader>/usr/lib/xen/boot/hvmloader</loader>"
+            "<boot dev='hd'/></os>" if os_type == 'hvm' else
+            "<os><type>linux</type><kernel>/boot/vmlinuz-xen</kernel></os>")
+    return f'''<domain type='xen'>
+  <name>{name}</name>
+  {f'<uuid>{uuid}</uuid>' if uuid else ''}
+  <memory unit='KiB'>{memory}</memory>
+  <vcpu>{vcpus}</vcpu>
+  {boot}
+  <on_reboot>{on_reboot}</on_reboot>
+  {extra}
+  <devices>
+    <console type='pty'/>
+  </devices>
+</domain>
+'''
+
+
+class Wire:
+    """libvirt's protocol without libvirt's library: for what a stock client never sends."""
+
+    REMOTE = 0x20008086
+
+    def __init__(self, host, readonly=False, open_as=b'xen:///system'):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(host.socket(readonly))
+        self.serial = 0
+        self.events = []  # (procedure, payload)
+        if open_as is not None:
+            status, reply = self.call(1, self.optional(open_as) + struct.pack('>I', 0))
+            assert status == 0, reply
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    @staticmethod
+    def text(value):
+        return struct.pack('>I', len(value)) + value + b'\0' * (-len(value) % 4)
+
+    @classmethod
+    def optional(cls, value):
+        return b'\0\0\0\0' if value is None else b'\0\0\0\1' + cls.text(value)
+
+    @classmethod
+    def domain(cls, uuid, name=b'stale', domid=-1):
+        return cls.text(name) + uuid + struct.pack('>i', domid)
+
+    def receive(self):
+        """(procedure, type, serial, status, payload)"""
+        length, = struct.unpack('>I', self.exactly(4))
+        body = self.exactly(length - 4)
+        _, _, proc, kind, serial, status = struct.unpack('>IIiIIi', body[:24])
+        return proc, kind, serial, status, body[24:]
+
+    def exactly(self, n):
+        data = b''
+        while len(data) < n:
+            more = self.socket.recv(n - len(data))
+            if not more:
+                raise ConnectionError('the daemon closed the connection')
+            data += more
+        return data
+
+    def send(self, proc, payload=b''):
+        self.serial += 1
+        self.socket.sendall(struct.pack('>IIIiIIi', 28 + len(payload), self.REMOTE, 1, proc, 0, self.serial, 0) +
+                            payload)
+        return self.serial
+
+    def call(self, proc, payload=b''):
+        """(status, payload of the reply); events that come in between are kept."""
+        serial = self.send(proc, payload)
+        while True:
+            got, kind, its_serial, status, body = self.receive()
+            if kind == 2:
+                self.events.append((got, body))
+            elif its_serial == serial:
+                return status, body
+
+    def error(self, proc, payload=b''):
+        """(code, domain, message) of a call that has to fail."""
+        status, body = self.call(proc, payload)
+        assert status == 1, f'procedure {proc} succeeded'
+        code, domain, present, length = struct.unpack('>iiII', body[:16])
+        assert present == 1
+        return code, domain, body[16:16 + length].decode()
+
+    def event(self):
+        while not self.events:
+            got, kind, _, _, body = self.receive()
+            if kind == 2:
+                self.events.append((got, body))
+        return self.events.pop(0)
