@@ -8,6 +8,8 @@
 
 #define ACCEPT_BATCH  32 /* connections a turn: existing clients are served in between */
 #define RETRY_SECONDS 1
+/* At the limit each connection that ends lets one in, and the house is full again. */
+#define COMPLAIN_SECONDS 60
 
 static const char *const socket_names[] = { "virtxend-sock", "virtxend-sock-ro" };
 
@@ -27,15 +29,20 @@ static void
 update_listener(LvdListener *listener)
 {
     gboolean accepting = has_room(listener);
+    gint64 now;
 
     if (listener->socket.fd < 0 || listener->accepting == accepting)
         return;
     listener->accepting = accepting;
+    now = g_get_monotonic_time();
     lvd_loop_modify(listener->server->loop, &listener->watch, accepting ? EPOLLIN : 0);
-    if (!accepting)
-        g_warning("%s: full with %u clients (%d of them not yet open here): new ones wait",
-                  listener->socket.path, g_hash_table_size(listener->server->clients),
-                  g_atomic_int_get(&listener->anonymous));
+    if (accepting ||
+        (listener->complained && now - listener->complained < COMPLAIN_SECONDS * G_USEC_PER_SEC))
+        return;
+    listener->complained = now;
+    g_warning("%s: full with %u clients (%d of them not yet open here): new ones wait",
+              listener->socket.path, g_hash_table_size(listener->server->clients),
+              g_atomic_int_get(&listener->anonymous));
 }
 
 static void
@@ -215,6 +222,11 @@ make_sockets(LvdServer *server, GError **error)
 
     for (guint i = 0; i < G_N_ELEMENTS(sockets); i++)
         sockets[i] = server->listeners[i].socket;
+    if (config->unix_sock_group && !(config->unix_sock_rw_perms & 0070))
+        g_warning(
+            "unix_sock_group names a group, but unix_sock_rw_perms is %04o: it may not use the "
+            "read-write socket",
+            config->unix_sock_rw_perms);
     inherited = lvd_socket_inherit(sockets, G_N_ELEMENTS(sockets), error);
     ok = inherited >= 0;
     for (guint i = 0; i < G_N_ELEMENTS(sockets) && ok && inherited == 0; i++) {
@@ -286,6 +298,12 @@ lvd_server_stop(LvdServer *server)
         lvd_client_close(item->data, "the daemon stops");
     if (server->loop)
         lvd_loop_run_posts(server->loop);
+}
+
+gboolean
+lvd_server_wait(LvdServer *server, guint ms)
+{
+    return !server->work || lvd_work_wait(server->work, ms);
 }
 
 void

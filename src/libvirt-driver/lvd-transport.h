@@ -68,6 +68,9 @@ typedef void (*LvdWorkFunc)(LvdJob *job, guint8 *scratch);
 LvdWork *lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func);
 /* Never blocks. `high`: priority workers may take it too. */
 void lvd_work_push(LvdWork *work, LvdJob *job, gboolean high);
+/* TRUE: nothing runs or waits any more. FALSE: after `ms` something still does. Pushes nothing
+ * away, so it is for when nobody pushes. */
+gboolean lvd_work_wait(LvdWork *work, guint ms);
 /* Runs what is queued, waits for all workers, frees. */
 void lvd_work_free(LvdWork *work);
 
@@ -115,6 +118,7 @@ typedef struct LvdListener {
     LvdServer *server;
     gboolean accepting; /* I/O thread */
     gint anonymous;     /* atomic: clients that did not open a connection yet */
+    gint64 complained;  /* I/O thread: when it was last said that the house is full */
 } LvdListener;
 
 struct LvdServer {
@@ -138,6 +142,8 @@ struct LvdServer {
 /* A copy, with every default filled in. */
 LvdConfig *lvd_config_copy(const LvdConfig *config);
 
+/* After lvd_server_stop(). FALSE: a call still runs after `ms`, so lvd_server_free() would wait. */
+gboolean lvd_server_wait(LvdServer *server, guint ms);
 guint lvd_server_n_clients(LvdServer *server);
 guint64 lvd_server_n_accepted(LvdServer *server);
 void lvd_server_client_gone(LvdServer *server, LvdClient *client); /* I/O thread */

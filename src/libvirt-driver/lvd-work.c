@@ -30,9 +30,12 @@ struct LvdWork {
     guint64 next_number;          /* [lock] */
     Worker *idle, *idle_priority; /* [lock] stacks */
     guint n_workers;              /* [lock] ordinary ones */
-    gboolean stopping;            /* [lock] */
-    gboolean complained;          /* [lock] about a thread that could not be made */
-    GPtrArray *workers;           /* [lock] all of them */
+    guint n_busy;                 /* [lock] workers inside func */
+    gboolean waiting;             /* [lock] somebody waits for n_busy to be 0 */
+    GCond calm;
+    gboolean stopping;   /* [lock] */
+    gboolean complained; /* [lock] about a thread that could not be made */
+    GPtrArray *workers;  /* [lock] all of them */
 };
 
 static void
@@ -93,9 +96,12 @@ worker_main(gpointer data)
 
     g_mutex_lock(&work->lock);
     while ((job = wait_locked(worker))) {
+        work->n_busy++;
         g_mutex_unlock(&work->lock);
         work->func(job, scratch);
         g_mutex_lock(&work->lock);
+        if (--work->n_busy == 0 && work->waiting)
+            g_cond_signal(&work->calm);
     }
     g_mutex_unlock(&work->lock);
     return NULL;
@@ -139,6 +145,7 @@ lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFu
     work->low.tail = &work->low.head;
     work->workers = g_ptr_array_new();
     g_mutex_init(&work->lock);
+    g_cond_init(&work->calm);
     locker = g_mutex_locker_new(&work->lock);
     for (guint i = 0; i < MAX(min_workers, 1); i++)
         add_worker_locked(work, FALSE);
@@ -170,6 +177,20 @@ lvd_work_push(LvdWork *work, LvdJob *job, gboolean high)
         g_cond_signal(&worker->wake);
 }
 
+gboolean
+lvd_work_wait(LvdWork *work, guint ms)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&work->lock);
+    gint64 until = g_get_monotonic_time() + ms * G_TIME_SPAN_MILLISECOND;
+
+    work->waiting = TRUE;
+    while (work->n_busy > 0 || work->high.head || work->low.head) {
+        if (!g_cond_wait_until(&work->calm, &work->lock, until))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 void
 lvd_work_free(LvdWork *work)
 {
@@ -190,5 +211,6 @@ lvd_work_free(LvdWork *work)
     }
     g_ptr_array_unref(work->workers);
     g_mutex_clear(&work->lock);
+    g_cond_clear(&work->calm);
     g_free(work);
 }

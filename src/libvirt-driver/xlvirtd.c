@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOFILE_WANTED 65536
+#define NOFILE_WANTED    65536
+#define STOP_PATIENCE_MS 1000
 
 enum { EXIT_USAGE = 2 };
 
@@ -221,17 +222,25 @@ start(Daemon *daemon, const LvdConfig *config, GError **error)
     return lvd_server_listen(daemon->server, error) && hv_host_start(daemon->host, error);
 }
 
-static void
+/* FALSE: a thread is inside the hypervisor and does not come back. What it uses must stay. */
+static gboolean
 stop(Daemon *daemon)
 {
+    gboolean calm = TRUE;
+
     lvd_server_stop(daemon->server);
     /* Ends the waits of the calls that still run, so that the server's workers come to an end. */
     if (daemon->host)
         hv_host_stop(daemon->host);
+    if (daemon->server)
+        calm = lvd_server_wait(daemon->server, STOP_PATIENCE_MS);
+    if (!calm)
+        return FALSE;
     lvd_server_free(daemon->server);
     if (daemon->host)
         hv_host_unref(daemon->host);
     g_main_loop_unref(daemon->main_loop);
+    return TRUE;
 }
 
 static void
@@ -255,7 +264,7 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
                                     : g_strconcat(config->root, "/run/xlvirtd.pid", NULL);
     g_autoptr(GError) error = NULL;
     LvdPidFile pid_file = LVD_PID_FILE_INIT;
-    gboolean ok;
+    gboolean ok, calm;
 
     g_unix_signal_add(SIGTERM, on_stop, daemon.main_loop);
     g_unix_signal_add(SIGINT, on_stop, daemon.main_loop);
@@ -268,8 +277,12 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     } else {
         lvd_log_failure(error->message);
     }
-    stop(&daemon);
+    calm = stop(&daemon);
     lvd_pid_file_release(&pid_file);
+    if (!calm) {
+        g_warning("a call hangs in the hypervisor; leaving without it");
+        _exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
     return ok;
 }
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon as a process: options, configuration, sockets, signals, systemd, its end."""
 import os
+import pty
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -266,6 +269,110 @@ class Daemon(unittest.TestCase):
         code, log = self.stop(process)
         self.assertEqual(code, 0)
         self.assertIn('SIGHUP', log)
+
+    # ---- a guest that hangs, a host that is full ----
+
+    def virsh(self, *args):
+        uri = f'xen+unix:///system?socket={self.rw}'
+        return subprocess.run(['virsh', '-q', '-c', uri] + list(args), capture_output=True, text=True,
+                              timeout=WAIT, stdin=subprocess.DEVNULL)
+
+    def define(self, name):
+        path = f'{self.root}/{name}.xml'
+        with open(path, 'w') as f:
+            f.write(f"<domain type='xen'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>"
+                    "<os><type arch='x86_64' machine='xenpv'>linux</type><kernel>/boot/vmlinuz</kernel></os>"
+                    "<devices><console type='pty'><target type='xen' port='0'/></console></devices></domain>")
+        done = self.virsh('define', path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def control(self, text):
+        path = self.root + '/etc/xlvirt/sim-control'
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + '.new', 'w') as f:
+            f.write(text)
+        os.rename(path + '.new', path)
+
+    def hang(self, name):
+        """A virsh whose shutdown of this domain does not return."""
+        uri = f'xen+unix:///system?socket={self.rw}'
+        process = subprocess.Popen(['virsh', '-q', '-c', uri, 'shutdown', name], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        time.sleep(1)
+        self.assertIsNone(process.poll())
+
+    def test_hanging_guest(self):
+        """More guests hang than there are ordinary workers; what waits for no guest goes on, and so
+        does the end of the daemon."""
+        self.write_config('min_workers = 1\nmax_workers = 2\nprio_workers = 2\n')
+        self.control('[*]\nshutdown-hang=true\n')
+        process = self.start()
+        for name in ('a', 'b', 'c'):
+            self.define(name)
+            self.assertEqual(self.virsh('start', name).returncode, 0)
+        for name in ('a', 'b', 'c'):
+            self.hang(name)
+        began = time.monotonic()
+        done = self.virsh('list', '--name')
+        self.assertEqual(sorted(done.stdout.split()), ['a', 'b', 'c'], done.stderr)
+        self.assertEqual(self.virsh('domid', 'a').returncode, 0)
+        self.assertLess(time.monotonic() - began, 2)
+        began = time.monotonic()
+        code, log = self.stop(process)
+        self.assertEqual(code, 0, log)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertFalse(os.path.exists(self.pid_file))
+        # the guests are still there for the next one
+        self.control('')
+        self.start()
+        self.assertEqual(sorted(self.virsh('list', '--name').stdout.split()), ['a', 'b', 'c'])
+
+    def test_out_of_descriptors(self):
+        """Connections beyond what the process may open wait, and the daemon does not spin."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+        process = self.start(preexec_fn=limit)
+        socks = [self.connect() for _ in range(100)]
+        time.sleep(0.5)
+        with open(f'/proc/{process.pid}/stat') as f:
+            before = sum(map(int, f.read().rsplit(')')[1].split()[11:13]))
+        time.sleep(1)
+        with open(f'/proc/{process.pid}/stat') as f:
+            after = sum(map(int, f.read().rsplit(')')[1].split()[11:13]))
+        self.assertLess(after - before, 20)  # of 100 clock ticks
+        for sock in socks:
+            sock.close()
+        self.open().close()
+        code, log = self.stop(process)
+        self.assertEqual(code, 0)
+        self.assertIn('cannot accept a connection: Too many open files', log)
+
+    def test_console(self):
+        """virsh console on a terminal: the guest's words, an echo, the escape key."""
+        self.start()
+        self.define('con')
+        self.assertEqual(self.virsh('start', 'con').returncode, 0)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvp('virsh', ['virsh', '-c', f'xen+unix:///system?socket={self.rw}', 'console', 'con'])
+        self.read_until(terminal, b'login: ')
+        os.write(terminal, b'hello\r')
+        self.read_until(terminal, b'hello')
+        os.write(terminal, b'\x1d')  # ^]
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        # the console is free again
+        self.assertEqual(self.virsh('domstate', 'con').stdout.strip(), 'running')
+
+    def read_until(self, fd, word):
+        got, until = b'', time.monotonic() + WAIT
+        while word not in got:
+            ready = select.select([fd], [], [], max(0, until - time.monotonic()))[0]
+            self.assertTrue(ready, got)
+            got += os.read(fd, 4096)
 
     # ---- systemd ----
 

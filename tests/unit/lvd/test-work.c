@@ -130,8 +130,10 @@ test_limit(void)
     for (guint i = 0; i < G_N_ELEMENTS(stuck); i++)
         started += (guint)g_atomic_int_get(&stuck[i].started);
     g_assert_cmpuint(started, ==, 4);
+    g_assert_false(lvd_work_wait(work, 20));
     release();
-    lvd_work_free(work); /* runs all that is queued */
+    g_assert_true(lvd_work_wait(work, 10000));
+    lvd_work_free(work);
     for (guint i = 0; i < G_N_ELEMENTS(stuck); i++)
         g_assert_true(g_atomic_int_get(&stuck[i].done));
 }
