@@ -418,6 +418,10 @@ conf_domain_fill_defaults(ConfDomain *def)
         conf_uuid_generate(def->uuid);
         def->uuid_set = true;
     }
+    if (def->genid && !*def->genid) { /* <genid/> asks for one */
+        g_free(def->genid);
+        def->genid = g_uuid_string_random();
+    }
     fill_resources(def);
     fill_os(def);
     fill_actions(def);

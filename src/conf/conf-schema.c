@@ -67,7 +67,7 @@ static const ConfName boot_dev_names[] = {
     { "network", CONF_BOOT_NETWORK },
     { NULL },
 };
-static const ConfName action_names[] = {
+const ConfName conf_action_names[] = {
     { "destroy", CONF_ACTION_DESTROY },
     { "restart", CONF_ACTION_RESTART },
     { "rename-restart", CONF_ACTION_RENAME_RESTART },
@@ -822,9 +822,9 @@ static const ConfRow domain_rows[] = {
     SUB("features", features, features),
     SUB("cpu", cpu, cpu),
     SUB("clock", clock, clock),
-    ENUM("on_poweroff", on_poweroff, action, .wrong = "unknown poweroff action"),
-    ENUM("on_reboot", on_reboot, action, .wrong = "unknown reboot action"),
-    ENUM("on_crash", on_crash, action, .wrong = "unknown crash action"),
+    ENUM("on_poweroff", on_poweroff, conf_action, .wrong = "unknown poweroff action"),
+    ENUM("on_reboot", on_reboot, conf_action, .wrong = "unknown reboot action"),
+    ENUM("on_crash", on_crash, conf_action, .wrong = "unknown crash action"),
     ROW("on_lockfailure", on_lockfailure),
     ENUM("pm/suspend-to-mem@enabled", pm_suspend_to_mem, yes_no),
     ENUM("pm/suspend-to-disk@enabled", pm_suspend_to_disk, yes_no),

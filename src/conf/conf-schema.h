@@ -207,6 +207,8 @@ conf_row_const_field(const ConfRow *row, const void *owner)
     return (const char *)owner + row->offset;
 }
 
+extern const ConfName conf_action_names[]; /* on_poweroff, on_reboot, on_crash */
+
 /* NULL when the table has no such value; false when it has no such name. */
 const char *conf_name_of(const ConfName *names, unsigned value);
 bool conf_name_find(const ConfName *names, const char *name, unsigned *ret_value);

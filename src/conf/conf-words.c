@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Small words that all native formats share: actions, rates, MAC addresses, paths. */
-#include "conf-private.h"
+#include "conf-schema.h"
 
 #include <string.h>
 
@@ -14,30 +14,21 @@ conf_set_string(char **field, const char *value)
 
 /* ---- actions ---- */
 
-static const char *const action_names[] = {
-    [CONF_ACTION_ABSENT] = NULL,
-    [CONF_ACTION_DESTROY] = "destroy",
-    [CONF_ACTION_RESTART] = "restart",
-    [CONF_ACTION_RENAME_RESTART] = "rename-restart",
-    [CONF_ACTION_PRESERVE] = "preserve",
-    [CONF_ACTION_COREDUMP_DESTROY] = "coredump-destroy",
-    [CONF_ACTION_COREDUMP_RESTART] = "coredump-restart",
-};
-
+/* The words are those of domXML, in the table that its schema has. */
 ConfAction
 conf_action_parse(const char *name)
 {
-    for (size_t i = 1; name && i < G_N_ELEMENTS(action_names); i++) {
-        if (g_str_equal(name, action_names[i]))
-            return (ConfAction)i;
-    }
-    return CONF_ACTION_ABSENT;
+    unsigned action = CONF_ACTION_ABSENT;
+
+    if (name)
+        conf_name_find(conf_action_names, name, &action);
+    return (ConfAction)action;
 }
 
 const char *
 conf_action_name(ConfAction action)
 {
-    return (size_t)action < G_N_ELEMENTS(action_names) ? action_names[action] : NULL;
+    return conf_name_of(conf_action_names, action);
 }
 
 /* ---- rates ---- */

@@ -475,7 +475,7 @@ test_defaults_addresses(void)
 static void
 test_defaults_console(void)
 {
-    g_autoptr(ConfDomain) pv = parse(HEAD OS "</domain>", CONF_XML_NO_UUID_OK);
+    g_autoptr(ConfDomain) pv = parse(HEAD OS "<genid/></domain>", CONF_XML_NO_UUID_OK);
     g_autoptr(ConfDomain) hvm = parse(
         HEAD "<os><type>hvm</type></os><devices><serial type='pty'><source path='/dev/pts/1'/>"
              "</serial></devices></domain>",
@@ -488,6 +488,7 @@ test_defaults_console(void)
     conf_domain_fill_defaults(hvm);
     conf_domain_fill_defaults(bare);
     g_assert_true(pv->uuid_set);
+    g_assert_true(g_uuid_string_is_valid(pv->genid));
     console = pv->consoles->pdata[0];
     g_assert_cmpstr(console->type, ==, "pty");
     g_assert_cmpstr(console->target_type, ==, "xen");
