@@ -25,7 +25,7 @@ check_back(const ConfDomain *def)
     g_autoptr(ConfReport) report = conf_report_new("back");
     g_autoptr(GError) error = NULL;
     g_autofree char *sxp = conf_domain_to_native(def, CONF_FORMAT_SXP, report, &error);
-    g_autofree char *text = conf_report_format_text(report, true);
+    g_autofree char *text G_GNUC_UNUSED = conf_report_format_text(report, true);
 
     if (sxp == NULL)
         g_error("not written back: %s", error->message);
