@@ -175,18 +175,20 @@ add_image_drive(SxpRead *in, const char *text, const char *path, const char *tar
 {
     const SxpItem *item = sxp_item(in, path);
     g_autoptr(ConfDisk) disk = conf_disk_new();
+    g_autoptr(GError) inner = NULL;
     ConfPlace place;
 
     if (text == NULL || item == NULL)
         return TRUE;
     place = sxp_place(in, item);
-    if (has_target(in->def, "hdc") && g_str_equal(target, "hdc:cdrom")) {
-        sxp_remark(in, item, CONF_OUTCOME_LOST, "the drive hdc is described as a device, too");
+    if (!conf_disk_set_uname(disk, text, &place, &inner) ||
+        !conf_disk_set_vdev(disk, target, &place, &inner))
+        return unless_unsupported(in, item, &inner, error);
+    if (has_target(in->def, disk->target)) {
+        sxp_remark(in, item, CONF_OUTCOME_LOST, "the drive %s is described as a device, too",
+                   disk->target);
         return TRUE;
     }
-    if (!conf_disk_set_uname(disk, text, &place, error) ||
-        !conf_disk_set_vdev(disk, target, &place, error))
-        return FALSE;
     disk->readonly = disk->device == CONF_DISK_DEVICE_CDROM;
     g_ptr_array_add(in->def->disks, g_steal_pointer(&disk));
     return TRUE;

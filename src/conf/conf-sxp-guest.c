@@ -55,6 +55,11 @@ check_identity(SxpRead *in, GError **error)
     if (strchr(in->def->name, '/') != NULL)
         return sxp_fail(in, name, error, "a name with a '/' ('%s') is refused by libvirt",
                         in->def->name);
+    if (strpbrk(in->def->name, "\n\r") != NULL)
+        return sxp_fail(in, name, error, "a name with a line break is refused by libvirt");
+    if (g_str_equal(in->def->name, ".") || g_str_equal(in->def->name, ".."))
+        return sxp_fail(in, name, error, "'%s' cannot name a file, and libvirt makes one of it",
+                        in->def->name);
     if (g_str_equal(in->def->name, "Domain-0"))
         sxp_remark(in, name, CONF_OUTCOME_CHANGED,
                    "this describes domain 0, the host itself, which needs no definition");
