@@ -256,7 +256,7 @@ class TestEvents(Case):
         connection.setKeepAlive(5, 6)
         lifecycle = connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-            lambda c, d, event, detail, o: seen.append((d.name(), event, detail)), None)
+            lambda c, d, event, detail, o: d.name() == 's' and seen.append((d.name(), event, detail)), None)
         for event in (libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
                       libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE):
             connection.domainEventRegisterAny(None, event, lambda *what: others.append(what[2:-1]), None)
@@ -290,7 +290,7 @@ class TestEvents(Case):
         connections = []
 
         def count(c, d, event, detail, i):
-            counts[i] += 1
+            counts[i] += d.name() == 'm'
 
         for i in range(30):
             connection = libvirt.open(self.host.uri())
@@ -343,11 +343,13 @@ class TestWire(Case):
             self.assertEqual(wire.call(167, struct.pack('>I', 13))[0], 0)
             self.assertEqual(wire.error(167, struct.pack('>I', 20)), (1, 7, 'internal error: unsupported event ID 20'))
             domain.create()
-            proc, body = wire.event()
-            self.assertEqual(proc, 107)
-            self.assertEqual(body[:8], Wire.text(b'o'))
-            self.assertEqual(body[8:24], domain.UUID())
-            self.assertEqual(struct.unpack('>II', body[28:]), (libvirt.VIR_DOMAIN_EVENT_STARTED, 0))
+            what = None
+            while what != (libvirt.VIR_DOMAIN_EVENT_STARTED, 0):
+                proc, body = wire.event()
+                self.assertEqual(proc, 107)
+                self.assertEqual(body[:8], Wire.text(b'o'))
+                self.assertEqual(body[8:24], domain.UUID())
+                what = struct.unpack('>II', body[28:])
             self.assertEqual(wire.call(106), (0, bytes(4)))
             self.assertEqual(wire.error(106), (1, 7, 'internal error: domain event 0 not registered'))
             self.assertEqual(wire.call(168, struct.pack('>I', 13))[0], 0)
@@ -364,6 +366,7 @@ class TestWire(Case):
                 self.assertEqual(wire.call(317, struct.pack('>I', event))[0], 0)
             self.assertEqual(wire.error(317, struct.pack('>I', 5)),
                              (1, 7, 'internal error: domain event callback 5 not registered'))
+            wire.events.clear()  # the definitions' may have come late
             status, body = wire.call(316, struct.pack('>II', 0, 1) + Wire.domain(domain.UUID()))
             self.assertEqual((status, body), (0, struct.pack('>I', 28)))
             other.create()
