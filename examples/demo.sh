@@ -59,7 +59,7 @@ show xen2libvirt -r "$old_host/etc/xen" "$old_host/var/lib/xend/domains"
 
 say "Every client of libvirt sees them now"
 show virsh list --all --title
-guest=${DEMO_DOMAIN:-$(virsh list --all --name | head -n 1)}
+guest=${DEMO_DOMAIN:-shop-db} # a PV guest with pygrub, out of xend's own store
 show virsh start "$guest"
 show virsh list
 show virsh dominfo "$guest"
