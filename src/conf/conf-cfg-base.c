@@ -61,7 +61,7 @@ cfg_read_name(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
 
     if (!cfg_get_string(r, key->name, node, &text, error))
         return FALSE;
-    if (*text == '\0' || strchr(text, '\n')) {
+    if (*text == '\0' || strpbrk(text, "\n\r")) {
         cfg_error(r, node, key->name, error, CONF_ERROR_INVALID,
                   *text ? "a name of a domain can't have more than one line"
                         : "the name of the domain is empty");
@@ -314,6 +314,18 @@ join_kernel(CfgReader *r)
                     : conf_path_absolute(p->kernel, r->native->file);
     cfg_report_key(r, "kernel", CONF_OUTCOME_CHANGED,
                    "libvirt needs an absolute path: %s is assumed", *field);
+}
+
+/* xl starts no PV domain that has neither; the stock driver takes pygrub. */
+static void
+assume_bootloader(CfgReader *r)
+{
+    if (r->guest != CFG_PV || r->def->os.kernel || r->def->bootloader)
+        return;
+    conf_set_string(&r->def->bootloader, "pygrub");
+    conf_report_add(r->report, CONF_OUTCOME_CHANGED, 0, 0, "bootloader", NULL,
+                    "neither kernel= nor bootloader= is given, and a PV domain needs one: "
+                    "libvirt's default, pygrub, is assumed");
 }
 
 static const struct BootWord {
@@ -795,6 +807,7 @@ cfg_base_join(CfgReader *r, GError **error)
                     is_empty(r->parts.bootloader) ? NULL : r->parts.bootloader);
     join_cmdline(r);
     join_kernel(r);
+    assume_bootloader(r);
     join_boot(r);
     join_firmware(r);
     if (r->parts.bootentry && *r->parts.bootentry) {

@@ -25,6 +25,10 @@ parse_cpus(const char *text, const ConfPlace *place, GError **error)
     if (map == NULL)
         conf_place_error(place, 0, error, CONF_ERROR_INVALID,
                          "'%s' is no list of processors such as 0-3,^2: %s", text, local->message);
+    if (map && conf_bitmap_count(map) == 0) {
+        conf_place_error(place, 0, error, CONF_ERROR_INVALID, "'%s' leaves no processor", text);
+        g_clear_pointer(&map, conf_bitmap_free);
+    }
     return map;
 }
 
@@ -130,7 +134,7 @@ join_avail(CfgReader *r)
         online += (mask >> i) & 1;
     if (online == 0)
         return;
-    r->def->vcpus = MIN(online, n);
+    r->def->vcpus = online < n ? online : 0;
     if (online < 64 && mask != (UINT64_C(1) << online) - 1)
         cfg_report_key(r, "vcpu_avail", CONF_OUTCOME_CHANGED,
                        "Xen under libvirt starts with the first %u processors online", online);
@@ -389,9 +393,9 @@ cfg_write_cpuid(CfgWriter *w, const CfgKey *key)
     for (guint i = 0; i < cpu->features->len; i++) {
         const ConfCpuFeature *feature = g_ptr_array_index(cpu->features, i);
 
-        if (!is_nesting(feature->name))
-            g_string_append_printf(text, ",%s=%s", feature_to_libxl(feature->name),
-                                   policy_to_libxl(feature->policy));
+        const char *policy = policy_to_libxl(feature->policy);
+        if (!is_nesting(feature->name) || g_str_equal(policy, "x")) /* else nestedhvm= says it */
+            g_string_append_printf(text, ",%s=%s", feature_to_libxl(feature->name), policy);
     }
     if (!g_str_equal(text->str, "host"))
         cfg_put_string(w, key->name, text->str);
@@ -738,7 +742,7 @@ split_nesting(CfgWriter *w)
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         const ConfCpuFeature *feature = find_feature(w->def->cpu, names[i]);
 
-        if (feature == NULL)
+        if (feature == NULL || g_strcmp0(feature->policy, "optional") == 0)
             continue;
         bool on = g_str_equal(policy_to_libxl(feature->policy), "1");
         if (on || w->parts.nestedhvm == CONF_TRISTATE_ABSENT)
@@ -758,8 +762,10 @@ cfg_cpu_split(CfgWriter *w)
         w->parts.maxvcpus = (ConfOptInt){ now != max, max };
     } else {
         w->parts.vcpus = (ConfOptInt){ true, max };
-        if (now < max && max < 64)
+        if (now < max && now < 63)
             w->parts.vcpu_avail = (ConfOptInt){ true, (int64_t)((UINT64_C(1) << now) - 1) };
+        else if (now < max)
+            cfg_lost(w, NULL, "xm's mask of processors has 64 bits", "/domain/vcpu/@current");
     }
     if (tune->quota.set && tune->quota.value > 0) {
         int64_t period = tune->period.set && tune->period.value > 0 ? tune->period.value

@@ -610,6 +610,17 @@ is_floppy(const ConfDisk *disk)
     return disk->device == CONF_DISK_DEVICE_FLOPPY || g_str_has_prefix(disk->target, "fd");
 }
 
+/* QEMU's rbd: ends a word at a colon. */
+static void
+append_escaped(GString *text, const char *word)
+{
+    for (; *word; word++) {
+        if (strchr(":\\;", *word))
+            g_string_append_c(text, '\\');
+        g_string_append_c(text, *word);
+    }
+}
+
 /* The text behind target=, and a script where it takes one. NULL: xl can't say it. */
 static char *
 network_target(const ConfDisk *disk, const char **ret_script)
@@ -631,8 +642,8 @@ network_target(const ConfDisk *disk, const char **ret_script)
         g_string_printf(text, "rbd:%s", disk->source_name);
         for (guint i = 0; i < disk->source_hosts->len; i++) {
             host = g_ptr_array_index(disk->source_hosts, i);
-            g_string_append_printf(text, "%s%s",
-                                   i ? "\\;" : ":mon_host=", host->name ? host->name : "");
+            g_string_append(text, i ? "\\;" : ":mon_host=");
+            append_escaped(text, host->name ? host->name : "");
             if (host->port)
                 g_string_append_printf(text, "\\:%s", host->port);
         }

@@ -207,7 +207,7 @@ read_vfb(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
                          "the number of the VNC display is from 0 to %d", MAX_DISPLAY);
         return FALSE;
     }
-    if (videoram.set)
+    if (videoram.set && (vnc || fb.sdl == CONF_TRISTATE_ON))
         ensure_video(r->def, "xen")->vram_kib = (ConfOptInt){ true, videoram.value * 1024 };
     return TRUE;
 }

@@ -73,6 +73,17 @@ is_scalar(const ConfNode *node)
            node->kind == CONF_NODE_FLOAT;
 }
 
+/* XML 1.0 has no place for these, not even as &#1;. */
+static bool
+has_control(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 && strchr("\t\n\r", *text) == NULL)
+            return true;
+    }
+    return false;
+}
+
 gboolean
 cfg_get_string(CfgReader *r, const char *path, const ConfNode *node, const char **ret,
                GError **error)
@@ -84,6 +95,11 @@ cfg_get_string(CfgReader *r, const char *path, const ConfNode *node, const char 
     if (!g_utf8_validate(node->text, -1, NULL)) {
         cfg_error(r, node, path, error, CONF_ERROR_INVALID,
                   "the string is not UTF-8, which domXML needs");
+        return FALSE;
+    }
+    if (has_control(node->text)) {
+        cfg_error(r, node, path, error, CONF_ERROR_INVALID,
+                  "the string has a control character, which XML can't carry");
         return FALSE;
     }
     *ret = node->text;

@@ -264,21 +264,20 @@ set_connection(CfgReader *r, VifSpec *spec, GError **error)
 {
     ConfInterface *iface = spec->iface;
     const char *script = script_name(iface->script);
+    bool ovs = g_str_equal(script, "vif-openvswitch");
 
-    if (spec->bridge) {
-        if (g_str_equal(script, "vif-openvswitch") && !split_openvswitch(spec, error))
-            return FALSE;
-        conf_set_string(&iface->type, "bridge");
-        return conf_set_string(&iface->source_bridge, spec->bridge);
+    if (spec->bridge == NULL) {
+        if (*script && !ovs && !g_str_equal(script, "vif-bridge"))
+            return conf_set_string(&iface->type, "ethernet");
+        conf_set_string(&spec->bridge, DEFAULT_BRIDGE);
+        conf_place_report(spec->place, 0, CONF_OUTCOME_CHANGED, "bridge", NULL,
+                          "not given, and libvirt needs one: %s, the default of %s, is assumed",
+                          DEFAULT_BRIDGE, r->who == CFG_XM ? "xend's scripts" : "xl");
     }
-    if (*script && !g_str_equal(script, "vif-bridge") && !g_str_equal(script, "vif-openvswitch"))
-        return conf_set_string(&iface->type, "ethernet");
+    if (ovs && !split_openvswitch(spec, error))
+        return FALSE;
     conf_set_string(&iface->type, "bridge");
-    conf_set_string(&iface->source_bridge, DEFAULT_BRIDGE);
-    conf_place_report(spec->place, 0, CONF_OUTCOME_CHANGED, "bridge", NULL,
-                      "not given, and libvirt needs one: %s, the default of %s, is assumed",
-                      DEFAULT_BRIDGE, r->who == CFG_XM ? "xend's scripts" : "xl");
-    return TRUE;
+    return conf_set_string(&iface->source_bridge, spec->bridge);
 }
 
 /* type= says whether there is an emulated card too: libvirt has the model netfront for "no". */
@@ -380,7 +379,7 @@ put_bridge(GString *text, const ConfInterface *iface)
     if (iface->virtualport_type && g_str_equal(iface->virtualport_type, "openvswitch")) {
         const ConfVlanTag *first = iface->vlan->len ? g_ptr_array_index(iface->vlan, 0) : NULL;
 
-        if (first && (iface->vlan->len == 1 || first->native_mode)) {
+        if (first && (iface->vlan_trunk != CONF_TRISTATE_ON || first->native_mode)) {
             g_string_append_printf(bridge, ".%u", first->id);
             i = 1;
         }

@@ -51,6 +51,8 @@ static const struct Wrong {
     { BASE "vcpus = 0\n", "f.cfg:4:9: vcpus: ", "from 1" },
     { BASE "vcpus = 4\nmaxvcpus = 2\n", "f.cfg:5:12: maxvcpus: ", "less than vcpus=4" },
     { BASE "cpus = '0-'\n", "f.cfg:4:9: cpus: ", "no list of processors" },
+    { BASE "cpus = '^0'\n", "f.cfg:4:9: cpus: ", "leaves no processor" },
+    { "name = 'a\\x01'\n", "f.cfg:1:8: name: ", "control character" },
     { BASE "cap = '-1'\n", "f.cfg:4:7: cap: ", "percents" },
     { BASE "disk = [ '/x,raw,zda,w' ]\n", "f.cfg:4:18: disk[0]: ", "no virtual disk" },
     { BASE "disk = [ '/x,raw,xvda,x' ]\n", "f.cfg:4:23: disk[0]: ", "no disk mode" },
