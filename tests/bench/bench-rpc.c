@@ -11,11 +11,8 @@
 #include "../unit/lvd/lvd-harness.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -183,36 +180,33 @@ bench_calls(const char *path)
         close(fds[i].fd);
 }
 
-/* The child's process id; its socket in *ret_path. */
-static pid_t
+/* A child that serves until the returned descriptor is closed; its socket in *ret_path. */
+static int
 start_server(char **ret_path)
 {
     int ends[2];
     char path[256] = { 0 };
     pid_t child;
 
-    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
     child = fork();
     g_assert_cmpint(child, >=, 0);
     if (child == 0) {
-        g_autofree char *socket = NULL;
         Harness *harness;
-        char byte;
+        g_autofree char *socket = NULL;
 
         close(ends[0]);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         harness = harness_new(NULL);
         socket = harness_path(harness, FALSE);
-        if (write(ends[1], socket, strlen(socket)) > 0)
-            while (read(STDIN_FILENO, &byte, 1) > 0 || pause() == 0)
-                ;
+        client_write(ends[1], socket, strlen(socket));
+        g_assert_cmpint(read(ends[1], path, 1), ==, 0);
+        harness_free(harness);
         _exit(0);
     }
     close(ends[1]);
     g_assert_cmpint(read(ends[0], path, sizeof(path) - 1), >, 0);
-    close(ends[0]);
     *ret_path = g_strdup(path);
-    return child;
+    return ends[0];
 }
 
 int
@@ -221,8 +215,7 @@ main(int argc, char **argv)
     g_autoptr(GOptionContext) context = g_option_context_new("[SOCKET]");
     g_autoptr(GError) error = NULL;
     g_autofree char *path = NULL;
-    pid_t child = 0;
-    int watch;
+    int watch, child = -1;
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || n_connections < 1 || depth < 1) {
@@ -237,9 +230,9 @@ main(int argc, char **argv)
     bench_connect(path, watch);
     close(watch);
     bench_calls(path);
-    if (child) {
-        kill(child, SIGTERM);
-        waitpid(child, NULL, 0);
+    if (child >= 0) {
+        close(child);
+        wait(NULL);
     }
     return 0;
 }
