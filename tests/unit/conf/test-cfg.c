@@ -166,7 +166,7 @@ test_silence(void)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(ConfReport) report = NULL;
-    g_autoptr(ConfDomain) def = convert(
+    g_autoptr(ConfDomain) def G_GNUC_UNUSED = convert(
         CONF_FORMAT_XL,
         BASE "pool = 'Pool-0'\nnomigrate = 0\ncpus = 'all'\nxen_platform_pci = '1'\n"
              "usb = 0\nboot = 'c'\nspice = 1\ndm_restrict = 0\ncap = 0\nviridian = 0\n"
