@@ -243,6 +243,8 @@ gboolean hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError 
 /* As virDomainGetVcpusFlags: LIVE or CONFIG, with MAXIMUM or without. Does not block. */
 int hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error);
 gboolean hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error);
+/* `replacement` is what the image will start from instead of the live definition; it is taken over
+ * in any case and may be NULL. So it is in hv_host_restore(). */
 gboolean hv_domain_save(HvDomain *domain, const char *path, ConfDomain *replacement,
                         unsigned save_flags, GError **error);
 HvDomain *hv_host_restore(HvHost *host, const char *path, ConfDomain *replacement,
