@@ -82,6 +82,19 @@ lvd_do_connect_domain_xml_from_native(LvdCall *call, const void *args, void *ret
                            conf_domain_format_xml(def, CONF_XML_INACTIVE | CONF_XML_SECURE), error);
 }
 
+/* The document may be of a running domain, and a config names no vif1.0, tty or port of a run. */
+static ConfDomain *
+parse_lasting(const char *xml, GError **error)
+{
+    g_autoptr(ConfDomain) def = lvd_parse_domain(xml, CONF_XML_NO_UUID_OK, FALSE, error);
+
+    if (!def)
+        return NULL;
+    conf_domain_fill_defaults(def);
+    g_autofree char *lasting = conf_domain_format_xml(def, CONF_XML_INACTIVE | CONF_XML_SECURE);
+    return lvd_parse_domain(lasting, CONF_XML_NO_UUID_OK, FALSE, error);
+}
+
 gboolean
 lvd_do_connect_domain_xml_to_native(LvdCall *call, const void *args, void *ret, GError **error)
 {
@@ -91,10 +104,9 @@ lvd_do_connect_domain_xml_to_native(LvdCall *call, const void *args, void *ret, 
 
     if (!lvd_check_flags(call, a->flags, error) || !parse_format(a->nativeFormat, &format, error))
         return FALSE;
-    g_autoptr(ConfDomain) def = lvd_parse_domain(a->domainXml, CONF_XML_NO_UUID_OK, FALSE, error);
+    g_autoptr(ConfDomain) def = parse_lasting(a->domainXml, error);
     if (!def)
         return FALSE;
-    conf_domain_fill_defaults(def);
     g_autoptr(ConfReport) report = conf_report_new("(domain_definition)");
     char *text = conf_domain_to_native(def, format, report, error);
     log_losses(report, "to", format);

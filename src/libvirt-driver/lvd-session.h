@@ -5,7 +5,8 @@
  * Cost      A session listens to libhv from its first registration on; clients that want no events
  *           cost an event nothing. An event costs each listening session one atomic read where the
  *           session does not want this kind, else a short lock, two look-ups and one encoded
- *           message a match: about 2 us a client, on libhv's dispatcher thread.
+ *           message a match: 2.5 us of libhv's dispatcher thread a client with 300 of them and
+ *           4 us with 900, the write into the socket included.
  * Order     A registration holds its events back until its own reply is queued, because the client
  *           learns the callback id from that reply.
  */

@@ -308,6 +308,18 @@ class TestSave(Case):
             (['domstate', 's'], 0, '^paused', None),
             (['resume', 's'], 0, 'resumed', None),
         ])
+        # The image can start from another definition than it was saved with.
+        xml = self.virsh('dumpxml', 's').replace('</uuid>', '</uuid><title>Other</title>')
+        other = self.host.file('other.xml', xml)
+        foreign = self.host.file('foreign.xml', xml.replace(UUID, FREE))
+        self.table([
+            (['save', 's', path, '--xml', other], 0, 'saved', None),
+            (['restore', path], 0, 'restored', None),
+            (['desc', 's', '--title'], 0, '^Other\n', None),
+            (['save', 's', path], 0, 'saved', None),
+            (['restore', path, '--xml', foreign], 1, None, 'uuid'),
+            (['restore', path, '--xml', other], 0, 'restored', None),
+        ])
 
     def test_2_managed(self):
         self.table([
@@ -362,6 +374,11 @@ class TestNative(Case):
     def test_3_to(self):
         self.define('there')
         path = self.host.file('there.xml', domain_xml('there'))
+        nic = "<devices><interface type='bridge'><source bridge='br0'/></interface>"
+        self.virsh('create', self.host.file('live.xml', domain_xml('live').replace('<devices>', nic)))
+        self.assertIn("<target dev='vif", self.virsh('dumpxml', 'live'))
+        self.assertNotIn('vifname', self.virsh('domxml-to-native', 'xen-xl', '--domain', 'live'))
+        self.virsh('destroy', 'live')
         self.table([
             (['domxml-to-native', 'xen-xl', path], 0, r'^name = "there"$', None),
             (['domxml-to-native', 'xen-xm', path], 0, r'^name = ["\']there["\']$', None),
