@@ -3,8 +3,10 @@
 #include "fake-engine.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CONFIG "/etc/libvirt/libxl/"
@@ -379,9 +381,86 @@ test_engine_silent(Fixture *f, gconstpointer unused)
     hv_host_stop(host);
 }
 
+/* ---- kill -9 ---- */
+
+/* Another process: defines one domain after the other and says so once libhv has. */
+static int
+define_for_ever(const char *root)
+{
+    HvConfig config = { .root = root, .no_autostart = TRUE };
+    HvHost *host;
+
+    fake_reset();
+    host = hv_host_new_with_engine(&config, &fake_engine_ops, NULL);
+    if (!host || !hv_host_start(host, NULL))
+        return 1;
+    for (guint i = 1; i < 100000; i++) {
+        g_autofree char *name = g_strdup_printf("d%u", i);
+        HvDomain *domain = hv_host_define(host, domain_def(name, i), NULL);
+
+        if (!domain || !hv_domain_set_autostart(domain, i % 2 == 0, NULL))
+            return 1;
+        hv_domain_unref(domain);
+        g_print("%s\n", name);
+    }
+    return 0;
+}
+
+/* Runs it for a moment and kills it. Returns what it said. */
+static char *
+run_and_kill(const char *root, guint ms)
+{
+    const char *argv[] = { "/proc/self/exe", "--define-for-ever", root, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GString) said = g_string_new(NULL);
+    char buffer[4096];
+    ssize_t n;
+    GPid pid;
+    int out;
+
+    g_spawn_async_with_pipes(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                             NULL, &out, NULL, &error);
+    g_assert_no_error(error);
+    n = read(out, buffer, sizeof(buffer)); /* it is at work */
+    g_assert_cmpint(n, >, 0);
+    g_string_append_len(said, buffer, n);
+    g_usleep(ms * 1000);
+    kill(pid, SIGKILL);
+    while ((n = read(out, buffer, sizeof(buffer))) > 0)
+        g_string_append_len(said, buffer, n);
+    close(out);
+    waitpid(pid, NULL, 0);
+    return g_string_free(g_steal_pointer(&said), FALSE);
+}
+
+static void
+test_killed(Fixture *f, gconstpointer unused)
+{
+    for (guint round = 0; round < 5; round++) {
+        g_autofree char *said = NULL;
+        g_auto(GStrv) names = NULL;
+
+        fixture_stop_host(f);
+        said = run_and_kill(f->root, 7 + 13 * round);
+        fixture_start_host(f, 0, TRUE);
+        names = g_strsplit(said, "\n", -1);
+        g_assert_nonnull(names[0]);
+        /* The last piece has no line end: it was not said. */
+        for (guint i = 0; names[i] && names[i + 1]; i++) {
+            g_autoptr(HvDomain) domain = find(f, names[i]);
+            g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+
+            g_assert_cmpint(snapshot->autostart, ==, (i + 1) % 2 == 0);
+        }
+        g_assert_cmpuint(log_count("left out"), ==, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc == 3 && g_str_equal(argv[1], "--define-for-ever"))
+        return define_for_ever(argv[2]);
     fake_init(&argc, &argv);
 #define TEST(name, func)                                                                           \
     g_test_add("/hv/store/" name, Fixture, NULL, fixture_setup, func, fixture_teardown)
@@ -396,6 +475,7 @@ main(int argc, char **argv)
     TEST("adopt", test_adopt);
     TEST("cut-off-save", test_cut_off_save);
     TEST("autostart", test_autostart);
+    TEST("killed", test_killed);
     TEST("engine-silent", test_engine_silent);
     return g_test_run();
 }
