@@ -115,6 +115,8 @@ sxp_vcpus_to_domain(SxpRead *in, GError **error)
 
     if (item == NULL)
         item = sxp_item(in, "VCPUs_max");
+    if (item == NULL)
+        item = sxp_item(in, "image/*/vcpus");
     in->def->vcpus_max = 1;
     if (guest->vcpus.set) {
         if (guest->vcpus.value < 1 || guest->vcpus.value > MAX_VCPUS)

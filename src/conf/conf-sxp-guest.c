@@ -4,6 +4,15 @@
 
 #include <string.h>
 
+/* The legacy name of a key, or the other dialect's. */
+static const SxpItem *
+first_item(const SxpRead *in, const char *path, const char *other)
+{
+    const SxpItem *item = sxp_item(in, path);
+
+    return item != NULL ? item : sxp_item(in, other);
+}
+
 /* ---- name, uuid, label ---- */
 
 gboolean
@@ -41,11 +50,9 @@ sxp_read_seclabel(SxpRead *in, const SxpItem *item, gpointer target, GError **er
 static gboolean
 check_identity(SxpRead *in, GError **error)
 {
-    const SxpItem *name = sxp_item(in, "name");
+    const SxpItem *name = first_item(in, "name", "name_label");
     const ConfNode *root = in->native->root;
 
-    if (name == NULL)
-        name = sxp_item(in, "name_label");
     if (in->def->name == NULL) {
         g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID,
                     "%s:%u:%u: this domain has no name; add a (name ...)", in->native->file,
@@ -85,7 +92,7 @@ derive_memory(SxpRead *in, GError **error)
     in->def->memory_kib = guest->maxmem_kib != 0 ? guest->maxmem_kib : current;
     if (in->def->memory_kib < current) {
         in->def->memory_kib = current;
-        sxp_remark(in, sxp_item(in, "maxmem"), CONF_OUTCOME_CHANGED,
+        sxp_remark(in, first_item(in, "maxmem", "memory_static_max"), CONF_OUTCOME_CHANGED,
                    "less than memory; raised to it, as xend did");
     }
     if (guest->dynamic_min_kib == current)
@@ -108,14 +115,6 @@ is_bootloader_copy(const char *path)
     return strstr(path, "/boot_kernel.") != NULL || strstr(path, "/boot_ramdisk.") != NULL ||
            strstr(path, "/xend/boot/") != NULL || g_str_has_prefix(path, "/var/lib/xen/vmlinuz.") ||
            g_str_has_prefix(path, "/var/lib/xen/initrd.");
-}
-
-static const SxpItem *
-first_item(const SxpRead *in, const char *path, const char *other)
-{
-    const SxpItem *item = sxp_item(in, path);
-
-    return item != NULL ? item : sxp_item(in, other);
 }
 
 static char *

@@ -134,20 +134,22 @@ sxp_place(const SxpRead *in, const SxpItem *item)
                         item->node->value_column };
 }
 
+/* Without an item the domain as a whole is to blame. */
 gboolean
 sxp_fail(const SxpRead *in, const SxpItem *item, GError **error, const char *format, ...)
 {
-    bool whole = item->node->items != NULL;
+    const ConfNode *node = item != NULL ? item->node : in->native->root;
+    /* A value is pointed at itself, a whole list by its head. */
+    bool whole = node->items != NULL;
     g_autofree char *reason = NULL;
     va_list args;
 
     va_start(args, format);
     reason = g_strdup_vprintf(format, args);
     va_end(args);
-    /* A value is pointed at itself, a whole list by its head. */
     g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID, "%s:%u:%u: %s: %s", in->native->file,
-                whole ? item->node->line : item->node->value_line,
-                whole ? item->node->column : item->node->value_column, item->path, reason);
+                whole ? node->line : node->value_line, whole ? node->column : node->value_column,
+                item != NULL ? item->path : "domain", reason);
     return FALSE;
 }
 
@@ -360,6 +362,17 @@ read_item(SxpRead *in, const SxpItem *item, gpointer device, GError **error)
 
 /* ---- a table ---- */
 
+/* A platform's keys come after the image's, and the image's place is the one to name, unless it
+ * said nothing there. */
+static void
+remember(SxpRead *in, SxpItem *item)
+{
+    const SxpItem *known = g_hash_table_lookup(in->items, item->row->path);
+
+    if (known == NULL || known->node->fate == CONF_FATE_DEFAULT)
+        g_hash_table_insert(in->items, (gpointer)item->row->path, item);
+}
+
 /* Row by row rather than key by key: where two rows speak of one thing the order of the table
  * decides, not that of the file. xend takes the first of two equal keys; so does this. */
 gboolean
@@ -398,10 +411,8 @@ sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *
         item = g_new(SxpItem, 1);
         *item = (SxpItem){ node, row, sxp_path(in, prefix, node->key) };
         g_ptr_array_add(in->paths, item);
-        /* A platform's keys come after the image's, and the image's place is the one to name. */
-        if ((device == NULL || table == &sxp_display_table) &&
-            !g_hash_table_contains(in->items, row->path))
-            g_hash_table_insert(in->items, (gpointer)row->path, item);
+        if (device == NULL || table == &sxp_display_table)
+            remember(in, item);
         if (!read_item(in, item, device, error))
             return FALSE;
     }
