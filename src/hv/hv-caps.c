@@ -72,8 +72,12 @@ add(GString *xml, const char *format, ...)
 static const char *
 emulator_of(HvHost *host)
 {
-    const char *emulator = host->ops->emulator ? host->ops->emulator(host->engine) : NULL;
+    const char *emulator = NULL;
 
+    if (host->ops->emulator && hv_host_enter_engine(host, NULL)) {
+        emulator = host->ops->emulator(host->engine);
+        hv_host_leave_engine(host);
+    }
     return emulator ? emulator : DEFAULT_EMULATOR;
 }
 

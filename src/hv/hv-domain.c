@@ -265,16 +265,17 @@ hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri, unsig
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     g_autofree char *text = NULL;
     const ConfDomain *def;
-    unsigned which;
 
-    if (is_removed(domain, error) || !hv_snapshot_affect(now, affect, &which, error))
+    if (is_removed(domain, error))
+        return NULL;
+    def = hv_snapshot_def(now, affect, error);
+    if (!def)
         return NULL;
     if (type == HV_METADATA_ELEMENT && !uri) {
         g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
                             "a metadata element needs a namespace uri");
         return NULL;
     }
-    def = which & HV_AFFECT_CONFIG ? now->persistent : now->live;
     if (type == HV_METADATA_ELEMENT) {
         g_autoptr(GError) local = NULL;
 
@@ -390,7 +391,10 @@ hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GEr
                                 "domain has no console and no serial port");
         return -1;
     }
+    if (!hv_host_enter_engine(host, error))
+        return -1;
     fd = host->ops->console(host->engine, now->domid, chr, error);
+    hv_host_leave_engine(host);
     if (fd < 0)
         return -1;
     if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {

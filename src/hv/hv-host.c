@@ -167,19 +167,33 @@ hv_host_path(HvHost *host, const char *absolute)
 }
 
 gboolean
+hv_host_enter_engine(HvHost *host, GError **error)
+{
+    /* Counted first, so that hv_host_stop() either sees us or is seen. */
+    g_atomic_int_inc(&host->in_engine);
+    if (!g_atomic_int_get(&host->stopping))
+        return TRUE;
+    hv_host_leave_engine(host);
+    g_set_error_literal(error, HV_ERROR, HV_ERROR_CANCELLED, "the daemon is shutting down");
+    return FALSE;
+}
+
+void
+hv_host_leave_engine(HvHost *host)
+{
+    g_atomic_int_add(&host->in_engine, -1);
+}
+
+gboolean
 hv_host_info(HvHost *host, HvHostInfo *ret_info, GError **error)
 {
     HvHostInfo info = { .cpus = 0 };
     gboolean ok;
 
-    g_atomic_int_inc(&host->in_engine);
-    if (g_atomic_int_get(&host->stopping)) {
-        g_set_error_literal(error, HV_ERROR, HV_ERROR_CANCELLED, "the daemon is shutting down");
-        ok = FALSE;
-    } else {
-        ok = host->ops->host_info(host->engine, &info, error);
-    }
-    g_atomic_int_add(&host->in_engine, -1);
+    if (!hv_host_enter_engine(host, error))
+        return FALSE;
+    ok = host->ops->host_info(host->engine, &info, error);
+    hv_host_leave_engine(host);
     if (ok)
         *ret_info = info;
     return ok;

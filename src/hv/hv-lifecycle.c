@@ -334,6 +334,22 @@ hv_domain_start(HvDomain *domain, unsigned start_flags, GError **error)
            start_defined(job, now, start_flags, error);
 }
 
+gboolean
+hv_domain_expect(HvJob *job, const ConfDomain *def)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvSnapshot *next;
+
+    if (hv_domain_is_visible(domain))
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    next = hv_snapshot_copy(now);
+    next->live = conf_domain_copy(def);
+    hv_registry_show(domain, next);
+    return TRUE;
+}
+
 static gboolean
 set_active(GError **error, const char *name)
 {
@@ -348,7 +364,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
     g_autoptr(ConfDomain) def = NULL;
     g_autoptr(HvJob) job = NULL;
     g_autoptr(HvSnapshot) now = NULL;
-    gboolean ok;
+    gboolean is_new, ok;
 
     def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
     if (!def || !hv_def_prepare(def, error))
@@ -356,6 +372,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
     job = hv_registry_begin(host, def, HV_JOB_START, error);
     if (!job)
         return NULL;
+    is_new = hv_domain_expect(job, def);
     now = hv_domain_snapshot(job->domain);
     if (hv_snapshot_is_active(now))
         ok = set_active(error, def->name);
@@ -367,7 +384,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
                                        .reason = HV_REASON_RUNNING_BOOTED,
                                        .detail = HV_DETAIL_STARTED_BOOTED },
                             error);
-    if (!ok && !hv_domain_is_visible(job->domain))
+    if (!ok && is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }

@@ -70,14 +70,22 @@ void hv_set_io_error(GError **error, int saved_errno, const char *what, const ch
 /* HV_ERROR_WRONG_STATE, "domain is not running". Returns FALSE for the caller to return. */
 gboolean hv_set_not_running(GError **error);
 
+/* ---- the host (hv-host.c) ---- */
+
+/* Around a call of the engine that no job covers. FALSE: the host stops, the engine goes. */
+gboolean hv_host_enter_engine(HvHost *host, GError **error);
+void hv_host_leave_engine(HvHost *host);
+
 /* ---- snapshots (hv-snapshot.c) ---- */
 
 /* A copy with one reference, to be changed and published. */
 HvSnapshot *hv_snapshot_copy(const HvSnapshot *snapshot);
 /* A definition as if it had just been read from a user: nothing of a running domain in it. */
 ConfDomain *hv_def_inactive(const ConfDomain *def, GError **error);
-/* Which of live and config an HvAffect is about. FALSE: the domain is not in a state for it.
- * LIVE, CONFIG or both are set in *ret_affect; MAXIMUM is kept. */
+/* The definition that a question with this HvAffect is about. NULL: there is none. */
+const ConfDomain *hv_snapshot_def(const HvSnapshot *snapshot, unsigned affect, GError **error);
+/* Which of live and config a change with this HvAffect is about. FALSE: the domain is not in a
+ * state for it. LIVE, CONFIG or both are set in *ret_affect; MAXIMUM is kept. */
 gboolean hv_snapshot_affect(const HvSnapshot *snapshot, unsigned affect, unsigned *ret_affect,
                             GError **error);
 
@@ -214,6 +222,10 @@ typedef struct HvBoot {
 /* Job held (START, RESTORE or STOP with a cancellable): runs the domain, writes the state file,
  * publishes, posts STARTED (and SUSPENDED when paused). On failure nothing changed. */
 gboolean hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error);
+/* Job held, for a domain that its definition is started from: lets everybody see one that is new,
+ * so that it can be found, and destroyed, while it starts. TRUE when it is new; it must be removed
+ * then when the start fails. */
+gboolean hv_domain_expect(HvJob *job, const ConfDomain *def);
 /* Job held: another state of an active domain, in the snapshot and in the state file. */
 void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
 /* Job held, the domain is no more in the engine: state file, snapshot, event (none for

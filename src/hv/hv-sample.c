@@ -222,13 +222,12 @@ ask_vcpus(gpointer data, gpointer user_data)
     HvHost *host = domain->host;
     g_autoptr(GError) error = NULL;
     GArray *old;
-    GArray *vcpus;
+    GArray *vcpus = NULL;
 
-    g_atomic_int_inc(&host->in_engine);
-    vcpus = g_atomic_int_get(&host->stopping)
-                ? NULL
-                : host->ops->vcpus(host->engine, question->domid, &error);
-    g_atomic_int_add(&host->in_engine, -1);
+    if (hv_host_enter_engine(host, &error)) {
+        vcpus = host->ops->vcpus(host->engine, question->domid, &error);
+        hv_host_leave_engine(host);
+    }
 
     g_mutex_lock(&domain->lock);
     old = domain->vcpus;

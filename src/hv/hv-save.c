@@ -353,10 +353,11 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
 {
     g_autoptr(HvJob) job = hv_registry_begin(host, def, HV_JOB_RESTORE, error);
     g_autoptr(HvSnapshot) now = NULL;
-    gboolean ok = FALSE;
+    gboolean is_new, ok = FALSE;
 
     if (!job)
         return NULL;
+    is_new = hv_domain_expect(job, def);
     now = hv_domain_snapshot(job->domain);
     if (hv_snapshot_is_active(now))
         g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain '%s' is already active",
@@ -369,7 +370,7 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
                                        .reason = HV_REASON_RUNNING_RESTORED,
                                        .detail = HV_DETAIL_STARTED_RESTORED },
                             error);
-    if (!ok && !hv_domain_is_visible(job->domain))
+    if (!ok && is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }

@@ -65,3 +65,15 @@ hv_snapshot_affect(const HvSnapshot *snapshot, unsigned affect, unsigned *ret_af
     *ret_affect = which | (affect & HV_AFFECT_MAXIMUM);
     return TRUE;
 }
+
+const ConfDomain *
+hv_snapshot_def(const HvSnapshot *snapshot, unsigned affect, GError **error)
+{
+    unsigned which;
+
+    if (!(affect & (HV_AFFECT_LIVE | HV_AFFECT_CONFIG)))
+        return hv_snapshot_current(snapshot);
+    if (!hv_snapshot_affect(snapshot, affect, &which, error))
+        return NULL;
+    return which & HV_AFFECT_CONFIG ? snapshot->persistent : snapshot->live;
+}

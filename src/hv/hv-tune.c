@@ -229,11 +229,9 @@ int
 hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error)
 {
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def;
-    unsigned which;
+    const ConfDomain *def = hv_snapshot_def(now, affect, error);
 
-    if (!hv_snapshot_affect(now, affect, &which, error))
+    if (!def)
         return -1;
-    def = which & HV_AFFECT_LIVE ? now->live : now->persistent;
-    return (int)(which & HV_AFFECT_MAXIMUM ? def->vcpus_max : conf_domain_current_vcpus(def));
+    return (int)(affect & HV_AFFECT_MAXIMUM ? def->vcpus_max : conf_domain_current_vcpus(def));
 }

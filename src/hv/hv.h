@@ -96,7 +96,8 @@ typedef struct HvSnapshot {
     HvState state;
     HvReason reason;
     ConfDomain *persistent; /* NULL: transient */
-    ConfDomain *live;       /* NULL: not active */
+    /* NULL: not active. A transient domain has one also while it is about to start. */
+    ConfDomain *live;
     gboolean autostart;
     gboolean managed_save; /* an image exists */
     gboolean updated;      /* persistent definition changed since start */

@@ -685,7 +685,6 @@ on_last(HvHost *host, const HvEvent *event, gpointer data)
 void
 clear_events(Fixture *f)
 {
-    g_autoptr(HvDomain) domain = NULL;
     g_autoptr(GPtrArray) all = hv_host_list(f->host);
     gint flushed = FALSE;
     guint id;

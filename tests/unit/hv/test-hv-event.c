@@ -162,8 +162,8 @@ test_remove(Fixture *f, gconstpointer unused)
 {
     Slow slow = { 0 };
     guint id = hv_host_add_listener(f->host, listen_slowly, &slow);
-    g_autoptr(HvDomain) one = define_domain(f, "one", 1);
-    g_autoptr(HvDomain) two = define_domain(f, "two", 2);
+    g_autoptr(HvDomain) one G_GNUC_UNUSED = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) two G_GNUC_UNUSED = define_domain(f, "two", 2);
     g_autoptr(HvDomain) three = NULL;
 
     while (!g_atomic_int_get(&slow.inside))

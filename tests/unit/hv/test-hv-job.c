@@ -85,7 +85,7 @@ assert_queries_at_once(Fixture *f)
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = g_ptr_array_index(all, i);
         g_autofree char *xml = hv_domain_format_xml(domain, 0, NULL);
-        g_autoptr(GArray) vcpus = hv_domain_vcpus(domain, NULL);
+        g_autoptr(GArray) vcpus G_GNUC_UNUSED = hv_domain_vcpus(domain, NULL);
         HvDomainInfo info;
         HvJobInfo job;
 
@@ -175,6 +175,40 @@ test_destroy_breaks_start(Fixture *f, gconstpointer unused)
     g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
     g_assert_cmpuint(fake_running(), ==, 0);
     assert_events(f, "one:defined:added");
+}
+
+static gpointer
+create_one(gpointer data)
+{
+    Fixture *f = data;
+
+    return hv_host_create(f->host, domain_def("one", 1), 0, NULL);
+}
+
+/* Also a domain that is not there yet can be found and stopped. */
+static void
+test_destroy_breaks_create(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = NULL;
+    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+
+    fake_set_hang(FAKE_START, TRUE);
+    thread = g_thread_new("create", create_one, f);
+    fake_wait_inside(FAKE_START);
+    assert_queries_at_once(f);
+    domain = hv_host_lookup_name(f->host, "one", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(domid_of(domain), ==, -1);
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    g_assert_null(g_thread_join(thread));
+    g_assert_null(hv_host_lookup_name(f->host, "one", NULL));
+    g_assert_cmpuint(fake_running(), ==, 0);
+    snapshot = hv_domain_snapshot(domain);
+    g_assert_nonnull(hv_snapshot_current(snapshot));
+    assert_events(f, NULL);
 }
 
 static void
@@ -351,6 +385,7 @@ main(int argc, char **argv)
     TEST("hang-shutdown", test_hang_shutdown);
     TEST("hang-pause", test_hang_pause);
     TEST("destroy-breaks-start", test_destroy_breaks_start);
+    TEST("destroy-breaks-create", test_destroy_breaks_create);
     TEST("destroy-breaks-save", test_destroy_breaks_save);
     TEST("destroy-breaks-restart", test_destroy_breaks_restart);
     TEST("abort", test_abort);

@@ -127,7 +127,7 @@ test_unreadable(Fixture *f, gconstpointer unused)
     g_autofree char *wrong_name = domain_xml("other", 7);
     g_autofree char *twin = domain_xml("twin", 1);
     g_autofree char *text = NULL;
-    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) domain G_GNUC_UNUSED = define_domain(f, "one", 1);
     g_autoptr(GPtrArray) all = NULL;
 
     write_file(f, CONFIG "broken.xml", "<domain type='xen'><name>broken");
