@@ -101,8 +101,9 @@ chardev_network(ConfChardev *chr, const char *text, const ConfPlace *place)
     g_auto(GStrv) words = g_strsplit(text, ",", 16);
     const char *rest = words[0] ? strchr(words[0], ':') : NULL;
 
-    if (rest++ == NULL)
+    if (!rest)
         return false;
+    rest++;
     if (g_str_has_prefix(text, "udp:"))
         return conf_set_string(&chr->type, "udp") && words[1] == NULL && chardev_udp(chr, rest);
     if (g_str_has_prefix(text, "unix:")) {
