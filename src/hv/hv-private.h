@@ -276,8 +276,10 @@ void hv_sampler_invalidate(HvSampler *sampler);
 /* ---- the store (hv-store.c) ---- */
 
 struct HvStore {
-    char *root; /* all immutable after hv_store_new() */
+    char *root; /* these are immutable after hv_store_new() */
     char *config, *autostart, *state, *save, *log;
+    GMutex lock;          /* a leaf: nothing else is taken under it */
+    GHashTable *left_out; /* [lock] set of names whose definition could not be read */
 };
 
 /* Makes the folders. `root` "" = none. */
@@ -293,6 +295,8 @@ gboolean hv_store_set_autostart(HvStore *store, const char *name, gboolean autos
 /* Each definition on disk; unreadable ones are logged and left alone. */
 typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gboolean autostart,
                                       gboolean managed_save, gpointer data);
+/* Says so in the log. A new definition of that name sets the file aside. */
+void hv_store_leave_out(HvStore *store, const char *name, const GError *error);
 gboolean hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer data,
                                    GError **error);
 

@@ -24,8 +24,7 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
     if (hv_def_prepare(def, &error))
         domain = hv_registry_reserve(host, def, &error);
     if (!domain) {
-        g_warning("the definition of '%s' was left out, its file stays as it is: %s", def->name,
-                  error->message);
+        hv_store_leave_out(host->store, def->name, error);
         return;
     }
     now = hv_domain_snapshot(domain);

@@ -166,6 +166,8 @@ hv_store_new(const char *root, GError **error)
     };
 
     store->root = g_strdup(root);
+    g_mutex_init(&store->lock);
+    store->left_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
         *folders[i].path = make_folder(store->root, folders[i].absolute, error);
         if (!*folders[i].path) {
@@ -187,6 +189,8 @@ hv_store_free(HvStore *store)
     g_free(store->save);
     g_free(store->log);
     g_free(store->root);
+    g_hash_table_unref(store->left_out);
+    g_mutex_clear(&store->lock);
     g_free(store);
 }
 
@@ -305,12 +309,52 @@ with_comment(const ConfDomain *def)
         is_plain(def->name) ? def->name : "NAME", xml);
 }
 
+void
+hv_store_leave_out(HvStore *store, const char *name, const GError *error)
+{
+    g_mutex_lock(&store->lock);
+    g_hash_table_add(store->left_out, g_strdup(name));
+    g_mutex_unlock(&store->lock);
+    g_warning("the definition of '%s' was left out, its file stays as it is: %s", name,
+              error->message);
+}
+
+/* A file that could not be read may be all that is left of somebody's domain: it makes room for a
+ * new definition of its name, and is not overwritten. */
+static gboolean
+set_aside(HvStore *store, const char *name, const char *path, GError **error)
+{
+    g_autofree char *aside = g_strconcat(path, ".unreadable", NULL);
+    gboolean left_out;
+
+    g_mutex_lock(&store->lock);
+    left_out = g_hash_table_contains(store->left_out, name);
+    g_mutex_unlock(&store->lock);
+    if (!left_out)
+        return TRUE;
+    for (guint i = 2; g_file_test(aside, G_FILE_TEST_EXISTS); i++) {
+        g_free(aside);
+        aside = g_strdup_printf("%s.unreadable-%u", path, i);
+    }
+    if (rename(path, aside) < 0 && errno != ENOENT) {
+        hv_set_io_error(error, errno, "set aside the unreadable", path);
+        return FALSE;
+    }
+    g_mutex_lock(&store->lock);
+    g_hash_table_remove(store->left_out, name);
+    g_mutex_unlock(&store->lock);
+    g_warning("'%s' could not be read and is '%s' now: its name was defined anew", path, aside);
+    return TRUE;
+}
+
 gboolean
 hv_store_write_definition(HvStore *store, const ConfDomain *def, GError **error)
 {
     g_autofree char *path = hv_store_file(store->config, def->name, ".xml");
     g_autofree char *text = with_comment(def);
 
+    if (!set_aside(store, def->name, path, error))
+        return FALSE;
     return hv_store_write_text(path, text, error);
 }
 
@@ -396,7 +440,7 @@ hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer d
         if (def)
             func(def, has_autostart(store, name), hv_store_has_managed_save(store, name), data);
         else
-            g_warning("a definition was left out, its file stays as it is: %s", local->message);
+            hv_store_leave_out(store, name, local);
     }
     return names != NULL;
 }

@@ -147,8 +147,17 @@ test_unreadable(Fixture *f, gconstpointer unused)
     g_assert_true(file_exists(f, CONFIG "twin.xml"));
     g_assert_true(file_exists(f, CONFIG "notes.txt"));
     g_assert_true(file_exists(f, STATE "broken.xml"));
-    /* The name is free: who defines it anew says what is right. */
+    /* The name is free, and what stood there is not overwritten, not even the second time. */
     hv_domain_unref(define_domain(f, "broken", 9));
+    g_clear_pointer(&text, g_free);
+    text = read_file(f, CONFIG "broken.xml.unreadable");
+    g_assert_cmpstr(text, ==, "<domain type='xen'><name>broken");
+    hv_domain_unref(define_domain(f, "broken", 9)); /* a redefinition overwrites its own */
+    g_assert_false(file_exists(f, CONFIG "broken.xml.unreadable-2"));
+    write_file(f, CONFIG "broken.xml", "worse");
+    restart(f);
+    hv_domain_unref(define_domain(f, "broken", 9));
+    g_assert_true(file_exists(f, CONFIG "broken.xml.unreadable-2"));
 }
 
 static void
