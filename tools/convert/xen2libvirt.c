@@ -337,6 +337,8 @@ main(int argc, char **argv)
     g_autoptr(GHashTable) by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     Run run = { .options.set = set, .by_name = by_name, .by_uuid = by_uuid };
 
+    /* What is defined and what is lost stand in the order in which they happened, in a file too. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (!parse_arguments(&argc, &argv, &run))
         return STATUS_FAILED;
     if (args.version) {
