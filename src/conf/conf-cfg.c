@@ -3,8 +3,6 @@
  * Rows are read in this order too: type= is known before anything that depends on it. */
 #include "conf-cfg.h"
 
-#include <string.h>
-
 #define TYPE_OF(struct_, field_)                                                                   \
     _Generic(((struct_ *)0)->field_,                                                               \
         char *: CFG_TYPE_STRING,                                                                   \
@@ -37,10 +35,8 @@
 #define XM         CFG_XM
 #define BOTH       CFG_BOTH
 #define ON_HVM     .guests = CFG_HVM
-#define ON_PVH     .guests = CFG_PVH
 #define ON_PV      .guests = CFG_PV
 #define ON_HVM_PVH .guests = CFG_HVM | CFG_PVH
-#define ON_PV_PVH  .guests = CFG_PV | CFG_PVH
 
 static const CfgName passthrough_names[] = {
     { "default", NULL },      { "disabled", "disabled" }, { "enabled", "enabled" },
@@ -372,16 +368,6 @@ const CfgKey cfg_keys[] = {
     LOST("disk_other_config", XM, "a policy of Oracle VM's manager"),
 };
 const size_t cfg_n_keys = G_N_ELEMENTS(cfg_keys);
-
-const CfgKey *
-cfg_key_find(const char *name, size_t len)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
-        if (strlen(cfg_keys[i].name) == len && strncmp(cfg_keys[i].name, name, len) == 0)
-            return &cfg_keys[i];
-    }
-    return NULL;
-}
 
 const char *
 cfg_guest_name(CfgGuest guest)

@@ -110,7 +110,6 @@ struct CfgKey {
 
 extern const CfgKey cfg_keys[];
 extern const size_t cfg_n_keys;
-const CfgKey *cfg_key_find(const char *name, size_t len);
 const char *cfg_guest_name(CfgGuest guest); /* "PV", "HVM", "PVH" */
 
 /* ---- values (conf-cfg-value.c) ----

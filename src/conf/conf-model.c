@@ -30,6 +30,8 @@ conf_schema_new(const ConfSchema *schema)
     return owner;
 }
 
+static void schema_free(const ConfSchema *schema, void *owner);
+
 static void
 clear_pointer(const ConfRow *row, void **field)
 {
@@ -40,40 +42,43 @@ clear_pointer(const ConfRow *row, void **field)
     else if (row->kind == CONF_FIELD_LIST && *field)
         g_ptr_array_unref(*field);
     else if (row->kind == CONF_FIELD_POINTER)
-        conf_schema_free(row->schema, *field);
+        schema_free(row->schema, *field);
     else
         return;
     *field = NULL; /* several rows may name one field */
 }
 
-void
-conf_schema_clear(const ConfSchema *schema, void *owner)
+/* Frees what it owns, not itself. */
+static void
+schema_clear(const ConfSchema *schema, void *owner)
 {
     for (unsigned i = 0; i < schema->n_rows; i++) {
         const ConfRow *row = &schema->rows[i];
 
         if (row->kind == CONF_FIELD_STRUCT)
-            conf_schema_clear(row->schema, conf_row_field(row, owner));
+            schema_clear(row->schema, conf_row_field(row, owner));
         else
             clear_pointer(row, conf_row_field(row, owner));
     }
 }
 
-void
-conf_schema_free(const ConfSchema *schema, void *owner)
+static void
+schema_free(const ConfSchema *schema, void *owner)
 {
     if (!owner)
         return;
-    conf_schema_clear(schema, owner);
+    schema_clear(schema, owner);
     g_free(owner);
 }
+
+static void schema_copy_into(const ConfSchema *schema, void *dest, const void *src);
 
 static void *
 copy_new(const ConfSchema *schema, const void *src)
 {
     void *dest = g_malloc(schema->size);
 
-    conf_schema_copy_into(schema, dest, src);
+    schema_copy_into(schema, dest, src);
     return dest;
 }
 
@@ -110,8 +115,8 @@ is_pointer(const ConfRow *row)
            row->kind == CONF_FIELD_LIST || row->kind == CONF_FIELD_POINTER;
 }
 
-void
-conf_schema_copy_into(const ConfSchema *schema, void *dest, const void *src)
+static void
+schema_copy_into(const ConfSchema *schema, void *dest, const void *src)
 {
     memcpy(dest, src, schema->size);
     for (unsigned i = 0; i < schema->n_rows; i++) {
@@ -120,7 +125,7 @@ conf_schema_copy_into(const ConfSchema *schema, void *dest, const void *src)
         const void *from = conf_row_const_field(row, src);
 
         if (row->kind == CONF_FIELD_STRUCT)
-            conf_schema_copy_into(row->schema, to, from);
+            schema_copy_into(row->schema, to, from);
         else if (is_pointer(row))
             copy_pointer(row, to, from);
     }
@@ -129,7 +134,7 @@ conf_schema_copy_into(const ConfSchema *schema, void *dest, const void *src)
 #define DEFINE_FREE(type, short_name)                                                              \
     void conf_schema_free_##short_name(void *owner)                                                \
     {                                                                                              \
-        conf_schema_free(&conf_schema_##short_name, owner);                                        \
+        schema_free(&conf_schema_##short_name, owner);                                             \
     }
 CONF_SCHEMAS(DEFINE_FREE)
 
@@ -174,7 +179,7 @@ DEFINE_NEW(ConfRawElement, raw_element)
 #define DEFINE_PUBLIC_FREE(type, short_name)                                                       \
     void conf_##short_name##_free(type *member)                                                    \
     {                                                                                              \
-        conf_schema_free(&conf_schema_##short_name, member);                                       \
+        schema_free(&conf_schema_##short_name, member);                                            \
     }
 DEFINE_PUBLIC_FREE(ConfDisk, disk)
 DEFINE_PUBLIC_FREE(ConfInterface, interface)
@@ -207,7 +212,7 @@ void
 conf_domain_unref(ConfDomain *def)
 {
     if (def && g_atomic_ref_count_dec(&def->refs))
-        conf_schema_free(&conf_schema_domain, def);
+        schema_free(&conf_schema_domain, def);
 }
 
 ConfDomain *

@@ -482,7 +482,7 @@ lib_dict(ConfPy *py, const ConfPyCall *call)
 
 /* ---- the tables ---- */
 
-const ConfPyBuiltin conf_py_lib[] = {
+static const ConfPyBuiltin lib[] = {
     { "", "abs", 1, 1, 0, lib_abs },
     { "", "all", 1, 1, 0, lib_all },
     { "", "any", 1, 1, 0, lib_any },
@@ -622,7 +622,7 @@ find_constant(ConfPy *py, const char *owner, const char *name)
 ConfPyValue *
 conf_py_lookup(ConfPy *py, ConfPos pos, const char *name)
 {
-    ConfPyValue *value = find_builtin(py, conf_py_lib, "", name, NULL);
+    ConfPyValue *value = find_builtin(py, lib, "", name, NULL);
 
     if (g_str_equal(name, "True") || g_str_equal(name, "False"))
         return conf_py_bool(*name == 'T');

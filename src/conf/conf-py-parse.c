@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+static ConfPyNode *parse_expression(ConfPyParser *p);
+
 /* ---- tokens ---- */
 
 gboolean
@@ -135,7 +137,7 @@ conf_py_set_kid(ConfPyParser *p, ConfPyNode *node, ConfPyNode *kid)
 gboolean
 conf_py_add_expression(ConfPyParser *p, GPtrArray *kids)
 {
-    ConfPyNode *node = conf_py_parse_expression(p);
+    ConfPyNode *node = parse_expression(p);
 
     if (node == NULL)
         return FALSE;
@@ -166,7 +168,7 @@ conf_py_parse_params(ConfPyParser *p, GPtrArray *kids, const char *end, bool *re
         if (!conf_py_next(p))
             return FALSE;
         if (conf_py_at_op(p, "=")) {
-            ConfPyNode *value = conf_py_next(p) ? conf_py_parse_expression(p) : NULL;
+            ConfPyNode *value = conf_py_next(p) ? parse_expression(p) : NULL;
 
             if (value == NULL)
                 return FALSE;
@@ -432,7 +434,7 @@ parse_atom(ConfPyParser *p)
 static ConfPyNode *
 parse_argument(ConfPyParser *p)
 {
-    ConfPyNode *value = conf_py_parse_expression(p);
+    ConfPyNode *value = parse_expression(p);
     ConfPyNode *keyword;
 
     if (value == NULL)
@@ -445,7 +447,7 @@ parse_argument(ConfPyParser *p)
         return conf_py_fail(p, "',' or ')'");
     keyword = conf_py_new_node(p, CONF_PY_KEYWORD, value->pos);
     keyword->text = value->text;
-    value = conf_py_next(p) ? conf_py_parse_expression(p) : NULL;
+    value = conf_py_next(p) ? parse_expression(p) : NULL;
     return value != NULL ? conf_py_set_kid(p, keyword, value) : NULL;
 }
 
@@ -488,7 +490,7 @@ parse_subscript(ConfPyParser *p)
         return NULL;
     for (; n < 3; n++) {
         if (!conf_py_at_op(p, ":") && !conf_py_at_op(p, "]")) {
-            parts[n] = n == 0 ? conf_py_parse_testlist(p) : conf_py_parse_expression(p);
+            parts[n] = n == 0 ? conf_py_parse_testlist(p) : parse_expression(p);
             if (parts[n] == NULL)
                 return NULL;
         }
@@ -775,8 +777,8 @@ parse_choice(ConfPyParser *p)
     return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_CHOICE, value->pos), kids);
 }
 
-ConfPyNode *
-conf_py_parse_expression(ConfPyParser *p)
+static ConfPyNode *
+parse_expression(ConfPyParser *p)
 {
     ConfPyNode *node;
 
@@ -830,7 +832,7 @@ parse_list_of(ConfPyParser *p, ConfPyNode *(*parse_item)(ConfPyParser *))
 ConfPyNode *
 conf_py_parse_testlist(ConfPyParser *p)
 {
-    return parse_list_of(p, conf_py_parse_expression);
+    return parse_list_of(p, parse_expression);
 }
 
 /* ---- targets of assignments ---- */

@@ -28,7 +28,6 @@ ConfPyNode *conf_py_new_node(ConfPyParser *p, ConfPyNodeKind kind, ConfPos pos);
 ConfPyNode *conf_py_set_kids(ConfPyParser *p, ConfPyNode *node, GPtrArray *kids);
 ConfPyNode *conf_py_set_kid(ConfPyParser *p, ConfPyNode *node, ConfPyNode *kid);
 
-ConfPyNode *conf_py_parse_expression(ConfPyParser *p);
 /* One expression, or with commas a tuple. */
 ConfPyNode *conf_py_parse_testlist(ConfPyParser *p);
 /* Parses an expression and puts it among the kids. */

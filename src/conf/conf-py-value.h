@@ -181,8 +181,7 @@ struct ConfPyBuiltin {
 #define CONF_PY_TAKES_OPAQUE 2 /* else an OPAQUE argument makes the result OPAQUE */
 
 /* The tables, each ended by a row without a name. */
-extern const ConfPyBuiltin conf_py_str_methods[], conf_py_list_methods[], conf_py_lib[],
-    conf_py_modules[];
+extern const ConfPyBuiltin conf_py_str_methods[], conf_py_list_methods[], conf_py_modules[];
 
 /* ---- the evaluator: expressions and names in conf-py-eval.c, statements in conf-py-run.c ---- */
 

@@ -189,11 +189,8 @@ bool conf_schema_child_path(const ConfSchema *schema, const void *owner, const c
 CONF_SCHEMAS(CONF_SCHEMA_DECLARE)
 #undef CONF_SCHEMA_DECLARE
 
-/* The life of any struct that has a schema (conf-model.c). */
+/* Any struct that has a schema, empty (conf-model.c); its `free` ends it. */
 void *conf_schema_new(const ConfSchema *schema);
-void conf_schema_clear(const ConfSchema *schema, void *owner); /* frees what it owns, not itself */
-void conf_schema_free(const ConfSchema *schema, void *owner);
-void conf_schema_copy_into(const ConfSchema *schema, void *dest, const void *src);
 
 static inline void *
 conf_row_field(const ConfRow *row, void *owner)

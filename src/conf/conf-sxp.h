@@ -122,7 +122,7 @@ struct SxpRead {
     ConfDomain *def; /* under construction */
     SxpGuest guest;
     SxpDisplay vfb;
-    bool has_vfb, has_vkbd, has_console;
+    bool has_vfb, has_vkbd;
     ConfDisk *boot_disk;      /* borrowed: the first one that says bootable */
     const SxpItem *boot_item; /* and where it says so; as long as paths */
     GHashTable *items;        /* row -> SxpItem of the domain's and the image's keys */

@@ -101,9 +101,8 @@ typedef struct HvEngineOps {
     int (*console)(HvEngine *engine, int domid, const ConfChardev *console, GError **error);
     /* Q: a definition of a domain that runs and that libhv does not know. */
     ConfDomain *(*adopt)(HvEngine *engine, int domid, GError **error);
-    /* Q: children of <host> and <guest> in capabilities that differ by engine; NULL = x86 PV, PVH,
-     * HVM */
-    const char *(*emulator)(HvEngine *engine); /* default device model path; may be NULL */
+    /* Q: path of the device model for the capabilities; NULL is no answer: libhv has a default. */
+    const char *(*emulator)(HvEngine *engine);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose

@@ -160,12 +160,6 @@ hv_host_engine_name(HvHost *host)
     return host->ops->name;
 }
 
-char *
-hv_host_path(HvHost *host, const char *absolute)
-{
-    return hv_store_path(host->store, absolute);
-}
-
 gboolean
 hv_host_enter_engine(HvHost *host, GError **error)
 {

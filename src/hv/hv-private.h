@@ -276,16 +276,14 @@ void hv_sampler_invalidate(HvSampler *sampler);
 /* ---- the store (hv-store.c) ---- */
 
 struct HvStore {
-    char *root; /* these are immutable after hv_store_new() */
-    char *config, *autostart, *state, *save, *log;
-    GMutex lock;          /* a leaf: nothing else is taken under it */
+    char *config, *autostart, *state, *save, *log; /* folders, immutable after hv_store_new() */
+    GMutex lock;                                   /* a leaf: nothing else is taken under it */
     GHashTable *left_out; /* [lock] set of names whose definition could not be read */
 };
 
 /* Makes the folders. `root` "" = none. */
 HvStore *hv_store_new(const char *root, GError **error);
 void hv_store_free(HvStore *store);
-char *hv_store_path(const HvStore *store, const char *absolute);
 /* Removes what writes that were cut off left behind. */
 void hv_store_sweep(HvStore *store);
 gboolean hv_store_write_definition(HvStore *store, const ConfDomain *def, GError **error);
@@ -307,8 +305,6 @@ typedef struct HvStatus {
     gint64 started_us;
     ConfDomain *live;
 } HvStatus;
-void hv_status_free(HvStatus *status);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvStatus, hv_status_free)
 gboolean hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error);
 void hv_store_remove_status(HvStore *store, const char *name);
 /* GPtrArray of HvStatus. */
@@ -318,7 +314,6 @@ GPtrArray *hv_store_load_statuses(HvStore *store, GError **error);
 gboolean hv_store_claim_autostart(HvStore *store);
 
 char *hv_store_managed_save_path(const HvStore *store, const char *name);
-gboolean hv_store_has_managed_save(const HvStore *store, const char *name);
 gboolean hv_store_remove_managed_save(HvStore *store, const char *name, GError **error);
 char *hv_store_log_path(const HvStore *store, const char *name);
 /* One line with the time in the domain's own log file; failures are ignored. */
@@ -344,7 +339,6 @@ gboolean hv_store_remove_file(const char *path, GError **error);
 /* Names of all files NAME.xml in a folder, without ".xml", sorted. */
 GPtrArray *hv_store_list_xml(const char *folder, GError **error);
 gboolean hv_write_all(int fd, const void *data, gsize len, const char *path, GError **error);
-gboolean hv_sync_folder_of(const char *path, GError **error);
 
 /* ---- saved domains (hv-save.c) ---- */
 

@@ -55,11 +55,9 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(reasons) == HV_N_REASONS);
 
-void
-hv_status_free(HvStatus *status)
+static void
+status_free(HvStatus *status)
 {
-    if (!status)
-        return;
     conf_domain_unref(status->live);
     g_free(status);
 }
@@ -193,7 +191,7 @@ hv_store_load_statuses(HvStore *store, GError **error)
 
     if (!names)
         return NULL;
-    statuses = g_ptr_array_new_with_free_func((GDestroyNotify)hv_status_free);
+    statuses = g_ptr_array_new_with_free_func((GDestroyNotify)status_free);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = hv_store_file(store->state, g_ptr_array_index(names, i), ".xml");
         g_autoptr(GError) local = NULL;

@@ -37,8 +37,8 @@ sync_folder(const char *folder, GError **error)
     return FALSE;
 }
 
-gboolean
-hv_sync_folder_of(const char *path, GError **error)
+static gboolean
+sync_folder_of(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
 
@@ -76,7 +76,7 @@ hv_new_file_commit(HvNewFile *file, GError **error)
         return FALSE;
     }
     g_clear_pointer(&file->temp, g_free);
-    return hv_sync_folder_of(file->path, error);
+    return sync_folder_of(file->path, error);
 }
 
 void
@@ -131,7 +131,7 @@ hv_store_remove_file(const char *path, GError **error)
         hv_set_io_error(error, errno, "remove", path);
         return FALSE;
     }
-    return hv_sync_folder_of(path, error);
+    return sync_folder_of(path, error);
 }
 
 /* ---- folders ---- */
@@ -165,11 +165,10 @@ hv_store_new(const char *root, GError **error)
         { &store->log, "/var/log/libvirt/libxl" },
     };
 
-    store->root = g_strdup(root);
     g_mutex_init(&store->lock);
     store->left_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
-        *folders[i].path = make_folder(store->root, folders[i].absolute, error);
+        *folders[i].path = make_folder(root, folders[i].absolute, error);
         if (!*folders[i].path) {
             hv_store_free(store);
             return NULL;
@@ -188,16 +187,9 @@ hv_store_free(HvStore *store)
     g_free(store->state);
     g_free(store->save);
     g_free(store->log);
-    g_free(store->root);
     g_hash_table_unref(store->left_out);
     g_mutex_clear(&store->lock);
     g_free(store);
-}
-
-char *
-hv_store_path(const HvStore *store, const char *absolute)
-{
-    return g_strconcat(store->root, absolute, NULL);
 }
 
 char *
@@ -387,7 +379,7 @@ hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart, GEr
         unlink(temp);
         return FALSE;
     }
-    return hv_sync_folder_of(link, error);
+    return sync_folder_of(link, error);
 }
 
 /* As stock does: the link counts when it leads to the definition, whatever its text. */
@@ -400,6 +392,14 @@ has_autostart(HvStore *store, const char *name)
 
     return stat(link, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
            a.st_ino == b.st_ino;
+}
+
+static gboolean
+has_managed_save(const HvStore *store, const char *name)
+{
+    g_autofree char *path = hv_store_managed_save_path(store, name);
+
+    return g_file_test(path, G_FILE_TEST_IS_REGULAR);
 }
 
 static ConfDomain *
@@ -438,7 +438,7 @@ hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer d
         ConfDomain *def = load_definition(store, name, &local);
 
         if (def)
-            func(def, has_autostart(store, name), hv_store_has_managed_save(store, name), data);
+            func(def, has_autostart(store, name), has_managed_save(store, name), data);
         else
             hv_store_leave_out(store, name, local);
     }
@@ -451,14 +451,6 @@ char *
 hv_store_managed_save_path(const HvStore *store, const char *name)
 {
     return hv_store_file(store->save, name, ".save");
-}
-
-gboolean
-hv_store_has_managed_save(const HvStore *store, const char *name)
-{
-    g_autofree char *path = hv_store_managed_save_path(store, name);
-
-    return g_file_test(path, G_FILE_TEST_IS_REGULAR);
 }
 
 gboolean

@@ -139,8 +139,6 @@ void hv_host_unref(HvHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvHost, hv_host_unref)
 
 const char *hv_host_engine_name(HvHost *host);
-/* One of the directories of docs/STORE.md below the root: "/etc/libvirt/libxl" -> full path. */
-char *hv_host_path(HvHost *host, const char *absolute);
 
 typedef struct HvHostInfo {
     char model[32]; /* CPU architecture, "x86_64" */

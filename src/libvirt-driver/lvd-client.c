@@ -184,8 +184,9 @@ shut_locked(LvdClient *client)
     client->cut = TRUE;
 }
 
-void
-lvd_client_cut(LvdClient *client, const char *why)
+/* Any thread. */
+static void
+cut_off(LvdClient *client, const char *why)
 {
     g_mutex_lock(&client->lock);
     shut_locked(client);
@@ -311,7 +312,7 @@ lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind
         resume = left_locked(client, kind, length);
     g_mutex_unlock(&client->lock);
     if (flooded)
-        lvd_client_cut(client, "it does not read its events");
+        cut_off(client, "it does not read its events");
     if (resume)
         lvd_client_resume(client);
     return n >= 0 && (gsize)n == length;

@@ -26,8 +26,6 @@ G_BEGIN_DECLS
 void lvd_set_error(GError **error, int code, int from, const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* A ConfError of a native config becomes "configuration file syntax error"; other errors pass. */
 void lvd_native_error(GError **error);
-/* The VIR_FROM_* that libvirt's public function `api` reports its own refusals with. */
-int lvd_api_domain(const char *api);
 
 /* ---- arguments ---- */
 

@@ -95,8 +95,9 @@ static const struct {
     { "virNWFilter", VIR_FROM_NWFILTER },
 };
 
-int
-lvd_api_domain(const char *api)
+/* The VIR_FROM_* that libvirt's public function `api` reports its own refusals with. */
+static int
+api_domain(const char *api)
 {
     for (gsize i = 0; api && i < G_N_ELEMENTS(api_domains); i++)
         if (g_str_has_prefix(api, api_domains[i].prefix))
@@ -118,14 +119,14 @@ lvd_set_error(GError **error, int code, int from, const char *format, ...)
 void
 lvd_set_no_support(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_NO_SUPPORT, lvd_api_domain(proc->api), "%s",
+    lvd_set_error(error, VIR_ERR_NO_SUPPORT, api_domain(proc->api), "%s",
                   proc->api ? proc->api : proc->name);
 }
 
 void
 lvd_set_readonly(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, lvd_api_domain(proc->api),
+    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, api_domain(proc->api),
                   "read only access prevents %s", proc->api ? proc->api : proc->name);
 }
 

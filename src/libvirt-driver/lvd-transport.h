@@ -199,7 +199,6 @@ struct LvdClient {
 /* Takes fd over. I/O thread. */
 LvdClient *lvd_client_new(LvdListener *listener, int fd);
 void lvd_client_close(LvdClient *client, const char *why); /* I/O thread */
-void lvd_client_cut(LvdClient *client, const char *why);   /* any thread */
 /* Any thread. TRUE: all of it left. FALSE: the rest is queued, or the client is gone. */
 typedef enum {
     LVD_OUT_PLAIN,

@@ -9,11 +9,9 @@
 
 #define READ_STEP (64u << 10)
 
-void
-x2l_domain_free(X2lDomain *domain)
+static void
+domain_free(X2lDomain *domain)
 {
-    if (!domain)
-        return;
     conf_domain_unref(domain->def);
     conf_report_free(domain->report);
     g_free(domain);
@@ -138,7 +136,7 @@ convert_one(const X2lInput *input, ConfNative *native, GPtrArray *domains, GPtrA
 GPtrArray *
 x2l_convert(const X2lInput *input, const X2lOptions *options, GPtrArray *errors)
 {
-    g_autoptr(GPtrArray) domains = g_ptr_array_new_with_free_func((GDestroyNotify)x2l_domain_free);
+    g_autoptr(GPtrArray) domains = g_ptr_array_new_with_free_func((GDestroyNotify)domain_free);
     g_autoptr(GPtrArray) natives = NULL;
     g_autoptr(GError) error = NULL;
     ConfNativeOptions native_options = { .set = options->set };

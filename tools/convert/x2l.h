@@ -56,8 +56,6 @@ typedef struct X2lDomain {
     gboolean autostart;
 } X2lDomain;
 
-void x2l_domain_free(X2lDomain *domain);
-
 /* Reads and converts. A domain that fails is one error in `errors` (char *, complete lines);
  * the others are still returned. An input that turns out not to be a domain gives none of both. */
 GPtrArray *x2l_convert(const X2lInput *input, const X2lOptions *options, GPtrArray *errors);

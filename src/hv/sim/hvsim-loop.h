@@ -41,10 +41,5 @@ struct SimTimer {
 void sim_timer_start(SimTimer *timer, SimLoop *loop, gint64 delay_us, SimTimerFunc func,
                      gpointer data); /* starts anew when armed */
 void sim_timer_stop(SimTimer *timer);
-static inline gboolean
-sim_timer_armed(const SimTimer *timer)
-{
-    return timer->loop != NULL;
-}
 
 G_END_DECLS

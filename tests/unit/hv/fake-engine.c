@@ -607,7 +607,8 @@ fake_init(int *argc, char ***argv)
 
 /* ---- events ---- */
 
-const char *
+/* "started", "stopped" ... as events are named in the log */
+static const char *
 event_word(HvEventKind kind)
 {
     static const char *const words[] = {

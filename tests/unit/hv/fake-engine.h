@@ -56,8 +56,6 @@ void fixture_teardown(Fixture *f, gconstpointer unused);
 /* The daemon goes (at once) and comes back on the same root. */
 void fixture_stop_host(Fixture *f);
 void fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart);
-/* "started", "stopped" ... as events are named in the log */
-const char *event_word(HvEventKind kind);
 /* Waits (10 s at most) until the log is exactly this, NULL-terminated; then empties it. */
 #define assert_events(f, ...) assert_events_(f, (const char *const[]){ __VA_ARGS__, NULL })
 void assert_events_(Fixture *f, const char *const *expected);

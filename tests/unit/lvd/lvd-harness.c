@@ -355,12 +355,6 @@ harness_free(Harness *harness)
     g_free(harness);
 }
 
-const char *
-harness_root(Harness *harness)
-{
-    return harness->config->root;
-}
-
 char *
 harness_path(Harness *harness, gboolean readonly)
 {

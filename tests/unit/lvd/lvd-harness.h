@@ -39,7 +39,6 @@ extern gint harness_stuck;          /* atomic: P_STUCK waiting now */
 Harness *harness_new(LvdConfig *config);
 void harness_free(Harness *harness); /* checks that no session is left */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Harness, harness_free)
-const char *harness_root(Harness *harness);
 char *harness_path(Harness *harness, gboolean readonly);
 void harness_release(gboolean on); /* lets P_STUCK go (and on: not wait at all) */
 int harness_console(void);         /* the guest's end of the last P_CONSOLE; waits for it */
