@@ -84,7 +84,7 @@ hv_store_remove_status(HvStore *store, const char *name)
 
     /* A stale one does no harm: the engine is asked what really runs. */
     if (!hv_store_remove_file(path, &error))
-        g_warning("%s", error->message);
+        g_warning("the state file of domain '%s' stays behind: %s", name, error->message);
 }
 
 /* ---- reading ---- */

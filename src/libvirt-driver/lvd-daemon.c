@@ -107,6 +107,16 @@ wait_for_child(int fd)
     return n == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static gboolean
+fork_failed(const char *what)
+{
+    g_autofree char *text = g_strdup_printf("cannot go into the background: cannot %s: %s", what,
+                                            g_strerror(errno));
+
+    lvd_log_failure(text);
+    return FALSE;
+}
+
 gboolean
 lvd_parent_fork(LvdParent *parent, int *ret_status)
 {
@@ -114,15 +124,11 @@ lvd_parent_fork(LvdParent *parent, int *ret_status)
     pid_t child;
 
     *ret_status = EXIT_FAILURE;
-    if (pipe2(ends, O_CLOEXEC) < 0) {
-        lvd_log_failure(g_strerror(errno));
-        return FALSE;
-    }
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fork_failed("make a pipe");
     child = fork();
-    if (child < 0) {
-        lvd_log_failure(g_strerror(errno));
-        return FALSE;
-    }
+    if (child < 0)
+        return fork_failed("fork");
     if (child > 0) {
         close(ends[1]);
         *ret_status = wait_for_child(ends[0]);
