@@ -592,8 +592,9 @@ read_vnode_word(ConfDomain *def, ConfNumaCell *cell, const char *text)
     const char *value = strchr(text, '=');
     int64_t number;
 
-    if (value++ == NULL)
+    if (value == NULL)
         return false;
+    value++;
     if (g_str_has_prefix(text, "vcpus=")) {
         if (cell->cpus == NULL)
             cell->cpus = conf_bitmap_parse(value, MAX_VCPUS, NULL);

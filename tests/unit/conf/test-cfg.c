@@ -79,6 +79,7 @@ static const struct Wrong {
       "f.cfg:5:22: viridian[1]: ", "no group" },
     { BASE "type = 'hvm'\nvnuma = [ [ 'pnode=0', 'size=x' ] ]\n",
       "f.cfg:5:24: vnuma[0][1]: ", "size=MIB" },
+    { BASE "type = 'hvm'\nvnuma = [ [ 'pnode' ] ]\n", "f.cfg:5:13: vnuma[0][0]: ", "size=MIB" },
     { BASE "type = 'hvm'\nacpi = 'maybe'\n", "f.cfg:5:8: acpi: ", "expected 0 or 1" },
 };
 
