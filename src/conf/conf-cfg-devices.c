@@ -340,6 +340,7 @@ cfg_write_usbdev(CfgWriter *w, const CfgKey *key)
         const ConfHostdev *dev = g_ptr_array_index(w->def->hostdevs, i);
         const ConfAddress *address = dev->dev.address;
         g_autoptr(GString) text = g_string_new(NULL);
+        int64_t port;
 
         if (g_strcmp0(dev->type, "usb") != 0 || (by_vendor(dev) && w->guest == CFG_HVM))
             continue;
@@ -352,8 +353,14 @@ cfg_write_usbdev(CfgWriter *w, const CfgKey *key)
                         (int)dev->usb_device.value);
         if (address && address->bus.set)
             g_string_append_printf(text, ",controller=%d", (int)address->bus.value);
-        if (address && address->bus.set && address->port)
-            g_string_append_printf(text, ",port=%s", address->port);
+        if (address && address->bus.set && address->port) {
+            /* domXML may name a port behind a hub, as "1.2" */
+            if (cfg_parse_int(address->port, &port) && port >= 0 && port <= 255)
+                g_string_append_printf(text, ",port=%d", (int)port);
+            else
+                cfg_lost(w, address->port, "xl names a port by one number up to 255",
+                         "/domain/devices/hostdev[%u]/address/@port", i + 1);
+        }
         g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
     }
     cfg_put_list(w, key->name, list);
