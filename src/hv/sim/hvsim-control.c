@@ -59,6 +59,18 @@ sim_log(const char *format, ...)
     fflush(stderr);
 }
 
+/* GKeyFile gives a string and an error at once where an escape is unknown. */
+static char *
+get_string(GKeyFile *keys, const char *group, const char *key, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *text = g_key_file_get_string(keys, group, key, &local);
+    if (local == NULL)
+        return g_steal_pointer(&text);
+    g_set_error(error, SIM_ERROR, HV_ERROR_CONFIG, "[%s] %s: %s", group, key, local->message);
+    return NULL;
+}
+
 /* ---- sim.conf ---- */
 
 static gboolean
@@ -150,9 +162,11 @@ read_conf_keys(GKeyFile *keys, const char *path, SimConf *conf, GError **error)
     }
     g_auto(GStrv) names = g_key_file_get_keys(keys, "host", NULL, error);
     for (gsize i = 0; names != NULL && names[i] != NULL; i++) {
-        g_autofree char *text = g_key_file_get_string(keys, "host", names[i], error);
-        if (text == NULL)
+        g_autofree char *text = get_string(keys, "host", names[i], error);
+        if (text == NULL) {
+            g_prefix_error(error, "%s: ", path);
             return FALSE;
+        }
         if (g_str_equal(names[i], "scheduler")) {
             g_free(conf->scheduler);
             conf->scheduler = g_steal_pointer(&text);
@@ -258,10 +272,14 @@ check_value(GKeyFile *keys, const char *group, const char *key, GError **error)
         return FALSE;
     }
     if (type == VALUE_BOOL) {
-        g_key_file_get_boolean(keys, group, key, error);
-        return error == NULL || *error == NULL;
+        g_autoptr(GError) local = NULL;
+        g_key_file_get_boolean(keys, group, key, &local);
+        if (local == NULL)
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
     }
-    g_autofree char *text = g_key_file_get_string(keys, group, key, error);
+    g_autofree char *text = get_string(keys, group, key, error);
     if (text == NULL)
         return FALSE;
     if (type == VALUE_TEXT && g_utf8_strlen(text, -1) > 1000) {

@@ -342,6 +342,7 @@ test_bad_conf(Fixture *f, gconstpointer conf)
         { "[host]\ncolour=red\n", "no key 'colour'" },
         { "[machine]\ncpus=8\n", "the one group is [host]" },
         { "[host\n", "sim.conf" },
+        { "[host]\nscheduler=cre\\dit\n", "sim.conf: [host] scheduler: " },
     };
     OPS->close(f->engine);
     f->engine = NULL;
@@ -969,6 +970,8 @@ test_bad_control(Fixture *f, gconstpointer conf)
         "\xff\xfe",
         "[*]\nhello-fail=x\n",
         "[*]\nlist-delay-ms=-1\n",
+        "[*]\npause-delay-ms=1\\q\n",
+        "[*]\npause-fail=un\\known\n",
     };
     int domid = start_named(f, "one", 64);
     set_control(f, "[one]\npause-fail=still in force\n");
