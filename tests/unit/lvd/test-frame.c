@@ -141,6 +141,49 @@ test_wrong_strings(void)
     close(fd);
 }
 
+static bool_t
+decode(xdrproc_t xdr, void *into, const guint32 *words, guint n_words)
+{
+    g_autofree guint32 *wire = g_new(guint32, n_words);
+    XDR stream;
+    bool_t ok;
+
+    for (guint i = 0; i < n_words; i++)
+        wire[i] = GUINT32_TO_BE(words[i]);
+    xdrmem_create(&stream, (char *)wire, n_words * 4, XDR_DECODE);
+    ok = xdr(&stream, into);
+    xdr_destroy(&stream);
+    return ok;
+}
+
+/* Within the protocol's limits, and more than the message holds: nothing is allocated. */
+static void
+test_claimed_arrays(void)
+{
+    static const guint32 many[] = { 16384, 0 }, three[] = { 3, 3 };
+    static const guint32 cookie[] = { 4194304, 1, 2 };
+    lvd_connect_get_all_domain_stats_args stats = { 0 };
+    lvd_domain_migrate_prepare3_args prepare = { 0 };
+    lvd_connect_get_cpu_model_names_ret models = { 0 };
+
+    g_assert_false(decode((xdrproc_t)xdr_lvd_connect_get_all_domain_stats_args, &stats, many,
+                          G_N_ELEMENTS(many)));
+    g_assert_null(stats.doms.doms_val);
+    xdr_free((xdrproc_t)xdr_lvd_connect_get_all_domain_stats_args, (char *)&stats);
+    g_assert_false(decode((xdrproc_t)xdr_lvd_domain_migrate_prepare3_args, &prepare, cookie,
+                          G_N_ELEMENTS(cookie)));
+    g_assert_null(prepare.cookie_in.cookie_in_val);
+    xdr_free((xdrproc_t)xdr_lvd_domain_migrate_prepare3_args, (char *)&prepare);
+    /* three strings claimed, one there: what was read is freed */
+    g_assert_false(decode((xdrproc_t)xdr_lvd_connect_get_cpu_model_names_ret, &models, three, 2));
+    g_assert_null(models.models.models_val);
+    g_assert_false(decode((xdrproc_t)xdr_lvd_connect_get_cpu_model_names_ret, &models,
+                          (const guint32[]){ 3, 3, 0x61626300, 0xffffffff }, 4));
+    g_assert_nonnull(models.models.models_val);
+    g_assert_cmpstr(models.models.models_val[0], ==, "abc");
+    xdr_free((xdrproc_t)xdr_lvd_connect_get_cpu_model_names_ret, (char *)&models);
+}
+
 static void
 test_trailing_bytes(void)
 {
@@ -888,6 +931,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/lvd/frame/bad-lengths", test_bad_lengths);
     g_test_add_func("/lvd/frame/wrong-strings", test_wrong_strings);
+    g_test_add_func("/lvd/frame/claimed-arrays", test_claimed_arrays);
     g_test_add_func("/lvd/frame/trailing-bytes", test_trailing_bytes);
     g_test_add_func("/lvd/frame/before-open", test_before_open);
     g_test_add_func("/lvd/frame/close-ignores-rest", test_close_ignores_rest);
