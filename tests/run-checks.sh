@@ -73,20 +73,38 @@ stage_clang() {
     unset CC
 }
 
+# Folders of seeds beside the target's own: what the golden tests convert.
+golden_seeds() { # NAME
+    case $1 in
+    domxml) echo tests/golden/domxml tests/golden/old-host ;;
+    sxp | xl | xm) echo "tests/golden/$1" ;;
+    native) echo tests/golden/domxml tests/golden/sxp tests/golden/xl tests/golden/xm ;;
+    config) echo data ;;
+    esac
+}
+
 stage_fuzz() {
     [ -f build-clang/build.ninja ] || stage_clang
+    export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    export G_DEBUG=fatal-criticals G_SLICE=always-malloc
     for target in build-clang/tests/fuzz/fuzz-*; do
         if [ ! -f "$target" ] || [ ! -x "$target" ]; then
-            continue # meson's folder of objects, or no target at all
+            continue # a folder of objects, a dictionary, or no target at all
         fi
         name=$(basename "$target")
         mkdir -p "$results/corpus-$name"
+        set --
+        [ -f "$target.dict" ] && set -- "-dict=$target.dict"
         # What it finds by itself goes into the first folder; the others are seeds.
-        set -- "$results/corpus-$name"
+        set -- "$@" "$results/corpus-$name"
         [ -d "tests/fuzz/corpus/${name#fuzz-}" ] && set -- "$@" "tests/fuzz/corpus/${name#fuzz-}"
-        verdict "$name: ${seconds}s" "$target" -max_total_time="$seconds" -rss_limit_mb=2048 \
-            -timeout=20 -artifact_prefix="$results/" "$@"
+        # shellcheck disable=SC2046 # a list of folders
+        set -- "$@" $(golden_seeds "${name#fuzz-}")
+        # The outer limit is for a target that hangs where libFuzzer's own alarm cannot end it.
+        verdict "$name: ${seconds}s" timeout $((seconds + 90)) "$target" -max_total_time="$seconds" \
+            -rss_limit_mb=2048 -timeout=20 -max_len=8192 -artifact_prefix="$target-found-" "$@"
     done
+    unset ASAN_OPTIONS UBSAN_OPTIONS G_DEBUG G_SLICE
 }
 
 stage_style() {

@@ -130,6 +130,8 @@ do_console(LvdCall *call, const void *args, void *ret, GError **error)
         return FALSE;
     }
     g_mutex_lock(&gate_lock);
+    if (console_end >= 0) /* nobody took the last one */
+        close(console_end);
     console_end = ends[1];
     g_cond_broadcast(&gate_changed);
     g_mutex_unlock(&gate_lock);
