@@ -240,6 +240,9 @@ append_ip(CfgReader *r, GString *line)
     if ((p->ip == NULL || *p->ip == '\0') && g_str_equal(dhcp, "off")) {
         for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
             cfg_report_key(r, keys[i], CONF_OUTCOME_DEFAULT, "xm uses it with ip= or dhcp= only");
+        if (is_empty(p->nfs_root))
+            cfg_report_key(r, "nfs_server", CONF_OUTCOME_DEFAULT,
+                           "xm uses it with ip=, dhcp= or nfs_root= only");
         return;
     }
     g_autofree char *word = g_strdup_printf(
@@ -774,6 +777,31 @@ split_limits(CfgWriter *w)
             w->parts.max_event_channels = controller->max_event_channels;
         }
     }
+}
+
+/* conf_native_wants_autostart() tells who imports. */
+gboolean
+cfg_read_xend_start(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    const char *text;
+
+    if (!cfg_get_string(r, key->name, node, &text, error))
+        return FALSE;
+    if (g_str_equal(text, "start"))
+        cfg_report(r, node, key->name, CONF_OUTCOME_CHANGED, CONF_WHY_AUTOSTART, r->def->name);
+    else if (!g_str_equal(text, "ignore"))
+        cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "expected start or ignore");
+    return TRUE;
+}
+
+/* libvirt ends what crashed, where nothing is said; xend restarts it. */
+void
+cfg_write_on_crash(CfgWriter *w, const CfgKey *key)
+{
+    const char *name = conf_action_name(w->def->on_crash);
+
+    if (name || w->who == CFG_XM)
+        cfg_put_string(w, key->name, name ? name : "destroy");
 }
 
 static void

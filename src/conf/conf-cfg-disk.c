@@ -206,9 +206,9 @@ lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
         if (!g_str_equal(disk_lost[i].word, name))
             continue;
         const char *neutral = disk_lost[i].neutral;
-        if (disk_lost[i].why && (neutral == NULL || g_strcmp0(neutral, value) != 0))
-            conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value, "%s",
-                              disk_lost[i].why);
+        bool lost = disk_lost[i].why && (neutral == NULL || g_strcmp0(neutral, value) != 0);
+        conf_place_report(spec->place, offset, lost ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT,
+                          name, value, "%s", lost ? disk_lost[i].why : "the default");
         return true;
     }
     return false;

@@ -7,6 +7,13 @@
 #define VNC_BASE_PORT 5900
 #define MAX_DISPLAY   (65535 - VNC_BASE_PORT)
 
+/* vncdisplay= is a wish where vncunused= is not 0, which it is not by default. libvirt has the port
+ * fixed or not at all; who names a display and nothing else means that one. */
+static const char why_unused[] =
+    "vncunused=1 searches from here; libvirt searches from the start of its port range";
+static const char why_fixed[] =
+    "Xen takes the next free display where this one is taken; libvirt takes this one only";
+
 /* One framebuffer: what stands at the top level for HVM, and in one entry of vfb= for PV. */
 typedef struct Framebuffer {
     ConfTristate vnc, sdl, opengl, vncunused;
@@ -207,6 +214,9 @@ read_vfb(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
                          "the number of the VNC display is from 0 to %d", MAX_DISPLAY);
         return FALSE;
     }
+    if (vnc && fb.vncdisplay.set && fb.vncunused != CONF_TRISTATE_OFF)
+        conf_place_report(place, 0, CONF_OUTCOME_CHANGED, "vncdisplay", NULL, "%s",
+                          fb.vncunused == CONF_TRISTATE_ON ? why_unused : why_fixed);
     if (videoram.set && (vnc || fb.sdl == CONF_TRISTATE_ON))
         ensure_video(r->def, "xen")->vram_kib = (ConfOptInt){ true, videoram.value * 1024 };
     return TRUE;
@@ -299,9 +309,13 @@ join_spice(CfgReader *r, GError **error)
         conf_set_string(&graphics->mouse_mode,
                         p->spice_agent_mouse == CONF_TRISTATE_ON ? "client" : "server");
     /* xl wants both keys for the clipboard; libvirt has one element. */
-    if (p->spice_clipboard != CONF_TRISTATE_ABSENT || p->spice_vdagent != CONF_TRISTATE_ABSENT)
+    bool idle = p->spice_vdagent == CONF_TRISTATE_ABSENT && p->spice_clipboard == CONF_TRISTATE_ON;
+    if (idle)
+        cfg_report_key(r, "spice_clipboard_sharing", CONF_OUTCOME_DEFAULT,
+                       "has no effect without spicevdagent=1");
+    else if (p->spice_clipboard != CONF_TRISTATE_ABSENT || p->spice_vdagent != CONF_TRISTATE_ABSENT)
         graphics->clipboard_copypaste = p->spice_clipboard == CONF_TRISTATE_ON &&
-                                                p->spice_vdagent != CONF_TRISTATE_OFF
+                                                p->spice_vdagent == CONF_TRISTATE_ON
                                             ? CONF_TRISTATE_ON
                                             : CONF_TRISTATE_OFF;
     if (p->spice_vdagent == CONF_TRISTATE_ON && p->spice_clipboard != CONF_TRISTATE_ON)
@@ -354,9 +368,9 @@ join_displays(CfgReader *r, bool vnc, GError **error)
         return FALSE;
     }
     if (p->vncunused == CONF_TRISTATE_ON && p->vncdisplay.set)
-        cfg_report_key(r, "vncdisplay", CONF_OUTCOME_CHANGED,
-                       "vncunused=1 searches from here; libvirt searches from the start of its "
-                       "port range");
+        cfg_report_key(r, "vncdisplay", CONF_OUTCOME_CHANGED, "%s", why_unused);
+    else if (p->vncunused == CONF_TRISTATE_ABSENT && p->vncdisplay.set)
+        cfg_report_key(r, "vncdisplay", CONF_OUTCOME_CHANGED, "%s", why_fixed);
     return TRUE;
 }
 

@@ -163,9 +163,8 @@ lose(VifSpec *spec, const CfgWord *word)
                    : g_str_equal(word->name, vif_lost[i].word))
             why = vif_lost[i].why;
     }
-    if (why)
-        conf_place_report(spec->place, word->offset, CONF_OUTCOME_LOST, word->name, word->value,
-                          "%s", why);
+    conf_place_report(spec->place, word->offset, why ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT,
+                      word->name, word->value, "%s", why ? why : "the default");
 }
 
 static gboolean

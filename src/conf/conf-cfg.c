@@ -42,8 +42,16 @@ static const CfgName passthrough_names[] = {
     { "default", NULL },      { "disabled", "disabled" }, { "enabled", "enabled" },
     { "sync_pt", "sync_pt" }, { "share_pt", "share_pt" }, { NULL, NULL },
 };
-/* xmexample.hvm says tsc_mode=1: the integer is the place in this list. */
-static const CfgName tsc_names[] = {
+/* xmexample.hvm says tsc_mode=1: the integer is the place in this list. xl takes both, xend the
+ * integer alone: it is what is written for xm. */
+static const CfgName xm_tsc_names[] = {
+    { "0", NULL },          { "1", "emulate" },
+    { "2", "native" },      { "3", "paravirt" },
+    { "default", NULL },    { "always_emulate", "emulate" },
+    { "native", "native" }, { "native_paravirt", "paravirt" },
+    { NULL, NULL },
+};
+static const CfgName xl_tsc_names[] = {
     { "default", NULL },    { "always_emulate", "emulate" },
     { "native", "native" }, { "native_paravirt", "paravirt" },
     { "0", NULL },          { "1", "emulate" },
@@ -116,7 +124,8 @@ const CfgKey cfg_keys[] = {
     /* life cycle */
     KEY("on_poweroff", BOTH, on_poweroff, .why = "libvirt has no such action"),
     KEY("on_reboot", BOTH, on_reboot, .why = "libvirt has no such action"),
-    KEY("on_crash", BOTH, on_crash, .why = "libvirt has no such action"),
+    KEY("on_crash", BOTH, on_crash, .write = cfg_write_on_crash,
+        .why = "libvirt has no such action"),
     PART("restart", XM, restart, .read_only = true),
 
     /* what it boots */
@@ -162,7 +171,8 @@ const CfgKey cfg_keys[] = {
     PART("max_event_channels", XL, max_event_channels),
 
     /* time */
-    PART("tsc_mode", BOTH, tsc_mode, .names = tsc_names),
+    PART("tsc_mode", XL, tsc_mode, .names = xl_tsc_names),
+    PART("tsc_mode", XM, tsc_mode, .names = xm_tsc_names),
     PART("hpet", BOTH, hpet, ON_HVM),
     PART("localtime", BOTH, localtime),
     PART("rtc_timeoffset", BOTH, rtc_timeoffset, .neutral = "0"),
@@ -354,9 +364,7 @@ const CfgKey cfg_keys[] = {
     LOST("arm_sci", XL, why_arm),
 
     /* ---- no home: managed by others than the domain ---- */
-    LOST("on_xend_start", XM,
-         "autostart is no part of a libvirt definition: virsh autostart DOMAIN",
-         .neutral = "ignore"),
+    { .name = "on_xend_start", .who = XM, .read = cfg_read_xend_start, .neutral = "ignore" },
     LOST("on_xend_stop", XM, "the libvirt-guests service decides it for the whole host",
          .neutral = "ignore"),
     LOST("guest_os_type", XM, why_osinfo, .neutral = "default"),

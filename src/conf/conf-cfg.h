@@ -168,6 +168,8 @@ gboolean cfg_read_type(CfgReader *r, const CfgKey *key, ConfNode *node, GError *
 gboolean cfg_read_name(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_uuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_bootloader_args(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
+gboolean cfg_read_xend_start(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
+void cfg_write_on_crash(CfgWriter *w, const CfgKey *key);
 gboolean cfg_read_dm_args(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 void cfg_write_uuid(CfgWriter *w, const CfgKey *key);
 void cfg_write_bootloader_args(CfgWriter *w, const CfgKey *key);

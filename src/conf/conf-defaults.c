@@ -47,6 +47,33 @@ fill_resources(ConfDomain *def)
     default_string(&def->vcpu_placement, "static");
 }
 
+static bool
+has_boot_order(const ConfDomain *def)
+{
+    for (guint i = 0; i < def->disks->len; i++)
+        if (((ConfDisk *)def->disks->pdata[i])->dev.boot_order.set)
+            return true;
+    for (guint i = 0; i < def->interfaces->len; i++)
+        if (((ConfInterface *)def->interfaces->pdata[i])->dev.boot_order.set)
+            return true;
+    for (guint i = 0; i < def->hostdevs->len; i++)
+        if (((ConfHostdev *)def->hostdevs->pdata[i])->dev.boot_order.set)
+            return true;
+    return false;
+}
+
+static void
+fill_boot(ConfDomain *def)
+{
+    ConfBoot *boot;
+
+    if (!is_hvm(def) || def->os.boot->len > 0 || has_boot_order(def))
+        return;
+    boot = conf_boot_new();
+    boot->dev = CONF_BOOT_HD;
+    g_ptr_array_add(def->os.boot, boot);
+}
+
 static void
 fill_os(ConfDomain *def)
 {
@@ -71,6 +98,7 @@ fill_os(ConfDomain *def)
     /* A 64-bit guest can't do without. */
     if (is_hvm(def) && def->os.arch == CONF_ARCH_X86_64)
         def->features.pae = true;
+    fill_boot(def);
 }
 
 static void

@@ -73,6 +73,12 @@ char *conf_path_absolute(const char *path, const char *file);
 /* Replace a string of the model by a copy. Always true, so that a test may end in it. */
 bool conf_set_string(char **field, const char *value);
 
+/* The reason of (on_xend_start start): right for who imports and for who only converts. Takes the
+ * domain's name. */
+#define CONF_WHY_AUTOSTART                                                                         \
+    "autostart is a flag beside the definition: set when xen2libvirt defines the domain, and "     \
+    "else by 'virsh autostart %s'"
+
 /* Adds a row for each element and attribute of `def` that `back`, read from what a writer made of
  * `def`, does not have (LOST, with `reason`) or has differently (CHANGED). Both are compared as
  * domXML, after their defaults (conf-unsaid.c). */

@@ -335,7 +335,10 @@ sxp_scheduling_to_domain(SxpRead *in, GError **error)
     g_autoptr(ConfBitmap) set = conf_bitmap_new(1);
 
     conf_bitmap_set(set, (unsigned)in->guest.cpu.value, true);
-    add_pin(in->def, 0, set);
+    if (in->def->vcpus_max == 1)
+        in->def->cpuset = g_steal_pointer(&set);
+    else
+        add_pin(in->def, 0, set);
     return TRUE;
 }
 

@@ -190,6 +190,8 @@ add_image_drive(SxpRead *in, const char *text, const char *path, const char *tar
         return TRUE;
     }
     disk->readonly = disk->device == CONF_DISK_DEVICE_CDROM;
+    if (disk->driver_name == NULL && disk->source != NULL)
+        conf_set_string(&disk->driver_name, disk->type == CONF_DISK_TYPE_BLOCK ? "phy" : "file");
     g_ptr_array_add(in->def->disks, g_steal_pointer(&disk));
     return TRUE;
 }

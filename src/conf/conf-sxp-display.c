@@ -128,6 +128,18 @@ set_vnc_port(SxpRead *in, ConfGraphics *graphics, const char *text, GError **err
     return TRUE;
 }
 
+/* A free display is looked for, from this one on: from 0, libvirt does the same. */
+static void
+mark_search(SxpRead *in, const char *first)
+{
+    if (g_str_equal(first, "0"))
+        mark_both(in, "vncdisplay", CONF_FATE_DEFAULT);
+    else
+        sxp_remark(in, display_item(in, "vncdisplay"), CONF_OUTCOME_CHANGED,
+                   "vncunused=1 searches from here; libvirt searches from the start of its port "
+                   "range");
+}
+
 static gboolean
 add_vnc(SxpRead *in, const SxpDisplay *display, GError **error)
 {
@@ -139,9 +151,13 @@ add_vnc(SxpRead *in, const SxpDisplay *display, GError **error)
     conf_set_string(&graphics->keymap, display->keymap);
     conf_set_string(&graphics->autoport, "yes");
     if (display->vncdisplay != NULL && display->vncunused == CONF_TRISTATE_ON)
-        mark_both(in, "vncdisplay", CONF_FATE_DEFAULT); /* a free one is looked for anyway */
+        mark_search(in, display->vncdisplay);
     else if (display->vncdisplay != NULL && !set_vnc_port(in, graphics, display->vncdisplay, error))
         return FALSE;
+    if (display->vncdisplay != NULL && display->vncunused == CONF_TRISTATE_ABSENT)
+        sxp_remark(in, display_item(in, "vncdisplay"), CONF_OUTCOME_CHANGED,
+                   "xend takes the next free display where this one is taken; libvirt takes this "
+                   "one only");
     g_ptr_array_add(in->def->graphics, g_steal_pointer(&graphics));
     return TRUE;
 }

@@ -606,13 +606,14 @@ derive_lifecycle(SxpRead *in, GError **error)
         def->on_reboot = never ? CONF_ACTION_DESTROY : CONF_ACTION_RESTART;
     if (restart != NULL && def->on_crash == CONF_ACTION_ABSENT)
         def->on_crash = always ? CONF_ACTION_RESTART : CONF_ACTION_DESTROY;
+    /* xend restarts what crashed, where nothing is said; libvirt does not. */
+    if (def->on_crash == CONF_ACTION_ABSENT)
+        def->on_crash = CONF_ACTION_RESTART;
 
     if (start == NULL || start->node->fate == CONF_FATE_DEFAULT)
         start = sxp_item(in, "auto_power_on");
     if (start != NULL && start->node->fate != CONF_FATE_DEFAULT)
-        sxp_remark(in, start, CONF_OUTCOME_CHANGED,
-                   "autostart is a flag of the host and not of the definition: virsh autostart %s",
-                   def->name);
+        sxp_remark(in, start, CONF_OUTCOME_CHANGED, CONF_WHY_AUTOSTART, def->name);
     return TRUE;
 }
 

@@ -94,7 +94,7 @@ static const SxpRow domain_rows[] = {
     DOMAIN("actions_after_shutdown", on_poweroff, .alias = true),
     DOMAIN("on_reboot", on_reboot, ),
     DOMAIN("actions_after_reboot", on_reboot, .alias = true),
-    DOMAIN("on_crash", on_crash, ),
+    DOMAIN("on_crash", on_crash, .write = sxp_write_on_crash),
     DOMAIN("actions_after_crash", on_crash, .alias = true),
     GUEST("restart", restart, .alias = true),
     GUEST("on_xend_start", on_xend_start, .alias = true, .quiet = "ignore"),

@@ -189,6 +189,15 @@ sxp_write_uuid(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer
     sxp_add(parent, "uuid", text);
 }
 
+/* libvirt ends what crashed, where nothing is said; xend restarts it. */
+void
+sxp_write_on_crash(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source)
+{
+    const char *name = conf_action_name(out->def->on_crash);
+
+    sxp_add(parent, "on_crash", name != NULL ? name : "destroy");
+}
+
 void
 sxp_write_seclabel(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source)
 {

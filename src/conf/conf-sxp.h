@@ -174,6 +174,7 @@ void sxp_write_uuid(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpo
 void sxp_write_seclabel(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 void sxp_write_acpi_firmware(SxpWrite *out, const SxpRow *row, ConfNode *parent,
                              gconstpointer source);
+void sxp_write_on_crash(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 void sxp_write_weight(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 
 /* conf-sxp-display.c: SxpDisplay <-> graphics and video */

@@ -16,6 +16,30 @@ typedef struct Comparison {
     const char *reason;
 } Comparison;
 
+/* <vcpu cpuset=> is what <vcpupin> says for each processor that it does not name. */
+static void
+pin_each_vcpu(ConfDomain *def)
+{
+    GPtrArray *pins = def->cputune.vcpupin;
+    g_autoptr(ConfBitmap) pinned = conf_bitmap_new(1);
+
+    if (def->cpuset == NULL)
+        return;
+    for (guint i = 0; i < pins->len; i++)
+        conf_bitmap_set(pinned, ((ConfVcpuPin *)g_ptr_array_index(pins, i))->vcpu, true);
+    for (unsigned i = 0; i < def->vcpus_max; i++) {
+        ConfVcpuPin *pin;
+
+        if (conf_bitmap_get(pinned, i))
+            continue;
+        pin = conf_vcpu_pin_new();
+        pin->vcpu = i;
+        pin->cpuset = conf_bitmap_copy(def->cpuset);
+        g_ptr_array_add(pins, pin);
+    }
+    g_clear_pointer(&def->cpuset, conf_bitmap_free);
+}
+
 /* Both with the defaults, so that what every guest gets anyway is not called lost. Without
  * passwords, since values end up in the report; the native formats have words for them. */
 static xmlDoc *
@@ -29,6 +53,7 @@ as_document(const ConfDomain *def, bool with_uuid)
         copy->uuid_set = true;
     }
     conf_domain_fill_defaults(copy);
+    pin_each_vcpu(copy);
     text = conf_domain_format_xml(copy, CONF_XML_INACTIVE);
     return xmlReadMemory(text, (int)strlen(text), NULL, NULL,
                          XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS |
