@@ -187,7 +187,7 @@ why(const char *path, CfgWho who)
     for (size_t i = 0; i < cfg_n_keys; i++) {
         const CfgKey *key = &cfg_keys[i];
 
-        if (strlen(key->name) != len || strncmp(key->name, path, len) != 0)
+        if (key->name[0] != path[0] || strncmp(key->name, path, len) != 0 || key->name[len])
             continue;
         if (key->who & who)
             return key->why;

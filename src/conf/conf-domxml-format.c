@@ -17,6 +17,7 @@ typedef struct Frame {
         ConfXmlNode *skeleton; /* what of the rest is not yet in the tree */
     } rests[CONF_MAX_RESTS];
     unsigned n_rests;
+    bool has_raw; /* there are members without a row of their own */
 } Frame;
 
 typedef struct Made {
@@ -188,10 +189,10 @@ load_rests(Frame *frame)
         const ConfRow *row = &frame->schema->rows[i];
         const char *text;
 
-        if (!conf_row_is_rest(row))
+        if (row->kind != CONF_FIELD_STRING)
             continue;
         text = *(char *const *)conf_row_const_field(row, frame->owner);
-        if (!text)
+        if (!text || !conf_row_is_rest(row))
             continue;
         g_assert(frame->n_rests < CONF_MAX_RESTS);
         frame->rests[frame->n_rests].row = row;
@@ -199,6 +200,19 @@ load_rests(Frame *frame)
         if (frame->rests[frame->n_rests].skeleton)
             frame->n_rests++;
     }
+}
+
+static bool
+has_raw(const ConfSchema *schema, const void *owner)
+{
+    for (unsigned i = 0; i < schema->n_rows; i++) {
+        const ConfRow *row = &schema->rows[i];
+
+        if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element &&
+            (*(GPtrArray *const *)conf_row_const_field(row, owner))->len)
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -422,14 +436,11 @@ format_inner(Frame *frame, const ConfRow *row, const char *element)
 }
 
 static void
-format_scalar(Frame *frame, const ConfRow *row, const char *element, const char *suffix)
+format_scalar(Frame *frame, const ConfRow *row, const char *element, const char *suffix,
+              const char *value)
 {
-    g_autofree char *value = format_value(frame, row);
-    xmlNode *node;
+    xmlNode *node = element_at(frame, element);
 
-    if (!value)
-        return;
-    node = element_at(frame, element);
     if (*suffix == '@')
         conf_xml_set_attribute(node, suffix + 1, value);
     else if (*suffix == '\0')
@@ -438,26 +449,68 @@ format_scalar(Frame *frame, const ConfRow *row, const char *element, const char 
         conf_xml_set_attribute(node, "unit", "KiB");
 }
 
+/* Most rows of most structs have nothing to say: that is seen before any path is looked at.
+ * Where something is kept in a rest, each row may have its share of it. */
+static bool
+is_absent(const Frame *frame, const ConfRow *row)
+{
+    const void *field = conf_row_const_field(row, frame->owner);
+
+    switch (row->kind) {
+    case CONF_FIELD_STRING:
+        return !*(char *const *)field && !row->format;
+    case CONF_FIELD_BITMAP:
+    case CONF_FIELD_POINTER:
+        return !*(void *const *)field && !row->format;
+    case CONF_FIELD_LIST:
+        return (*(GPtrArray *const *)field)->len == 0;
+    case CONF_FIELD_PLACE: /* of what is kept, or among the raw members of a domain */
+        return !frame->has_raw;
+    case CONF_FIELD_BOOL:
+        return !*(const bool *)field && !row->format;
+    case CONF_FIELD_OPT:
+        return !((const ConfOptInt *)field)->set && !row->format;
+    case CONF_FIELD_UINT:
+    case CONF_FIELD_INT:
+    case CONF_FIELD_KIB:
+    case CONF_FIELD_UUID:
+    case CONF_FIELD_CONSTANT:
+    case CONF_FIELD_STRUCT:
+        break;
+    }
+    return false;
+}
+
 static void
 format_row(Frame *frame, const ConfRow *row)
 {
+    g_autofree char *value = NULL;
     char element[CONF_MAX_PATH];
-    const char *suffix = split_path(row->path, element);
-    const char *slash = strrchr(element, '/');
+    const char *suffix, *slash;
     const ConfRow *wild;
 
+    if (!frame->n_rests && is_absent(frame, row))
+        return;
+    if (!conf_row_is_struct(row) && row->kind != CONF_FIELD_PLACE) {
+        value = format_value(frame, row);
+        if (!value && !frame->n_rests)
+            return;
+    }
+    suffix = split_path(row->path, element);
+    slash = strrchr(element, '/');
     /* An element of which nothing but unknown things is there still has its place. */
     if (*element && !conf_row_is_struct(row) && row->kind != CONF_FIELD_PLACE &&
         kept_at(frame, element))
         element_at(frame, element);
-    if (conf_row_is_rest(row)) {
+    if (strcmp(suffix, "#rest") == 0) {
         format_rest(frame, row, element);
     } else if (strcmp(suffix, "#inner") == 0) {
         format_inner(frame, row, element);
     } else if (conf_row_is_struct(row)) {
         format_sub_struct(frame, row, element);
     } else if (row->kind != CONF_FIELD_PLACE) {
-        format_scalar(frame, row, element, suffix);
+        if (value)
+            format_scalar(frame, row, element, suffix, value);
     } else {
         format_place(frame, element, suffix);
         element[slash ? slash - element : 0] = '\0';
@@ -474,6 +527,7 @@ format_struct(const ConfSchema *schema, const void *owner, xmlNode *node, unsign
 
     frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
     load_rests(&frame);
+    frame.has_raw = has_raw(schema, owner);
     for (unsigned i = 0; i < schema->n_rows; i++)
         if (schema->rows[i].kind != CONF_FIELD_CONSTANT && strcmp(schema->rows[i].path, "#name"))
             format_row(&frame, &schema->rows[i]);

@@ -43,7 +43,7 @@ shorten(const char *value)
 {
     g_autofree char *valid = g_utf8_make_valid(value, -1);
 
-    if (g_utf8_strlen(valid, -1) <= VALUE_CHARS)
+    if (strlen(valid) <= VALUE_CHARS || g_utf8_strlen(valid, -1) <= VALUE_CHARS)
         return g_steal_pointer(&valid);
 
     g_autofree char *head = g_utf8_substring(valid, 0, VALUE_CHARS - 3);
