@@ -2,10 +2,11 @@
 # The commands of the README. The build itself is meson's: see meson.build.
 
 BUILD   ?= build
-PREFIX  ?= /usr
 DESTDIR ?=
+# PREFIX=DIR is kept in the build folder; the first build without one takes /usr.
 
 all: setup $(BUILD)/build.ninja
+	$(if $(PREFIX),meson configure --prefix='$(PREFIX)' $(BUILD))
 	ninja -C $(BUILD)
 
 # Installs (or, where it may not, names) the packages that the build needs.
@@ -13,7 +14,7 @@ setup:
 	@tools/setup.sh build
 
 $(BUILD)/build.ninja:
-	meson setup --prefix=$(PREFIX) $(BUILD)
+	meson setup $(if $(PREFIX),--prefix='$(PREFIX)') $(BUILD)
 
 demo:
 	@tools/setup.sh build demo

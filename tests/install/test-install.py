@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What `make install` leaves behind, and that the pages say what the programs do."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = os.environ['XLVIRT_SOURCE']
+BUILD = os.environ['XLVIRT_BUILD']
+sys.path.insert(0, os.path.join(SOURCE, 'tests'))
+import tap  # noqa: E402
+
+PROGRAMS = {
+    'xlvirtd': ('src/libvirt-driver/xlvirtd', 'docs/man/xlvirtd.8'),
+    'xen2libvirt': ('tools/convert/xen2libvirt', 'docs/man/xen2libvirt.1'),
+    'xlvirt-simhost': ('src/hv/xlvirt-simhost', 'docs/SIM.md'),
+}
+
+
+def read(*parts):
+    with open(os.path.join(SOURCE, *parts), encoding='utf-8') as file:
+        return file.read()
+
+
+def pages():
+    for folder in ('', 'docs', 'examples'):
+        for name in sorted(os.listdir(os.path.join(SOURCE, folder))):
+            if name.endswith('.md'):
+                yield os.path.join(folder, name)
+
+
+class TestInstall(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def install(self):
+        subprocess.run(['meson', 'install', '-C', BUILD, '--no-rebuild', '--quiet', '--destdir', self.dir],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def find(self, name):
+        return [os.path.join(folder, name) for folder, _, files in os.walk(self.dir) if name in files]
+
+    def test_files(self):
+        """Each program, page and unit is there, and a service finds its program."""
+        self.install()
+        for name in ('xlvirtd', 'xlvirt-simhost', 'libhv.so', 'libxlconf.so', 'hv.pc', 'xlvirtd.8',
+                     'xen2libvirt.1', 'xlvirtd.service', 'xlvirtd.socket', 'xlvirtd-ro.socket', 'virtxend.conf',
+                     'conf.h', 'hv.h', 'engine.h'):
+            self.assertEqual(len(self.find(name)), 1, name)
+        self.assertEqual(self.find('virtxend.conf'), [self.dir + '/etc/libvirt/virtxend.conf'])
+        with open(self.find('xlvirtd.service')[0], encoding='utf-8') as file:
+            program = re.search(r'^ExecStart=(\S+)', file.read(), re.M)[1]
+        self.assertTrue(os.access(self.dir + program, os.X_OK), program)
+
+    def test_edited_configuration(self):
+        """A second install keeps what the administrator wrote."""
+        self.install()
+        path = self.find('virtxend.conf')[0]
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write('max_clients = 7\n')
+        self.install()
+        with open(path, encoding='utf-8') as file:
+            self.assertEqual(file.read(), 'max_clients = 7\n')
+        self.assertEqual(len(self.find('virtxend.conf.new')), 1)
+
+
+class TestPages(unittest.TestCase):
+    def test_links(self):
+        """A link of a page leads to a file of the tree."""
+        for page in pages():
+            for target in re.findall(r'\]\(([^)#]+)[^)]*\)', read(page)):
+                if '://' in target:
+                    continue
+                path = os.path.join(SOURCE, os.path.dirname(page), target)
+                self.assertTrue(os.path.exists(path), f'{page}: {target}')
+
+    def test_options(self):
+        """Each option of a program stands on its page."""
+        for name, (program, page) in PROGRAMS.items():
+            out = subprocess.run([os.path.join(BUILD, program), '--help'], check=True, capture_output=True,
+                                 text=True).stdout
+            text = read(page).replace('\\-', '-')
+            options = re.findall(r'^  (?:-\w, )?(--[a-z-]+)', out, re.M)
+            self.assertGreater(len(options), 3, out)
+            for option in options:
+                if name != 'xlvirt-simhost' or option != '--help':
+                    self.assertIn(option, text, f'{page}: {option} is missing')
+
+    def test_completion(self):
+        """The shell completes each option of xen2libvirt."""
+        out = subprocess.run([os.path.join(BUILD, PROGRAMS['xen2libvirt'][0]), '--help'], check=True,
+                             capture_output=True, text=True).stdout
+        for option in re.findall(r'^  (?:-\w, )?(--[a-z-]+)', out, re.M):
+            self.assertIn(option, read('data/completion/xen2libvirt'))
+
+    def test_configuration_keys(self):
+        """A key of virtxend.conf is one that the daemon reads, with its default."""
+        source = read('src/libvirt-driver/lvd-config.c')
+        known = set(re.findall(r'\{ "([a-z_]+)", KEY_(?!UNUSED|NONE_ONLY)', source))
+        self.assertGreater(len(known), 10)
+        shown = set(re.findall(r'^#([a-z_]+) = ', read('data/virtxend.conf'), re.M))
+        self.assertEqual(known, shown)
+
+    def test_man_pages(self):
+        """man finds nothing to complain about."""
+        if not shutil.which('man'):
+            self.skipTest('man is not installed')
+        for page in ('docs/man/xlvirtd.8', 'docs/man/xen2libvirt.1'):
+            result = subprocess.run(['man', '--warnings', '-E', 'UTF-8', '-l', '-Tutf8', '-Z', os.path.join(SOURCE, page)],
+                                    env={**os.environ, 'LC_ALL': 'C.UTF-8', 'MANWIDTH': '80'},
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+            self.assertEqual(result.stderr, '')
+
+
+if __name__ == '__main__':
+    tap.main()
