@@ -33,6 +33,6 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 clean:
-	rm -rf build build-asan build-tsan build-clang
+	rm -rf $(BUILD) build-asan build-tsan build-clang
 
 .PHONY: all setup demo check install format clean

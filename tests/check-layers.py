@@ -10,7 +10,7 @@ MAY = {
     'src/conf/': ({'conf'}, set()),
     'src/hv/': ({'conf', 'hv'}, set()),
     'src/libxl/': ({'conf', 'hv'}, {'libxl', 'xenstore.h', 'xentoollog.h'}),
-    'src/libvirt-driver/': ({'conf', 'hv'}, {'rpc/', 'libvirt/', 'systemd/'}),
+    'src/libvirt-driver/': ({'conf', 'hv'}, {'rpc/', 'libvirt/'}),
     'tools/convert/': ({'conf'}, {'libvirt/'}),
 }
 OURS = {'conf', 'hv', 'libxl', 'libvirt-driver'}

@@ -6,10 +6,11 @@
 # usage: tools/setup.sh [build] [demo] [check]
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3 git
-       libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libsystemd-dev'
+build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
+       libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev'
 demo='libvirt-clients bsdutils'
-check='clang clang-format-14 libclang-rt-14-dev libxml2-utils python3-libvirt virtinst libxen-dev man-db'
+check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils python3-libvirt
+       libxen-dev man-db'
 
 wanted=
 for group in "${@:-build}"; do
