@@ -107,6 +107,7 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
     HvStore *store = domain->host->store;
     g_autoptr(HvSnapshot) now = NULL;
     g_autoptr(HvSnapshot) next = NULL;
+    const HvLastEvent last = { HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_REMOVED, -1 };
 
     if (!job)
         return FALSE;
@@ -133,9 +134,10 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
     if (hv_snapshot_is_active(now))
         g_clear_pointer(&next->persistent, conf_domain_unref);
     hv_domain_publish(domain, g_steal_pointer(&next));
-    if (!hv_snapshot_is_active(now))
-        hv_registry_remove(domain);
-    hv_event_post(domain, HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_REMOVED, now->domid);
+    if (hv_snapshot_is_active(now))
+        hv_event_post(domain, last.kind, last.detail, now->domid);
+    else
+        hv_registry_remove_telling(domain, &last);
     return TRUE;
 }
 

@@ -127,6 +127,11 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
         return;
     }
     publish_state(domain, ending->state, ending->state_reason);
+    if (action == CONF_ACTION_RESTART && !hv_store_write_rebooting(host->store, now, &error)) {
+        g_warning("domain '%s' reboots, which a restarted daemon may not know: %s", domain->name,
+                  error->message);
+        g_clear_error(&error);
+    }
     if (!host->ops->destroy(host->engine, now->domid, &error)) {
         g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
                   domain->name, ending->what, error->message);

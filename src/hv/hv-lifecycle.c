@@ -2,6 +2,7 @@
 /* Start, stop and what lies between. */
 #include "hv-private.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 /* ---- the state machine ---- */
@@ -84,6 +85,7 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     HvSnapshot *next = hv_snapshot_copy(now);
     gboolean transient = !now->persistent;
+    const HvLastEvent last = { .kind = HV_EVENT_STOPPED, .detail = detail, .domid = now->domid };
 
     /* The last snapshot of a domain that vanishes still has a definition to look at. */
     if (transient)
@@ -100,9 +102,9 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_domain_forget_consoles(domain);
     hv_domain_publish(domain, next);
     if (transient)
-        hv_registry_remove(domain);
-    if (detail != HV_DETAIL_NONE)
-        hv_event_post(domain, HV_EVENT_STOPPED, detail, now->domid);
+        hv_registry_remove_telling(domain, detail == HV_DETAIL_NONE ? NULL : &last);
+    else if (detail != HV_DETAIL_NONE)
+        hv_event_post(domain, last.kind, last.detail, last.domid);
 }
 
 void
@@ -239,12 +241,37 @@ hv_domain_boot_again(HvJob *job, gboolean tell_reboot)
     if (!boot_again(job, now, &error)) {
         g_warning("domain '%s' could not be started again after its guest asked for it: %s",
                   domain->name, error->message);
+        /* Cut off by our own end: the state file tells the next daemon to go on. */
+        if (hv_job_is_cancelled(job) && g_atomic_int_get(&domain->host->stopping))
+            return;
         hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_NONE);
         return;
     }
     then = hv_domain_snapshot(domain);
     if (tell_reboot)
         hv_event_post(domain, HV_EVENT_REBOOT, HV_DETAIL_NONE, then->domid);
+}
+
+void
+hv_domain_put_image_aside(HvJob *job)
+{
+    HvDomain *domain = job->domain;
+    g_autofree char *path = hv_store_managed_save_path(domain->host->store, domain->name);
+    g_autofree char *aside = g_strconcat(path, ".stale", NULL);
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next;
+
+    if (!now->managed_save)
+        return;
+    if (g_rename(path, aside) < 0)
+        g_warning("cannot rename '%s', the image of a domain that runs: %s", path,
+                  g_strerror(errno));
+    else
+        g_warning("domain '%s' runs, so its saved image is out of date; it is '%s' now",
+                  domain->name, aside);
+    next = hv_snapshot_copy(now);
+    next->managed_save = FALSE;
+    hv_domain_publish(domain, next);
 }
 
 /* Job held: boots from a saved image of ours, which is used up by that. */
@@ -384,7 +411,9 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
                                        .reason = HV_REASON_RUNNING_BOOTED,
                                        .detail = HV_DETAIL_STARTED_BOOTED },
                             error);
-    if (!ok && is_new)
+    if (ok)
+        hv_domain_put_image_aside(job);
+    else if (is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }
@@ -401,9 +430,10 @@ hv_domain_destroy(HvDomain *domain, GError **error)
     HvJobInfo holder;
     gboolean broke = FALSE;
 
-    /* Somebody may be starting it: then there is something to stop although it is not running. */
-    now = hv_domain_snapshot(domain);
+    /* Somebody may be starting it: then there is something to stop although it is not running. In
+     * this order: a start that ends in between is seen. */
     hv_domain_job_info(domain, &holder);
+    now = hv_domain_snapshot(domain);
     if (!holder.active && hv_lifecycle_check(now, HV_OP_DESTROY, error) != HV_VERDICT_ALLOW)
         return FALSE;
 

@@ -160,6 +160,14 @@ HvJob *hv_registry_begin(HvHost *host, const ConfDomain *def, HvJobKind kind, GE
 void hv_registry_show(HvDomain *domain, HvSnapshot *next);
 /* Takes it out of all tables. */
 void hv_registry_remove(HvDomain *domain);
+/* The same for a domain that was known, with the event that tells of it: nobody who takes the name
+ * or the uuid next comes before this event. NULL: no event. */
+typedef struct HvLastEvent {
+    HvEventKind kind;
+    HvEventDetail detail;
+    int domid;
+} HvLastEvent;
+void hv_registry_remove_telling(HvDomain *domain, const HvLastEvent *last);
 /* By uuid, visible or not. NULL without an error when there is none. */
 HvDomain *hv_registry_find(HvHost *host, const guint8 uuid[16]);
 gboolean hv_domain_is_visible(HvDomain *domain);
@@ -232,8 +240,11 @@ void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
  * HV_DETAIL_NONE); a transient domain leaves the registry. */
 void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
- * more in the engine. */
+ * more in the engine, and its state file says that it is to be started again. */
 void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
+/* Job held: a saved image of a domain that runs without it gets another name. Memory that was saved
+ * must not come back over disks that have moved on since. */
+void hv_domain_put_image_aside(HvJob *job);
 /* Job held: the domain runs in the engine with this live definition (taken over): publish it. */
 void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen,
                      HvReason reason, gint64 started_us);
@@ -303,9 +314,12 @@ typedef struct HvStatus {
     HvState state;
     HvReason reason;
     gint64 started_us;
+    gboolean again; /* its guest asked for a reboot, which was under way */
     ConfDomain *live;
 } HvStatus;
 gboolean hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error);
+/* The domain is about to be ended and started again: whoever comes next goes on with it. */
+gboolean hv_store_write_rebooting(HvStore *store, const HvSnapshot *snapshot, GError **error);
 void hv_store_remove_status(HvStore *store, const char *name);
 /* GPtrArray of HvStatus. */
 GPtrArray *hv_store_load_statuses(HvStore *store, GError **error);

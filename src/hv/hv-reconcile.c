@@ -6,9 +6,6 @@
  */
 #include "hv-private.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
-
 /* ---- definitions ---- */
 
 static void
@@ -63,27 +60,6 @@ publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *see
     hv_domain_publish(domain, next);
 }
 
-/* Memory that was saved must not come back over disks that have moved on since. */
-static void
-put_image_aside(HvDomain *domain)
-{
-    HvStore *store = domain->host->store;
-    g_autofree char *path = hv_store_managed_save_path(store, domain->name);
-    g_autofree char *aside = g_strconcat(path, ".stale", NULL);
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next;
-
-    if (g_rename(path, aside) < 0)
-        g_warning("cannot rename '%s', the image of a domain that runs: %s", path,
-                  g_strerror(errno));
-    else
-        g_warning("domain '%s' runs, so its saved image is out of date; it is '%s' now",
-                  domain->name, aside);
-    next = hv_snapshot_copy(now);
-    next->managed_save = FALSE;
-    hv_domain_publish(domain, next);
-}
-
 /* The daemon was killed in the middle of a save: its guest is suspended. */
 static void
 finish_save(HvDomain *domain, const HvSnapshot *now)
@@ -109,6 +85,20 @@ finish_save(HvDomain *domain, const HvSnapshot *now)
               error->message);
 }
 
+/* The guest ended before anybody listened: as if it happened now. */
+static void
+tell_shutdown(HvHost *host, const HvEngineDomain *seen)
+{
+    HvEngineEvent event = {
+        .kind = HV_ENGINE_EVENT_SHUTDOWN,
+        .domid = seen->domid,
+        .code = seen->shutdown_code,
+    };
+
+    memcpy(event.uuid, seen->uuid, sizeof(event.uuid));
+    hv_guests_engine_event(&event, host->guests);
+}
+
 static void
 take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
 {
@@ -125,19 +115,14 @@ take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
     publish_seen(domain, status, seen);
     now = hv_domain_snapshot(domain);
     if (!seen->shutdown) {
-        if (now->managed_save)
-            put_image_aside(domain);
+        g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
+
+        if (job)
+            hv_domain_put_image_aside(job);
     } else if (seen->shutdown_code == 2) {
         finish_save(domain, now);
     } else if (!was_kept(status)) {
-        HvEngineEvent event = {
-            .kind = HV_ENGINE_EVENT_SHUTDOWN,
-            .domid = seen->domid,
-            .code = seen->shutdown_code,
-        };
-
-        memcpy(event.uuid, seen->uuid, sizeof(event.uuid));
-        hv_guests_engine_event(&event, host->guests);
+        tell_shutdown(host, seen);
     }
 }
 
@@ -189,9 +174,41 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     hv_domain_found(domain, g_steal_pointer(&live), seen,
                     seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);
     hv_event_post(domain, HV_EVENT_STARTED, HV_DETAIL_STARTED_BOOTED, seen->domid);
+    hv_domain_put_image_aside(job);
+    if (seen->shutdown)
+        tell_shutdown(host, seen);
 }
 
 /* ---- both together ---- */
+
+static gpointer
+go_on_rebooting(gpointer data)
+{
+    g_autoptr(HvJob) job = data;
+
+    hv_domain_boot_again(job, TRUE);
+    return NULL;
+}
+
+/* The daemon went in the middle of its guest's reboot. TRUE: it is on its way again, which may take
+ * as long as a start takes. */
+static gboolean
+reboot_on(HvHost *host, const HvStatus *status)
+{
+    g_autoptr(ConfDomain) def = hv_def_inactive(status->live, NULL);
+    g_autoptr(GError) error = NULL;
+    HvJob *job = def ? hv_registry_begin(host, def, HV_JOB_START, &error) : NULL;
+
+    if (!job) {
+        g_warning("the reboot of domain '%s' was cut off and cannot go on: %s", status->live->name,
+                  error ? error->message : "its state file is of no use");
+        return FALSE;
+    }
+    hv_store_log(host->store, def->name, "its reboot was cut off and goes on");
+    hv_domain_expect(job, status->live);
+    g_thread_unref(g_thread_new("hv-reboot", go_on_rebooting, job));
+    return TRUE;
+}
 
 /* It was running when the daemon went and is no more. */
 static void
@@ -220,7 +237,8 @@ take_up_all(HvHost *host, GArray *all, GHashTable *statuses)
 
         if (seen->dying)
             continue;
-        if (status)
+        /* A state file may be of a former life of the domain. */
+        if (status && status->live->id == seen->domid)
             take_up(host, status, seen);
         else
             hv_reconcile_adopt(host, seen);
@@ -253,8 +271,10 @@ hv_reconcile(HvHost *host, GError **error)
     }
     take_up_all(host, all, by_uuid);
     g_hash_table_iter_init(&iter, by_uuid);
-    while (g_hash_table_iter_next(&iter, NULL, &status))
-        note_gone(host, status);
+    while (g_hash_table_iter_next(&iter, NULL, &status)) {
+        if (!((HvStatus *)status)->again || !reboot_on(host, status))
+            note_gone(host, status);
+    }
     return TRUE;
 }
 

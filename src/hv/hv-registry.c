@@ -234,6 +234,12 @@ hv_registry_show(HvDomain *domain, HvSnapshot *next)
 void
 hv_registry_remove(HvDomain *domain)
 {
+    hv_registry_remove_telling(domain, NULL);
+}
+
+void
+hv_registry_remove_telling(HvDomain *domain, const HvLastEvent *last)
+{
     HvHost *host = domain->host;
     gboolean there = FALSE;
 
@@ -249,6 +255,8 @@ hv_registry_remove(HvDomain *domain)
         g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->snapshot->domid));
     g_cond_broadcast(&domain->changed);
     g_mutex_unlock(&domain->lock);
+    if (last)
+        hv_event_post(domain, last->kind, last->detail, last->domid);
     g_mutex_unlock(&host->registry_lock);
     if (there)
         hv_domain_unref(domain);

@@ -2,12 +2,13 @@
 /*
  * /run/libvirt/libxl/NAME.xml: what a running domain is, for the daemon that comes after this one.
  *
- *   <domstatus state='running' reason='booted' pid='17' started='1700000000000000'>
+ *   <domstatus state='running' reason='booted' pid='17' started='1700000000000000' again='yes'>
  *     <domain type='xen' id='3'> ... </domain>
  *   </domstatus>
  *
- * pid is the daemon's. `started` (wall clock, us) is ours; the stock driver's files lack it and
- * hold more children, all of which are skipped.
+ * pid is the daemon's. `started` (wall clock, us) and `again` (its guest asked for a reboot, which
+ * is under way: where nothing runs, it is to be started) are ours; the stock driver's files lack
+ * them and hold more children, all of which are skipped.
  */
 #include "hv-private.h"
 
@@ -62,18 +63,30 @@ status_free(HvStatus *status)
     g_free(status);
 }
 
-gboolean
-hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error)
+static gboolean
+write_status(HvStore *store, const HvSnapshot *snapshot, gboolean again, GError **error)
 {
     g_autofree char *path = hv_store_file(store->state, snapshot->name, ".xml");
     g_autofree char *xml = conf_domain_format_xml(snapshot->live, CONF_XML_SECURE);
     g_autofree char *text = g_strdup_printf(
         "<domstatus state='%s' reason='%s' pid='%d' started='%" G_GINT64_FORMAT
-        "'>\n%s</domstatus>\n",
+        "'%s>\n%s</domstatus>\n",
         state_names[snapshot->state], reasons[snapshot->reason].name, (int)getpid(),
-        snapshot->started_us, xml);
+        snapshot->started_us, again ? " again='yes'" : "", xml);
 
     return hv_store_write_text(path, text, error);
+}
+
+gboolean
+hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error)
+{
+    return write_status(store, snapshot, FALSE, error);
+}
+
+gboolean
+hv_store_write_rebooting(HvStore *store, const HvSnapshot *snapshot, GError **error)
+{
+    return write_status(store, snapshot, TRUE, error);
 }
 
 void
@@ -146,6 +159,7 @@ parse_status(xmlDoc *doc, const char *path, GError **error)
     g_autofree char *state = NULL;
     g_autofree char *reason = NULL;
     g_autofree char *started = NULL;
+    g_autofree char *again = NULL;
     ConfDomain *live;
     HvStatus *status;
 
@@ -159,10 +173,12 @@ parse_status(xmlDoc *doc, const char *path, GError **error)
     state = attribute(root, "state");
     reason = attribute(root, "reason");
     started = attribute(root, "started");
+    again = attribute(root, "again");
     status = g_new0(HvStatus, 1);
     status->live = live;
     status->state = state_parse(state);
     status->reason = reason_parse(status->state, reason);
+    status->again = g_strcmp0(again, "yes") == 0;
     status->started_us = started ? g_ascii_strtoll(started, NULL, 10) : 0;
     return status;
 }

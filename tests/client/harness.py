@@ -42,10 +42,10 @@ class Host:
     def uri(self, readonly=False):
         return f'xen+unix:///system?socket={self.socket(readonly)}'
 
-    def start(self):
-        environment = dict(os.environ, XLVIRT_SIMHOST=os.path.abspath(SIMHOST))
+    def start(self, *options, **env):
+        environment = dict(os.environ, XLVIRT_SIMHOST=os.path.abspath(SIMHOST), **env)
         with open(self.log, 'ab') as log:
-            self.daemon = subprocess.Popen([XLVIRTD, '--engine', 'sim', '--root', self.root, '--verbose'],
+            self.daemon = subprocess.Popen([XLVIRTD, '--engine', 'sim', '--root', self.root, '--verbose', *options],
                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         wait_for(self.answers, 'the daemon to answer')
 

@@ -1,0 +1,318 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""kill -9 of the daemon before each of its steps, one after the other, and what the next daemon finds.
+
+kill-at.c kills it in front of the Nth call that others can see the effect of (files, messages to the
+hypervisor, the answer to the client), for N = 1, 2, ... until the operation comes to its end unharmed.
+The simulated host goes on, as Xen does. Whatever the step: what was answered is so afterwards, what was
+not is either as before or as asked for, nothing that ran is lost and nothing runs twice."""
+import glob
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+import tap  # noqa: E402
+from harness import domain_xml, wait_for  # noqa: E402
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+PRELOAD = os.path.abspath(os.path.join(harness.BUILD, 'tests/client/libkill-at.so'))
+BUDGET = 80  # seconds for all operations; what a slow build does not reach in it is left out
+UUID = '22222222-0000-0000-0000-%012d'
+SAVE_MAGIC = b'libvirt-xml\n \0 \r'
+
+
+@unittest.skipUnless(libvirt, 'python3-libvirt is not installed')
+class TestKill(unittest.TestCase):
+    begun = time.monotonic()
+
+    @classmethod
+    def setUpClass(cls):
+        libvirt.registerErrorHandler(lambda *unused: None, None)
+        cls.host = harness.Host()
+        # One worker: its calls come in the same order each time.
+        cls.host.file('xlvirtd.conf', 'min_workers = 1\nmax_workers = 1\nprio_workers = 0\n')
+        cls.arm(0)
+        cls.start_daemon()
+        keep = cls.conn.defineXML(domain_xml('keep', UUID % 0))
+        keep.create()
+        cls.kept = cls.facts('keep')
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.conn.close()
+        cls.host.end()
+
+    @classmethod
+    def start_daemon(cls):
+        # The sanitizer's own library wants to be the first one.
+        options = ':'.join(filter(None, (os.environ.get('ASAN_OPTIONS'), 'verify_asan_link_order=0')))
+        cls.host.start('--config', f'{cls.host.root}/xlvirtd.conf', LD_PRELOAD=PRELOAD, ASAN_OPTIONS=options,
+                       KILL_AT=f'{cls.host.root}/kill-at')
+        cls.conn = libvirt.open(cls.host.uri())
+
+    @classmethod
+    def arm(cls, when):
+        # In place: the daemon has it mapped.
+        fd = os.open(f'{cls.host.root}/kill-at', os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(fd, struct.pack('=i', when))
+        os.close(fd)
+
+    @classmethod
+    def facts(cls, name):
+        domain = cls.conn.lookupByName(name)
+        return domain.ID(), domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), cls.stored(name)
+
+    @classmethod
+    def stored(cls, name):
+        with open(f'{cls.host.root}/etc/libvirt/libxl/{name}.xml') as f:
+            return f.read()
+
+    # ---- what the world looks like ----
+
+    def path(self, name):
+        return f'{self.host.root}/{name}'
+
+    def link(self):
+        return self.path('etc/libvirt/libxl/autostart/d.xml')
+
+    def image(self):
+        return self.path('var/lib/libvirt/libxl/save/d.save')
+
+    def find(self):
+        try:
+            return self.conn.lookupByName('d')
+        except libvirt.libvirtError as error:
+            self.assertEqual(error.get_error_code(), libvirt.VIR_ERR_NO_DOMAIN, error)
+            return None
+
+    def runs(self):
+        domain = self.find()
+        return domain is not None and domain.isActive() == 1
+
+    def on_the_host(self):
+        """{name: id} of what runs, whoever knows about it"""
+        text = subprocess.run([harness.SIMHOST, '--root', self.host.root, '--status'], check=True, text=True,
+                              capture_output=True, timeout=harness.TIMEOUT).stdout
+        rows = [line.split() for line in text.splitlines()[1:]]
+        names = [row[0] for row in rows if row[0] != 'Domain-0']
+        self.assertEqual(len(names), len(set(names)), text)
+        return {row[0]: int(row[1]) for row in rows if row[0] != 'Domain-0'}
+
+    def check_world(self):
+        self.assertEqual(self.facts('keep'), self.kept)
+        known = {d.name(): d.ID() for d in self.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
+        self.assertEqual(known, self.on_the_host())
+        for pattern in ('etc/libvirt/libxl/.*', 'etc/libvirt/libxl/autostart/.*', 'run/libvirt/libxl/.*',
+                        'var/lib/libvirt/libxl/save/.*'):
+            self.assertEqual(glob.glob(self.path(pattern)), [], 'half files')
+        domain = self.find()
+        self.assertEqual(domain is not None and domain.isPersistent() == 1,
+                         os.path.exists(self.path('etc/libvirt/libxl/d.xml')))
+        if domain and domain.isPersistent():
+            self.assertEqual(domain.autostart() == 1, os.path.lexists(self.link()))
+            self.assertEqual(domain.hasManagedSaveImage() == 1, os.path.exists(self.image()))
+            self.assertIn(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE),
+                          self.stored('d'))
+        else:
+            self.assertFalse(os.path.lexists(self.link()), 'a link to nothing')
+        if self.runs():
+            self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_RUNNING, 'left suspended')
+            self.assertFalse(os.path.exists(self.image()), 'memory that is out of date')
+
+    # ---- one operation, killed at each step ----
+
+    def clean(self):
+        domain = self.find()
+        if domain is not None:
+            if domain.isActive():
+                domain.destroy()
+            domain = self.find()
+            if domain is not None:
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+        for path in glob.glob(self.image() + '*') + glob.glob(self.path('*.save')) + glob.glob(self.path('.xlvirt-*')):
+            os.unlink(path)
+
+    def strike(self, when, operation):
+        """(whether the daemon was killed, whether the operation was acknowledged)"""
+        self.arm(when)
+        try:
+            operation()
+            acknowledged = True
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_SYSTEM_ERROR,
+                                              libvirt.VIR_ERR_INTERNAL_ERROR):
+                raise
+            acknowledged = False
+        except AssertionError:
+            acknowledged = False  # waited for something that cannot come any more
+        finally:
+            self.arm(0)
+        try:
+            killed = self.host.daemon.wait(0 if acknowledged else harness.TIMEOUT) == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            killed = False
+        return killed, acknowledged
+
+    def kill_all_along(self, prepare, operation, check, settle=None):
+        points = 0
+        for when in range(1, 100):
+            if time.monotonic() - self.begun > BUDGET:
+                print(f'# {self.id()}: out of time after {points} points', flush=True)
+                return
+            self.clean()
+            prepare()
+            killed, acknowledged = self.strike(when, operation)
+            if killed:
+                points += 1
+                self.host.end_daemon()
+                self.start_daemon()
+            with self.subTest(f'killed before call {when}' if killed else 'not killed'):
+                if settle:
+                    settle()
+                self.check_world()
+                check(acknowledged)
+            if not killed:
+                self.assertTrue(acknowledged)
+                self.assertGreater(points, 1, 'the operation was never interrupted')
+                print(f'# {self.id()}: {points} points', flush=True)
+                return
+        self.fail('there is no end to it')
+
+    # ---- preparations ----
+
+    def define(self, **more):
+        return self.conn.defineXML(domain_xml('d', UUID % 1, **more))
+
+    def start(self):
+        self.define().create()
+
+    def saved(self):
+        self.start()
+        self.find().save(self.path('d.save'))
+
+    def managed(self):
+        self.start()
+        self.find().managedSave()
+
+    def check_runs(self, acknowledged):
+        self.assertTrue(self.runs() or not acknowledged)
+
+    def check_off(self, acknowledged):
+        self.assertFalse(self.runs() and acknowledged)
+
+    # ---- operations ----
+
+    def test_define(self):
+        def check(acknowledged):
+            self.assertTrue(self.find() or not acknowledged)
+
+        self.kill_all_along(lambda: None, self.define, check)
+
+    def test_redefine(self):
+        def check(acknowledged):
+            memory = self.find().maxMemory()
+            self.assertIn(memory, (262144,) if acknowledged else (131072, 262144))
+
+        self.kill_all_along(self.define, lambda: self.define(memory=262144), check)
+
+    def test_undefine(self):
+        def prepare():
+            self.define().setAutostart(1)
+
+        def check(acknowledged):
+            self.assertFalse(self.find() and acknowledged)
+
+        self.kill_all_along(prepare, lambda: self.find().undefine(), check)
+
+    def test_autostart(self):
+        def check(acknowledged):
+            self.assertTrue(self.find().autostart() or not acknowledged)
+
+        self.kill_all_along(self.define, lambda: self.find().setAutostart(1), check)
+
+    def test_no_autostart(self):
+        def check(acknowledged):
+            self.assertFalse(self.find().autostart() and acknowledged)
+
+        self.kill_all_along(lambda: self.define().setAutostart(1), lambda: self.find().setAutostart(0), check)
+
+    def test_start(self):
+        self.kill_all_along(self.define, lambda: self.find().create(), self.check_runs)
+
+    def test_create(self):
+        self.kill_all_along(lambda: None, lambda: self.conn.createXML(domain_xml('d', UUID % 1)), self.check_runs)
+
+    def test_destroy(self):
+        self.kill_all_along(self.start, lambda: self.find().destroy(), self.check_off)
+
+    def test_save(self):
+        def check(acknowledged):
+            self.check_off(acknowledged)
+            if self.runs():
+                return
+            with open(self.path('d.save'), 'rb') as f:
+                self.assertEqual(f.read(16), SAVE_MAGIC)
+            self.conn.restore(self.path('d.save'))
+            self.assertTrue(self.runs())
+
+        self.kill_all_along(self.start, lambda: self.find().save(self.path('d.save')), check)
+
+    def test_restore(self):
+        def check(acknowledged):
+            self.check_runs(acknowledged)
+            self.assertTrue(os.path.exists(self.path('d.save')))
+
+        self.kill_all_along(self.saved, lambda: self.conn.restore(self.path('d.save')), check)
+
+    def test_managed_save(self):
+        def check(acknowledged):
+            self.check_off(acknowledged)
+            self.assertNotEqual(self.runs(), os.path.exists(self.image()), 'both or neither')
+            if not self.runs():
+                self.find().create()
+                self.assertEqual(self.find().state()[1], libvirt.VIR_DOMAIN_RUNNING_RESTORED)
+
+        self.kill_all_along(self.start, lambda: self.find().managedSave(), check)
+
+    def test_managed_start(self):
+        def check(acknowledged):
+            self.check_runs(acknowledged)
+            self.assertNotEqual(self.runs(), os.path.exists(self.image()), 'both or neither')
+
+        self.kill_all_along(self.managed, lambda: self.find().create(), check)
+
+    def test_guest_reboots(self):
+        """The old domain ends, the next one starts: whoever dies in between, the guest comes back."""
+        before = []
+
+        def prepare():
+            self.start()
+            before[:] = [self.find().ID()]
+
+        def operation():
+            self.find().reboot()
+            wait_for(lambda: self.find().isActive() and self.find().ID() != before[0], 'the reboot', 10)
+
+        def settle():
+            # A guest that was never asked goes on as it was; the others are back before long.
+            end = time.monotonic() + 1
+            while time.monotonic() < end and not (self.runs() and self.find().ID() != before[0]):
+                time.sleep(0.02)
+            self.assertTrue(self.runs(), 'the guest is lost')
+
+        self.kill_all_along(prepare, operation, self.check_runs, settle)
+
+
+if __name__ == '__main__':
+    tap.main()
