@@ -395,6 +395,9 @@ split_boot(CfgWriter *w)
                 g_string_append_c(order, boot_words[k].letter);
         }
     }
+    /* libvirt boots from the disk where nothing is said; xl tries the CD, too. */
+    if (order->len == 0 && w->guest == CFG_HVM && os->kernel == NULL)
+        g_string_append_c(order, 'c');
     if (order->len)
         conf_set_string(&w->parts.boot, order->str);
 }

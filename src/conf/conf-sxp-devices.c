@@ -298,6 +298,24 @@ sxp_read_vif_backend(SxpRead *in, const SxpItem *item, gpointer target, GError *
     return TRUE;
 }
 
+/* A bare script is looked up in the folder of Xen's scripts, by libxl as by xend. All but the one
+ * for bridges need none. */
+static void
+set_connection(SxpRead *in, ConfInterface *iface, const SxpItem *item)
+{
+    g_autofree char *script = iface->script ? g_path_get_basename(iface->script) : NULL;
+    bool bridged = script == NULL || g_str_equal(script, "vif-bridge");
+
+    if (iface->source_bridge == NULL && bridged) {
+        conf_set_string(&iface->source_bridge, "xenbr0");
+        sxp_remark_device(
+            in, item,
+            "no bridge is named; xend took the first one of the host, and xenbr0, the "
+            "default of its scripts, is assumed");
+    }
+    conf_set_string(&iface->type, iface->source_bridge != NULL ? "bridge" : "ethernet");
+}
+
 static gboolean
 read_interface(SxpRead *in, const SxpItem *item, GError **error)
 {
@@ -306,11 +324,15 @@ read_interface(SxpRead *in, const SxpItem *item, GError **error)
     if (item->node->items != NULL &&
         !sxp_read_table(in, &sxp_interface_table, item->node, item->path, iface, error))
         return FALSE;
-    /* A bare name is looked up in the folder of Xen's scripts, by libxl as by xend. */
-    conf_set_string(&iface->type, iface->source_bridge != NULL ? "bridge" : "ethernet");
-    if (iface->source_bridge == NULL && iface->script == NULL)
-        sxp_remark(in, item, CONF_OUTCOME_CHANGED,
-                   "no bridge is named; xend took the first one of the host, libvirt takes none");
+    set_connection(in, iface, item);
+    if (iface->mac == NULL) {
+        iface->mac = conf_mac_derive(in->def, in->def->interfaces->len);
+        sxp_remark_device(
+            in, item,
+            "no mac is given, and a definition needs a lasting one: %s, made from the "
+            "domain's %s",
+            iface->mac, in->def->uuid_set ? "UUID" : "name");
+    }
     g_ptr_array_add(in->def->interfaces, g_steal_pointer(&iface));
     return TRUE;
 }
@@ -591,8 +613,8 @@ read_scsi_dev(SxpRead *in, const SxpItem *item, GError **error)
     address->target = (ConfOptInt){ true, (int64_t)v[2] };
     address->unit = (ConfOptInt){ true, (int64_t)v[3] };
     g_ptr_array_add(in->def->hostdevs, g_steal_pointer(&dev));
-    sxp_remark(in, item, CONF_OUTCOME_CHANGED,
-               "as <hostdev type='scsi'>, which libvirt's Xen driver keeps but does not attach");
+    sxp_remark_device(
+        in, item, "as <hostdev type='scsi'>, which libvirt's Xen driver keeps but does not attach");
     return TRUE;
 }
 

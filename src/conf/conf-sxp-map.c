@@ -163,20 +163,37 @@ mark_rest(ConfNode *node, ConfFate fate)
         mark_rest(node->items->pdata[i], fate);
 }
 
+static void
+add_row(SxpRead *in, const SxpItem *item, ConfOutcome outcome, const char *format, va_list args)
+{
+    g_autofree char *reason = g_strdup_vprintf(format, args);
+    g_autofree char *value = sxp_text(item->node);
+
+    conf_report_add(in->report, outcome, item->node->line, item->node->column, item->path, value,
+                    "%s", reason);
+}
+
+void
+sxp_remark_device(SxpRead *in, const SxpItem *item, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_row(in, item, CONF_OUTCOME_CHANGED, format, args);
+    va_end(args);
+    item->node->fate = CONF_FATE_CARRIED;
+}
+
 void
 sxp_remark(SxpRead *in, const SxpItem *item, ConfOutcome outcome, const char *format, ...)
 {
-    g_autofree char *reason = NULL, *value = NULL;
     va_list args;
 
     if (item == NULL)
         return;
     va_start(args, format);
-    reason = g_strdup_vprintf(format, args);
+    add_row(in, item, outcome, format, args);
     va_end(args);
-    value = sxp_text(item->node);
-    conf_report_add(in->report, outcome, item->node->line, item->node->column, item->path, value,
-                    "%s", reason);
     if (outcome == CONF_OUTCOME_LOST)
         conf_node_mark(item->node, CONF_FATE_LOST);
     else

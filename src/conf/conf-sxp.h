@@ -147,6 +147,9 @@ gboolean sxp_fail(const SxpRead *in, const SxpItem *item, GError **error, const 
 /* Adds the row and marks the node. `item` may be NULL: then nothing happens. */
 void sxp_remark(SxpRead *in, const SxpItem *item, ConfOutcome outcome, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
+/* A difference of a whole device. Its keys keep their own fates: one of them may be lost. */
+void sxp_remark_device(SxpRead *in, const SxpItem *item, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 void sxp_mark(const SxpItem *item, ConfFate fate);
 /* Reads each item of `group` by its row. Keys without a row stay UNSEEN. */
 gboolean sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *prefix,

@@ -311,8 +311,12 @@ do_all(Run *run)
     ConfFormat native;
 
     if (args.to_native) {
-        if (!parse_format(args.to_native, "--to-native", &native) || native == CONF_FORMAT_AUTO) {
+        if (!parse_format(args.to_native, "--to-native", &native)) {
             run->failed++;
+            return;
+        }
+        if (native == CONF_FORMAT_AUTO) {
+            fail(run, "--to-native auto: name the format to write: xen-xl, xen-xm or xen-sxpr");
             return;
         }
         for (char **path = args.paths; *path; path++)
