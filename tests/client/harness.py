@@ -73,10 +73,13 @@ class Host:
         self.daemon = None
         return status
 
-    def end(self):
-        self.end_daemon()
+    def end_host(self):
         subprocess.run([SIMHOST, '--root', self.root, '--stop'], timeout=TIMEOUT, capture_output=True,
                        check=False)
+
+    def end(self):
+        self.end_daemon()
+        self.end_host()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def log_text(self):

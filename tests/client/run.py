@@ -596,6 +596,20 @@ class TestBusy(Case):
             stuck.kill()
             stuck.wait()
 
+    def test_autostart(self):
+        """Once a boot of the host: not when a daemon comes back, but when the host does."""
+        self.define('up')
+        self.define('down')
+        self.virsh('autostart', 'up')
+        self.host.end_daemon()
+        self.host.start()
+        self.assertEqual(self.virsh('domstate', 'up').strip(), 'shut off')
+        self.host.end_daemon()
+        self.host.end_host()
+        self.host.start()
+        wait_for(lambda: 'running' in self.virsh('domstate', 'up'), 'the autostart')
+        self.assertEqual(self.virsh('domstate', 'down').strip(), 'shut off')
+
     def test_killed_daemon(self):
         """kill -9 while domains are defined and started: what was answered is there afterwards."""
         done = []

@@ -260,6 +260,17 @@ become_daemon(const char *log_path)
     return ready[1];
 }
 
+/* A host that boots has an empty /run. What a daemon left there stays for it to read, but its mark
+ * that the domains of this boot were started is about a boot that is over. */
+static void
+forget_last_boot(const Host *host)
+{
+    g_autofree char *mark = g_build_filename(host->root, SIM_AUTOSTART_MARK, NULL);
+
+    if (unlink(mark) < 0 && errno != ENOENT)
+        sim_log("cannot remove %s: %s", mark, g_strerror(errno));
+}
+
 static int
 run_host(const char *root, gboolean foreground)
 {
@@ -286,6 +297,7 @@ run_host(const char *root, gboolean foreground)
     }
     ok = ok && host_open(&host, &error);
     if (ok) {
+        forget_last_boot(&host);
         write_pid(&host);
         raise_fd_limit();
         sim_log("listening on %s, pid %d", host.socket_path, (int)getpid());

@@ -26,13 +26,14 @@ G_BEGIN_DECLS
 
 #define SIM_EXIT_TAKEN 3 /* exit status of a host whose root has one already */
 
-#define SIM_RUN_DIR      "run/xlvirt"
-#define SIM_SOCKET_NAME  "simhost.sock"
-#define SIM_LOCK_NAME    "simhost.pid"
-#define SIM_LOG_DIR      "var/log/xlvirt"
-#define SIM_LOG_NAME     "simhost.log"
-#define SIM_CONF_PATH    "etc/xlvirt/sim.conf"
-#define SIM_CONTROL_PATH "etc/xlvirt/sim-control"
+#define SIM_RUN_DIR        "run/xlvirt"
+#define SIM_SOCKET_NAME    "simhost.sock"
+#define SIM_LOCK_NAME      "simhost.pid"
+#define SIM_LOG_DIR        "var/log/xlvirt"
+#define SIM_AUTOSTART_MARK "run/libvirt/libxl/autostarted" /* see docs/STORE.md */
+#define SIM_LOG_NAME       "simhost.log"
+#define SIM_CONF_PATH      "etc/xlvirt/sim.conf"
+#define SIM_CONTROL_PATH   "etc/xlvirt/sim-control"
 
 typedef enum SimKind {
     SIM_KIND_REQUEST = 1,
