@@ -376,6 +376,21 @@ call_function(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
     return result;
 }
 
+/* Most functions look at each byte of their strings once; who does more charges that itself. */
+static bool
+charge_strings(ConfPy *py, const ConfPyCall *call)
+{
+    gsize bytes = 0;
+
+    if (call->self != NULL && call->self->type == CONF_PY_V_STR)
+        bytes = call->self->len;
+    for (unsigned i = 0; i < call->n_args; i++) {
+        if (call->args[i].value->type == CONF_PY_V_STR)
+            bytes += call->args[i].value->len;
+    }
+    return conf_py_step(py, call->pos, bytes / 64);
+}
+
 static ConfPyValue *
 call_builtin(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
 {
@@ -392,7 +407,7 @@ call_builtin(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
     if (call->n_args > row->max || (call->n_named > 0 && !(row->flags & CONF_PY_TAKES_NAMED)))
         return conf_py_opaque(py, call->pos, "%s() with these arguments", row->name);
     with_self.self = function->self;
-    return row->run(py, &with_self);
+    return charge_strings(py, &with_self) ? row->run(py, &with_self) : NULL;
 }
 
 ConfPyValue *

@@ -523,11 +523,15 @@ str_capitalize(ConfPy *py, const ConfPyCall *call)
     return change_case(py, call, false, true);
 }
 
-static bool
-is_stripped(char c, const ConfPyValue *set)
+/* Each character of the set once, not once a character of the string. */
+static void
+fill_stripped(bool stripped[256], const ConfPyValue *set)
 {
-    return set == NULL ? g_ascii_isspace(c) || c == '\v'
-                       : set->len > 0 && memchr(set->str, c, set->len) != NULL;
+    const char *chars = set != NULL ? set->str : " \t\n\v\f\r";
+    gsize len = set != NULL ? set->len : strlen(chars);
+
+    for (gsize i = 0; i < len; i++)
+        stripped[(guchar)chars[i]] = true;
 }
 
 static ConfPyValue *
@@ -535,15 +539,17 @@ strip(ConfPy *py, const ConfPyCall *call, bool left, bool right)
 {
     const char *p = call->self->str, *end = p + call->self->len;
     const ConfPyValue *set = NULL;
+    bool stripped[256] = { false };
 
     if (call->n_args > 0 && call->args[0].value->type != CONF_PY_V_NONE) {
         set = str_arg(py, call, 0);
         if (set == NULL)
             return NULL;
     }
-    while (left && p < end && is_stripped(*p, set))
+    fill_stripped(stripped, set);
+    while (left && p < end && stripped[(guchar)*p])
         p++;
-    while (right && p < end && is_stripped(end[-1], set))
+    while (right && p < end && stripped[(guchar)end[-1]])
         end--;
     return conf_py_str(py, call->pos, p, (gsize)(end - p));
 }
@@ -579,6 +585,8 @@ has_affix(ConfPy *py, const ConfPyCall *call, bool at_end)
         if (affix->type != CONF_PY_V_STR)
             return conf_py_raise(py, call->pos, "TypeError", "a string is needed here and not %s",
                                  conf_py_type_name(affix));
+        if (!conf_py_step(py, call->pos, 1 + affix->len / 64))
+            return NULL;
         if (affix->len <= call->self->len &&
             memcmp(call->self->str + (at_end ? call->self->len - affix->len : 0), affix->str,
                    affix->len) == 0)

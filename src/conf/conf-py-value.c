@@ -51,7 +51,13 @@ conf_py_step(ConfPy *py, ConfPos pos, gsize cost)
 bool
 conf_py_may_make(ConfPy *py, ConfPos pos, gsize bytes)
 {
-    if (!conf_py_room(&py->arena, bytes)) {
+    if (bytes <= CONF_PY_MAX_VALUE && !conf_py_room(&py->arena, bytes)) {
+        conf_py_stop(py, pos, CONF_ERROR_LIMIT,
+                     "the program needs more than %u MiB of memory; here it was stopped",
+                     CONF_PY_MAX_MEMORY >> 20);
+        return false;
+    }
+    if (bytes > CONF_PY_MAX_VALUE) {
         conf_py_stop(py, pos, CONF_ERROR_LIMIT,
                      "a value of %" G_GSIZE_FORMAT " bytes is too large for a config", bytes);
         return false;

@@ -525,6 +525,11 @@ test_limits(void)
         "x = '%s' % ('a' * 8000000)\nwhile 1: x == ('a' * 8000000)\n",
         "x = 'a' * 7000000\nwhile 1: x.count('b')\n",
         "import re\nwhile 1: re.search('a*a*a*b', 'a' * 500)\n",
+        "x = '1' * 8000000\nwhile 1:\n  try: int(x)\n  except: pass\n",
+        "x = ' ' * 8000000\nwhile 1: x.strip()\n",
+        "x = 'z' * 8000000\nwhile 1: x.strip('y' * 4000000 + 'z')\n",
+        "x = 'x' * 8000000\nwhile 1: x.startswith(x)\n",
+        "x = 'x' * 8000000\nx[1:].startswith(tuple([x] * 50000))\nwhile 1: pass\n",
         "x = 2\nwhile x: x = x * x\n",
     };
 
@@ -610,12 +615,17 @@ static void
 test_hostile_tree(void)
 {
     static const char text[] = "a = [0] * 1000\nb = [a] * 1000\nc = [b] * 1000\n";
+    static const char shared[] = "a = 'x' * 3000000\nb = [a, a]\n";
     static const char self[] = "a = [1]\na.append(a)\n";
     g_autoptr(GError) error = NULL;
     g_autoptr(ConfNative) native = NULL;
 
     g_assert_null(read_with(text, strlen(text), NULL, &error));
     g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+    g_clear_error(&error);
+    g_assert_null(read_with(shared, strlen(shared), NULL, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+    g_assert_true(g_str_has_prefix(error->message, "a.cfg:2:"));
     native = read_text(self);
     g_assert_cmpint(conf_node_find(native->root, "a")->kind, ==, CONF_NODE_LIST);
 }
