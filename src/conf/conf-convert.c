@@ -2,9 +2,32 @@
 /* The one door between the native formats and the model. */
 #include "conf-private.h"
 
+#include <string.h>
+
+/* FALSE: more text than any domXML can hold. The depth is the readers' (CONF_MAX_DEPTH). */
+static gboolean
+count_text(const ConfNode *node, gsize *count, ConfNative *native, GError **error)
+{
+    *count += node->text != NULL ? strlen(node->text) : 0;
+    if (*count > CONF_MAX_TEXT) {
+        g_set_error(error, CONF_ERROR, CONF_ERROR_LIMIT,
+                    "%s:%u:%u: the values of this domain have more than %u bytes altogether",
+                    native->file, node->line, node->column, CONF_MAX_TEXT);
+        return FALSE;
+    }
+    for (guint i = 0; node->items != NULL && i < node->items->len; i++)
+        if (!count_text(g_ptr_array_index(node->items, i), count, native, error))
+            return FALSE;
+    return TRUE;
+}
+
 ConfDomain *
 conf_domain_from_native(ConfNative *native, ConfReport *report, GError **error)
 {
+    gsize n_text = 0;
+
+    if (!count_text(native->root, &n_text, native, error))
+        return NULL;
     switch (native->format) {
     case CONF_FORMAT_XL:
     case CONF_FORMAT_XM:

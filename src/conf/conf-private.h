@@ -4,6 +4,10 @@
 
 #include <conf/conf.h>
 
+/* Bytes of all values of one native tree: no domXML can hold more. The readers of xl and xm keep to
+ * it, the one of sxp does for each word, as one file has many domains. */
+#define CONF_MAX_TEXT CONF_MAX_XML
+
 /* The readers behind conf_native_parse(), each in its own file. Same contract. */
 GPtrArray *conf_xl_parse(const char *text, gsize len, const char *file, GError **error);
 GPtrArray *conf_xm_parse(const char *text, gsize len, const char *file,

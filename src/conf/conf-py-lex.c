@@ -284,6 +284,12 @@ lex_string_body(ConfPyLexer *lexer, GString *out, ConfPos pos, bool raw, bool is
     for (;;) {
         char c = peek(lexer, 0);
 
+        if (out->len > CONF_PY_MAX_VALUE) {
+            conf_error_at(lexer->error, CONF_ERROR_LIMIT, lexer->at.file, pos,
+                          "a string of more than %u bytes is too large for a config",
+                          CONF_PY_MAX_VALUE);
+            return FALSE;
+        }
         if (c == '\0')
             return fail(lexer, pos, "the string that opens here is never closed");
         if (!triple && newline_at(lexer, 0) > 0)

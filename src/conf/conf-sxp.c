@@ -214,6 +214,10 @@ read_bare(SxpReader *in, GError **error)
            in->text[in->pos] != ')')
         advance(in);
 
+    if (in->pos - start > CONF_MAX_TEXT)
+        return fail(in, line, column, CONF_ERROR_LIMIT, error, "a word of more than %u bytes",
+                    CONF_MAX_TEXT);
+
     g_autoptr(GString) word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
 
     if (!check_text(in, word, line, column, error))
@@ -269,6 +273,9 @@ read_quoted(SxpReader *in, GError **error)
             read_escape(in, word);
         else
             g_string_append_len(word, in->text + start, (gssize)(in->pos - start));
+        if (word->len > CONF_MAX_TEXT)
+            return fail(in, line, column, CONF_ERROR_LIMIT, error, "a string of more than %u bytes",
+                        CONF_MAX_TEXT);
     }
     if (in->pos >= in->len)
         return break_off(in, line, column, error,

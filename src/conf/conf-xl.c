@@ -28,6 +28,7 @@ typedef struct XlReader {
     GPtrArray *settings; /* Setting, NULL where a later assignment replaced it */
     GHashTable *places;  /* key -> index in settings, plus 1; the keys belong to the nodes */
     unsigned n_nodes;
+    gsize n_text; /* bytes of all values */
     GError **error;
 } XlReader;
 
@@ -144,6 +145,17 @@ read_escape(XlReader *r, GString *out)
     return fail_escape(r, pos, "unknown escape in a string; a backslash itself is written '\\\\'");
 }
 
+/* Looked at while a value grows, so that a file of one string costs no more than any. */
+static gboolean
+count_text(XlReader *r, const GString *text)
+{
+    if (r->n_text + text->len <= CONF_MAX_TEXT)
+        return TRUE;
+    conf_error_at(r->error, CONF_ERROR_LIMIT, r->at.file, r->at.pos,
+                  "the values have more than %u bytes altogether", CONF_MAX_TEXT);
+    return FALSE;
+}
+
 /* Returns the raw bytes between the quotes, escapes resolved. */
 static GString *
 read_string(XlReader *r)
@@ -165,12 +177,14 @@ read_string(XlReader *r)
         }
         if (c == quote) {
             conf_cursor_advance(&r->at);
+            r->n_text += out->len;
             return out;
         }
         if (c != '\\') {
             g_string_append_c(out, c);
             conf_cursor_advance(&r->at);
-        } else if (!read_escape(r, out)) {
+        }
+        if ((c == '\\' && !read_escape(r, out)) || !count_text(r, out)) {
             g_string_free(out, TRUE);
             return NULL;
         }
@@ -233,7 +247,12 @@ read_number(XlReader *r)
     while (g_ascii_isdigit(c = conf_cursor_peek(&r->at, 0)) || (c >= 'a' && c <= 'f') || c == 'x') {
         g_string_append_c(out, c);
         conf_cursor_advance(&r->at);
+        if (!count_text(r, out)) {
+            g_string_free(out, TRUE);
+            return NULL;
+        }
     }
+    r->n_text += out->len;
     return out;
 }
 

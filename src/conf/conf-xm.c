@@ -13,6 +13,7 @@
 typedef struct Builder {
     ConfPy *py;
     unsigned n_nodes;
+    gsize n_text; /* bytes of all values */
 } Builder;
 
 /* ---- values to nodes ---- */
@@ -40,20 +41,28 @@ set_int(ConfNode *node, const ConfPyValue *value)
         node->text = g_strdup_printf("%" G_GINT64_FORMAT, value->i);
 }
 
-static void
+static bool
 set_string(Builder *b, ConfNode *node, const ConfPyValue *value)
 {
     bool converted = false;
 
+    /* One value may be in many places, too. */
+    b->n_text += value->len;
+    if (b->n_text > CONF_MAX_TEXT) {
+        conf_py_stop(b->py, (ConfPos){ node->line, node->column }, CONF_ERROR_LIMIT,
+                     "the values have more than %u bytes altogether", CONF_MAX_TEXT);
+        return false;
+    }
     if (value->len > 0 && memchr(value->str, '\0', value->len) != NULL) {
         make_opaque(node, "a string with a NUL byte in it");
-        return;
+        return true;
     }
     node->kind = CONF_NODE_STRING;
     node->text = conf_text_to_utf8(value->str, value->len, &converted);
     if (converted)
         conf_py_note(b->py, (ConfPos){ node->value_line, node->value_column },
                      "this string is not UTF-8 and was read as ISO-8859-1");
+    return true;
 }
 
 static bool set_value(Builder *b, ConfNode *node, const ConfPyValue *value, unsigned depth);
@@ -102,8 +111,7 @@ set_value(Builder *b, ConfNode *node, const ConfPyValue *value, unsigned depth)
         node->text = g_strdup(text->str);
         return true;
     case CONF_PY_V_STR:
-        set_string(b, node, value);
-        return true;
+        return set_string(b, node, value);
     case CONF_PY_V_LIST:
         if (depth < MAX_TREE_DEPTH)
             return set_list(b, node, value, depth);

@@ -146,6 +146,51 @@ test_limits(void)
                     "a.cfg:1:1: this is XML, not a native Xen config (xl, xm or sxp)");
 }
 
+/* No domXML can hold so much, so no tree does. */
+static void
+test_much_text(void)
+{
+    static const struct {
+        ConfFormat format;
+        const char *head, *tail;
+    } cases[] = {
+        { CONF_FORMAT_XL, "name='a'\nmemory=64\nextra='", "'\n" },
+        { CONF_FORMAT_XL, "memory=", "\n" },
+        { CONF_FORMAT_XM, "extra='", "'\n" },
+        { CONF_FORMAT_SXP, "(domain (name a) (args '", "'))" },
+        { CONF_FORMAT_SXP, "(domain (name a) (args ", "))" },
+    };
+    g_autofree char *much = g_strnfill(CONF_MAX_XML + 1, '1');
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strconcat(cases[i].head, much, cases[i].tail, NULL);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(
+            conf_native_parse(cases[i].format, text, strlen(text), "a.cfg", NULL, &error));
+        g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+        g_assert_true(g_str_has_prefix(error->message, "a.cfg:"));
+    }
+}
+
+/* A file of sxp may hold it in many domains, but not in one. */
+static void
+test_much_text_of_one(void)
+{
+    g_autofree char *half = g_strnfill(CONF_MAX_XML / 2, 'x');
+    g_autofree char *text = g_strdup_printf(
+        "(domain (name a) (memory 64) (a '%s') (b '%s') (c '%s'))", half, half, half);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray)
+        natives = conf_native_parse(CONF_FORMAT_SXP, text, strlen(text), "a.sxp", NULL, &error);
+    g_autoptr(ConfReport) report = conf_report_new("a.sxp");
+
+    g_assert_no_error(error);
+    g_assert_null(conf_domain_from_native(natives->pdata[0], report, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+    g_assert_true(g_str_has_prefix(error->message, "a.sxp:1:"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -156,5 +201,7 @@ main(int argc, char **argv)
     g_test_add_func("/conf/native/nodes", test_nodes);
     g_test_add_func("/conf/native/notes", test_notes);
     g_test_add_func("/conf/native/limits", test_limits);
+    g_test_add_func("/conf/native/much-text", test_much_text);
+    g_test_add_func("/conf/native/much-text-of-one", test_much_text_of_one);
     return g_test_run();
 }
