@@ -148,7 +148,10 @@ walk_entry(Walk *walk, const char *folder, const char *name, int depth)
         return;
     }
     if (!S_ISREG(target.st_mode)) {
-        x2l_skip(walk->options, path, "no regular file");
+        x2l_skip(walk->options, path,
+                 S_ISDIR(target.st_mode)
+                     ? "a link to a folder: name that folder, too, if there are domains in it"
+                     : "no regular file");
         return;
     }
     add_input(walk, path, &target, g_str_equal(folder_name, "auto"), TRUE);
