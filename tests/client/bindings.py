@@ -7,7 +7,6 @@ import struct
 import sys
 import threading
 import time
-import unittest
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
@@ -23,24 +22,7 @@ except ImportError:
     sys.exit(0)  # TAP says by its plan that all is skipped
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.host = harness.Host()
-        try:
-            cls.host.start()
-        except BaseException:
-            cls.host.end()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        status = cls.host.end_daemon()
-        log = cls.host.log_text()
-        cls.host.end()
-        if status != 0:
-            raise AssertionError(f'xlvirtd ended with {status}:\n{log[-4000:]}')
-
+class Case(harness.Case):
     def setUp(self):
         self.connection = libvirt.open(self.host.uri())
         self.addCleanup(self.connection.close)

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import unittest
 
 BUILD = os.environ.get('XLVIRT_BUILD', 'build')
 XLVIRTD = os.path.join(BUILD, 'src/libvirt-driver/xlvirtd')
@@ -25,6 +26,20 @@ def wait_for(condition, what, timeout=TIMEOUT):
         if time.monotonic() > end:
             raise AssertionError(f'waited {timeout} s for {what}')
         time.sleep(0.02)
+
+
+def set_control(root, text):
+    """Faults, delays and the guests' behaviour: sim's control file, swapped in one piece."""
+    path = f'{root}/etc/xlvirt/sim-control'
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + '.new', 'w') as f:
+        f.write(text)
+    os.rename(path + '.new', path)
+
+
+def end_simhost(root):
+    """It outlives daemons, as Xen does."""
+    subprocess.run([SIMHOST, '--root', root, '--stop'], timeout=TIMEOUT, capture_output=True, check=False)
 
 
 class Host:
@@ -74,8 +89,7 @@ class Host:
         return status
 
     def end_host(self):
-        subprocess.run([SIMHOST, '--root', self.root, '--stop'], timeout=TIMEOUT, capture_output=True,
-                       check=False)
+        end_simhost(self.root)
 
     def end(self):
         self.end_daemon()
@@ -87,12 +101,7 @@ class Host:
             return f.read()
 
     def control(self, text):
-        """Faults, delays and the guests' behaviour: sim's control file, swapped in one piece."""
-        path = f'{self.root}/etc/xlvirt/sim-control'
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + '.new', 'w') as f:
-            f.write(text)
-        os.rename(path + '.new', path)
+        set_control(self.root, text)
 
     def virsh(self, *args, readonly=False, stdin=''):
         """(exit status, stdout, stderr)"""
@@ -106,6 +115,27 @@ class Host:
         with open(path, 'w') as f:
             f.write(text)
         return path
+
+
+class Case(unittest.TestCase):
+    """One daemon a class; its domains start from nothing in each."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host()
+        try:
+            cls.host.start()
+        except BaseException:
+            cls.host.end()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        status = cls.host.end_daemon()
+        log = cls.host.log_text()
+        cls.host.end()
+        if status != 0:
+            raise AssertionError(f'xlvirtd ended with {status}:\n{log[-4000:]}')
 
 
 def domain_xml(name, uuid='', memory=131072, vcpus=2, extra='', os_type='hvm', on_reboot='restart'):

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -27,26 +26,7 @@ DOCUMENTS = ('define', 'create')  # a word of theirs that is a document becomes 
 FREE = '99999999-9999-9999-9999-999999999999'
 
 
-class Case(unittest.TestCase):
-    """One daemon a class; its domains start from nothing in each."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.host = harness.Host()
-        try:
-            cls.host.start()
-        except BaseException:
-            cls.host.end()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        status = cls.host.end_daemon()
-        log = cls.host.log_text()
-        cls.host.end()
-        if status != 0:
-            raise AssertionError(f'xlvirtd ended with {status}:\n{log[-4000:]}')
-
+class Case(harness.Case):
     def virsh(self, *args, status=0, readonly=False, stdin=''):
         """stdout of a command that has to end with `status`"""
         code, out, err = self.host.virsh(*args, readonly=readonly, stdin=stdin)

@@ -16,9 +16,10 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
+import harness  # noqa: E402
 import tap  # noqa: E402
 
-DAEMON = os.path.join(os.environ['XLVIRT_BUILD'], 'src/libvirt-driver/xlvirtd')
+DAEMON = harness.XLVIRTD
 WAIT = 20
 
 
@@ -56,19 +57,8 @@ class Daemon(unittest.TestCase):
                     process.kill()
                     process.wait()
             process.stderr.close()
-        self.end_simulated_host()
+        harness.end_simhost(self.root)
         shutil.rmtree(self.root)
-
-    def end_simulated_host(self):
-        """It outlives daemons, as Xen does; known by the root on its command line."""
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            try:
-                with open(f'/proc/{pid}/cmdline', 'rb') as f:
-                    words = f.read().decode(errors='replace').split('\0')
-            except OSError:
-                continue
-            if words[0].endswith('xlvirt-simhost') and self.root in words:
-                os.kill(int(pid), signal.SIGTERM)
 
     def command(self, *args, root=True):
         return [DAEMON] + (['--root', self.root, '--engine', 'sim'] if root else []) + list(args)
@@ -287,11 +277,7 @@ class Daemon(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def control(self, text):
-        path = self.root + '/etc/xlvirt/sim-control'
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + '.new', 'w') as f:
-            f.write(text)
-        os.rename(path + '.new', path)
+        harness.set_control(self.root, text)
 
     def hang(self, name):
         """A virsh whose shutdown of this domain does not return."""

@@ -68,18 +68,6 @@ lvd_client_close_after_reply(LvdClient *client)
 {
 }
 
-GQuark
-hv_error_quark(void)
-{
-    return g_quark_from_static_string("test-hv");
-}
-
-GQuark
-conf_error_quark(void)
-{
-    return g_quark_from_static_string("test-conf");
-}
-
 HvSnapshot *
 hv_snapshot_ref(HvSnapshot *snapshot)
 {

@@ -4,19 +4,6 @@
 
 #include <string.h>
 
-/* The three quarks are all that lvd-error.c takes from the libraries below it. */
-GQuark
-hv_error_quark(void)
-{
-    return g_quark_from_static_string("test-hv");
-}
-
-GQuark
-conf_error_quark(void)
-{
-    return g_quark_from_static_string("test-conf");
-}
-
 static void
 check_wire(const GError *error, int code, int from, const char *message)
 {

@@ -5,19 +5,6 @@
 #define HEAD "<domain type='xen'>\n<name>x</name>\n<memory>1024</memory>\n"
 #define OS   "<os><type>hvm</type></os>\n"
 
-/* lvd-error.c names them; nothing here makes errors of theirs. */
-GQuark
-hv_error_quark(void)
-{
-    return g_quark_from_static_string("test-hv");
-}
-
-GQuark
-conf_error_quark(void)
-{
-    return g_quark_from_static_string("test-conf");
-}
-
 static gboolean
 is_installed(void)
 {

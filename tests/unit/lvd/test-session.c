@@ -11,18 +11,6 @@ static HvEventFunc listener;
 static gpointer listener_data;
 static guint n_listeners;
 
-GQuark
-hv_error_quark(void)
-{
-    return g_quark_from_static_string("test-hv");
-}
-
-GQuark
-conf_error_quark(void)
-{
-    return g_quark_from_static_string("test-conf");
-}
-
 HvHost *
 hv_host_ref(HvHost *host)
 {
