@@ -144,6 +144,21 @@ publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
     hv_registry_show(domain, next);
 }
 
+/* "shut off (failed)" in place of what made it shut off before. */
+static void
+publish_start_failure(HvDomain *domain)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next;
+
+    /* What was to be created only now is not visible, and is removed by its creator. */
+    if (!now->persistent || now->state != HV_STATE_SHUTOFF)
+        return;
+    next = hv_snapshot_copy(now);
+    next->reason = HV_REASON_SHUTOFF_FAILED;
+    hv_domain_publish(domain, next);
+}
+
 /* `cause` may be NULL when the job was cancelled before the engine was asked. */
 static void
 set_start_failure(HvJob *job, const GError *cause, GError **error)
@@ -152,11 +167,13 @@ set_start_failure(HvJob *job, const GError *cause, GError **error)
 
     hv_store_log(domain->host->store, domain->name, "failed to start: %s",
                  cause ? cause->message : "cancelled");
-    if (hv_job_is_cancelled(job))
+    if (hv_job_is_cancelled(job)) {
         g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "start of domain '%s' was cancelled",
                     domain->name);
-    else
-        g_propagate_error(error, g_error_copy(cause));
+        return;
+    }
+    publish_start_failure(domain);
+    g_propagate_error(error, g_error_copy(cause));
 }
 
 gboolean

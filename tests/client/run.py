@@ -410,7 +410,7 @@ class TestErrors(Case):
         self.define('f')
         self.host.control('[f]\nstart-fail=xc: no pages left\n')
         self.row(['start', 'f'], 1, None, 'operation failed: .*xc: no pages left')
-        self.row(['domstate', 'f'], 0, '^shut off', None)
+        self.row(['domstate', 'f', '--reason'], 0, r'^shut off \(failed\)', None)
         self.host.control('')
         self.row(['start', 'f'], 0, 'started', None)
         self.virsh('destroy', 'f')

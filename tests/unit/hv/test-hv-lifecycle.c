@@ -103,6 +103,7 @@ test_start_fails(Fixture *f, gconstpointer unused)
     g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
     g_assert_cmpstr(error->message, ==, "no kernel there");
     g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_FAILED);
     g_clear_error(&error);
     /* A transient domain that never was leaves nothing. */
     g_assert_null(hv_host_create(f->host, domain_def("two", 2), 0, &error));
