@@ -142,6 +142,22 @@ class Tree(Folder):
         self.assertIn('2 domains converted, 1 failed', result.stderr)
         self.assertEqual((out / 'web.xml').stat().st_mode & 0o777, 0o600)
 
+    def test_host_itself_is_no_domain(self):
+        """xend keeps a file of domain 0 beside those of its guests."""
+        zero = '00000000-0000-0000-0000-000000000000'
+        text = f'(domain (domid 0) (name Domain-0) (uuid {zero}) (memory 900) (image (linux (kernel ""))))\n'
+        path = self.put(f'domains/{zero}/config.sxp', text)
+        self.put('domains/6d2f0c5e-3f4b-4c55-8f53-1f4b3f0f4d01/config.sxp', SXP)
+        result = run('-c', '-r', '-v', self.dir / 'domains')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'old')
+        self.assertIn(f'{path}: skipped: domain 0 is the host itself', result.stderr)
+        self.assertIn('1 domain converted', result.stderr)
+        # By itself it is what was asked for, and is said to be of no use.
+        result = run('-c', path)
+        self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'Domain-0')
+        self.assertIn('the host itself', result.stderr)
+
     def test_duplicates_are_errors(self):
         self.put('a.cfg', XL)
         self.put('b.cfg', XL)

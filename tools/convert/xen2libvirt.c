@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,12 +149,31 @@ define(Run *run, const X2lDomain *domain, GError **error)
     return TRUE;
 }
 
+/* xend keeps a file of it among the others, and `xm list --long` prints it first. Who wants the
+ * document all the same asks for that file alone. */
+static gboolean
+is_host_itself(const Run *run, const ConfDomain *def)
+{
+    static const guint8 zero[16];
+
+    if (!run->target && !args.output_dir && !args.recursive)
+        return FALSE;
+    return g_str_equal(def->name, "Domain-0") ||
+           (def->uuid_set && memcmp(def->uuid, zero, sizeof zero) == 0);
+}
+
 static void
 do_domain(Run *run, const X2lDomain *domain)
 {
     g_autoptr(GError) error = NULL;
     gboolean ok;
 
+    if (is_host_itself(run, domain->def)) {
+        const X2lOptions tell = { .verbose = run->options.verbose || !args.recursive };
+
+        x2l_skip(&tell, domain->input->path, "domain 0 is the host itself and needs no definition");
+        return;
+    }
     print_report(run, domain->report);
     if (is_duplicate(run, domain))
         return;
