@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ConfDomain to domXML: a tree built row by row, what is kept in a rest laid over it, printed as
  * libvirt prints. */
+#include "conf-domxml-out.h"
 #include "conf-schema.h"
 
 #include <string.h>
 
 /* One struct that is being written. */
 typedef struct Frame {
+    OutTree *tree;
     unsigned flags;
     const ConfSchema *schema;
     const void *owner;
-    xmlNode *node;
+    OutElement *node;
     GArray *made; /* Made: the elements so far, by path */
     struct {
         const ConfRow *row;
@@ -21,12 +23,13 @@ typedef struct Frame {
 } Frame;
 
 typedef struct Made {
+    OutElement *node;
+    size_t len;
     char path[CONF_MAX_PATH];
-    xmlNode *node;
 } Made;
 
-static void format_struct(const ConfSchema *schema, const void *owner, xmlNode *node,
-                          unsigned flags);
+static void format_struct(OutTree *tree, const ConfSchema *schema, const void *owner,
+                          OutElement *node, unsigned flags);
 
 /* ---- values ---- */
 
@@ -111,26 +114,19 @@ format_value(const Frame *frame, const ConfRow *row)
 /* ---- elements ---- */
 
 /* An element of a path: "xen:" has its namespace, and a branch is not seen. */
-static xmlNode *
-add_element(xmlNode *parent, const char *name)
+static OutElement *
+add_element(OutTree *tree, OutElement *parent, const char *name)
 {
-    g_autofree char *plain = g_strndup(name, strcspn(name, "."));
-    xmlNode *node;
-    xmlNode *root;
-    xmlNs *ns;
+    size_t len = strcspn(name, ".");
+    const char *plain = name + strlen("xen:");
 
-    if (!g_str_has_prefix(plain, "xen:"))
-        return conf_xml_add(parent, plain);
-    node = conf_xml_add(parent, plain + strlen("xen:"));
-    for (root = node; root->parent; root = root->parent)
-        ;
-    ns = xmlSearchNsByHref(NULL, root, BAD_CAST CONF_XEN_NS);
-    xmlSetNs(node, ns ? ns : xmlNewNs(root, BAD_CAST CONF_XEN_NS, BAD_CAST "xen"));
-    return node;
+    if (!g_str_has_prefix(name, "xen:"))
+        return conf_out_add(tree, parent, name, len);
+    return conf_out_add_ns(tree, parent, plain, len - strlen("xen:"), CONF_XEN_NS, "xen");
 }
 
 static void
-set_constants(const Frame *frame, const char *path, xmlNode *node)
+set_constants(const Frame *frame, const char *path, OutElement *node)
 {
     size_t len = strlen(path);
 
@@ -139,33 +135,44 @@ set_constants(const Frame *frame, const char *path, xmlNode *node)
 
         if (row->kind == CONF_FIELD_CONSTANT && strncmp(row->path, path, len) == 0 &&
             row->path[len] == '@')
-            conf_xml_set_attribute(node, row->path + len + 1, row->constant);
+            conf_out_set_attribute(frame->tree, node, row->path + len + 1, row->constant);
     }
 }
 
 /* The element at `path` below the struct's own, made when it is not there yet. */
-static xmlNode *
+static OutElement *
 element_at(Frame *frame, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    Made made = { 0 };
-    xmlNode *parent = frame->node;
+    size_t len = strlen(path);
+    OutElement *parent = frame->node;
+    const char *slash;
+    guint number = frame->made->len;
+    Made *made;
 
-    if (!*path)
+    if (!len)
         return frame->node;
-    for (guint i = 0; i < frame->made->len; i++)
-        if (strcmp(g_array_index(frame->made, Made, i).path, path) == 0)
-            return g_array_index(frame->made, Made, i).node;
-    g_strlcpy(made.path, path, sizeof(made.path));
-    if (slash) {
-        made.path[slash - path] = '\0';
-        parent = element_at(frame, made.path);
-        made.path[slash - path] = '/';
+    for (guint i = 0; i < number; i++) {
+        made = &g_array_index(frame->made, Made, i);
+        if (made->len == len && memcmp(made->path, path, len) == 0)
+            return made->node;
     }
-    made.node = add_element(parent, slash ? slash + 1 : path);
-    g_array_append_val(frame->made, made);
-    set_constants(frame, path, made.node);
-    return made.node;
+    g_array_set_size(frame->made, number + 1);
+    made = &g_array_index(frame->made, Made, number);
+    made->len = 0; /* not yet found */
+    slash = strrchr(path, '/');
+    if (slash) {
+        char above[CONF_MAX_PATH];
+
+        memcpy(above, path, slash - path);
+        above[slash - path] = '\0';
+        parent = element_at(frame, above);
+        made = &g_array_index(frame->made, Made, number); /* the array may have moved */
+    }
+    memcpy(made->path, path, len + 1);
+    made->len = len;
+    made->node = add_element(frame->tree, parent, slash ? slash + 1 : path);
+    set_constants(frame, path, made->node);
+    return made->node;
 }
 
 /* Splits "a/b@c" into "a/b" and "@c", "a/b" into "a/b" and "". */
@@ -251,14 +258,18 @@ kept_at(const Frame *frame, const char *path)
 }
 
 static void
-move_attribute(xmlAttr *attr, xmlNode *node)
+move_attribute(Frame *frame, xmlAttr *attr, OutElement *node)
 {
-    bool there = attr->ns ? xmlHasNsProp(node, attr->name, attr->ns->href)
-                          : xmlHasNsProp(node, attr->name, NULL);
-
-    if (!there)
-        conf_xml_copy_attribute(node, attr);
+    conf_out_take_attribute(frame->tree, node, attr);
     xmlRemoveProp(attr);
+}
+
+/* The declarations of its namespaces may be those of an element that stays behind. */
+static void
+move_node(Frame *frame, xmlNode *child, OutElement *node)
+{
+    conf_out_take_node(frame->tree, node, conf_xml_copy(child));
+    conf_xml_node_free(child);
 }
 
 /* PLACE: what is kept under this name goes here. */
@@ -275,7 +286,7 @@ format_place(Frame *frame, const char *element, const char *suffix)
         xmlAttr *attr = kept ? xmlHasNsProp(kept, BAD_CAST(suffix + 1), NULL) : NULL;
 
         if (attr)
-            move_attribute(attr, element_at(frame, element));
+            move_attribute(frame, attr, element_at(frame, element));
         return;
     }
     g_strlcpy(parent, element, sizeof(parent));
@@ -285,7 +296,7 @@ format_place(Frame *frame, const char *element, const char *suffix)
         next = conf_xml_element(child->next);
         if (strcmp((const char *)child->name, name) != 0)
             continue;
-        conf_xml_move(element_at(frame, parent), child);
+        move_node(frame, child, element_at(frame, parent));
     }
 }
 
@@ -294,11 +305,11 @@ format_place(Frame *frame, const char *element, const char *suffix)
 static void
 merge(Frame *frame, const char *path, xmlNode *kept)
 {
-    xmlNode *node = is_empty(kept) ? NULL : element_at(frame, path);
+    OutElement *node = is_empty(kept) ? NULL : element_at(frame, path);
     xmlNode *next;
 
     while (kept->properties)
-        move_attribute(kept->properties, node);
+        move_attribute(frame, kept->properties, node);
     for (xmlNode *child = kept->children; child; child = next) {
         char child_path[CONF_MAX_PATH];
         ConfMatch match = { 0 };
@@ -313,7 +324,7 @@ merge(Frame *frame, const char *path, xmlNode *kept)
         if ((match.leaf && !conf_row_is_struct(match.leaf)) || match.deeper) {
             merge(frame, child_path, child);
         } else {
-            conf_xml_move(node, child);
+            move_node(frame, child, node);
         }
     }
 }
@@ -363,7 +374,7 @@ format_raw(Frame *frame, const ConfRow *row, const char *container, const char *
             continue;
         node = conf_xml_read_element(raw->xml);
         if (node)
-            xmlAddChild(element_at(frame, container), node);
+            conf_out_take_node(frame->tree, element_at(frame, container), node);
     }
 }
 
@@ -381,8 +392,9 @@ format_list(Frame *frame, const ConfRow *row, const char *container, const char 
                 *(char *const *)conf_row_const_field(row->schema->rows, list->pdata[i]));
         if (own && xmlValidateNCName(BAD_CAST own, 0) != 0)
             continue;
-        format_struct(row->schema, list->pdata[i],
-                      add_element(element_at(frame, container), own ? own : name), frame->flags);
+        format_struct(frame->tree, row->schema, list->pdata[i],
+                      add_element(frame->tree, element_at(frame, container), own ? own : name),
+                      frame->flags);
     }
 }
 
@@ -395,7 +407,7 @@ format_sub_struct(Frame *frame, const ConfRow *row, const char *element)
     char container[CONF_MAX_PATH];
     const char *slash = strrchr(element, '/');
     const char *name = slash ? slash + 1 : element;
-    xmlNode *node;
+    OutElement *parent, *node;
 
     if (row->kind == CONF_FIELD_POINTER && !*(void *const *)field)
         return;
@@ -406,12 +418,14 @@ format_sub_struct(Frame *frame, const ConfRow *row, const char *element)
     } else if (row->kind == CONF_FIELD_LIST) {
         format_list(frame, row, container, name);
     } else if (row->kind == CONF_FIELD_POINTER) {
-        format_struct(row->schema, *(void *const *)field, element_at(frame, element), frame->flags);
+        format_struct(frame->tree, row->schema, *(void *const *)field, element_at(frame, element),
+                      frame->flags);
     } else {
-        node = add_element(element_at(frame, container), name);
-        format_struct(row->schema, field, node, frame->flags);
-        if (is_empty(node))
-            conf_xml_node_free(node);
+        parent = element_at(frame, container);
+        node = add_element(frame->tree, parent, name);
+        format_struct(frame->tree, row->schema, field, node, frame->flags);
+        if (conf_out_is_empty(node))
+            conf_out_drop_last(parent);
     }
 }
 
@@ -426,12 +440,12 @@ format_inner(Frame *frame, const ConfRow *row, const char *element)
 
     if (!inner)
         return;
-    element_at(frame, element)->_private = (void *)conf_xml_of_user;
+    conf_out_set_of_user(element_at(frame, element));
     whole = g_strconcat("<inner>", inner, "</inner>", NULL);
     node = conf_xml_read_element(whole);
     for (xmlNode *child = node ? node->children : NULL; child; child = next) {
         next = child->next;
-        conf_xml_move(element_at(frame, element), child);
+        move_node(frame, child, element_at(frame, element));
     }
 }
 
@@ -439,14 +453,14 @@ static void
 format_scalar(Frame *frame, const ConfRow *row, const char *element, const char *suffix,
               const char *value)
 {
-    xmlNode *node = element_at(frame, element);
+    OutElement *node = element_at(frame, element);
 
     if (*suffix == '@')
-        conf_xml_set_attribute(node, suffix + 1, value);
+        conf_out_set_attribute(frame->tree, node, suffix + 1, value);
     else if (*suffix == '\0')
-        conf_xml_set_text(node, value);
+        conf_out_set_text(frame->tree, node, value);
     if (row->kind == CONF_FIELD_KIB)
-        conf_xml_set_attribute(node, "unit", "KiB");
+        conf_out_set_attribute(frame->tree, node, "unit", "KiB");
 }
 
 /* Most rows of most structs have nothing to say: that is seen before any path is looked at.
@@ -520,16 +534,24 @@ format_row(Frame *frame, const ConfRow *row)
     }
 }
 
-static void
-format_struct(const ConfSchema *schema, const void *owner, xmlNode *node, unsigned flags)
+/* "#name": the caller has named the element. */
+static bool
+is_name(const ConfRow *row)
 {
-    Frame frame = { .flags = flags, .schema = schema, .owner = owner, .node = node };
+    return row->path[0] == '#' && strcmp(row->path, "#name") == 0;
+}
+
+static void
+format_struct(OutTree *tree, const ConfSchema *schema, const void *owner, OutElement *node,
+              unsigned flags)
+{
+    Frame frame = { .tree = tree, .flags = flags, .schema = schema, .owner = owner, .node = node };
 
     frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
     load_rests(&frame);
     frame.has_raw = has_raw(schema, owner);
     for (unsigned i = 0; i < schema->n_rows; i++)
-        if (schema->rows[i].kind != CONF_FIELD_CONSTANT && strcmp(schema->rows[i].path, "#name"))
+        if (schema->rows[i].kind != CONF_FIELD_CONSTANT && !is_name(&schema->rows[i]))
             format_row(&frame, &schema->rows[i]);
     for (unsigned i = 0; i < frame.n_rests; i++)
         conf_xml_node_free(frame.rests[i].skeleton);
@@ -539,10 +561,8 @@ format_struct(const ConfSchema *schema, const void *owner, xmlNode *node, unsign
 char *
 conf_domain_format_xml(const ConfDomain *def, unsigned flags)
 {
-    g_autoptr(ConfXmlNode) root = conf_xml_add(NULL, "domain");
-    GString *out = g_string_new(NULL);
+    g_autoptr(OutTree) tree = conf_out_new("domain");
 
-    format_struct(&conf_schema_domain, def, root, flags);
-    conf_xml_print(out, root, CONF_XML_STYLE_LIBVIRT, 0);
-    return g_string_free(out, FALSE);
+    format_struct(tree, &conf_schema_domain, def, conf_out_root(tree), flags);
+    return conf_out_print(tree);
 }

@@ -24,25 +24,6 @@ conf_cursor_init(ConfCursor *cursor, const char *text, gsize len, const char *fi
 }
 
 void
-conf_cursor_advance(ConfCursor *cursor)
-{
-    char c = *cursor->p++;
-
-    if (c == '\n') {
-        cursor->pos.line++;
-        cursor->pos.column = 1;
-    } else if (cursor->p == cursor->end || ((guchar)*cursor->p & 0xC0) != 0x80) {
-        cursor->pos.column++; /* only behind a character's last byte */
-    }
-}
-
-char
-conf_cursor_peek(const ConfCursor *cursor, gsize offset)
-{
-    return (gsize)(cursor->end - cursor->p) > offset ? cursor->p[offset] : '\0';
-}
-
-void
 conf_error_at(GError **error, ConfError code, const char *file, ConfPos pos, const char *format,
               ...)
 {

@@ -22,10 +22,27 @@ typedef struct ConfCursor {
  * place when there is a NUL byte anywhere: no text has one. */
 gboolean conf_cursor_init(ConfCursor *cursor, const char *text, gsize len, const char *file,
                           GError **error);
+
 /* One byte on. Not at the end. */
-void conf_cursor_advance(ConfCursor *cursor);
+static inline void
+conf_cursor_advance(ConfCursor *cursor)
+{
+    char c = *cursor->p++;
+
+    if (c == '\n') {
+        cursor->pos.line++;
+        cursor->pos.column = 1;
+    } else if (cursor->p == cursor->end || ((guchar)*cursor->p & 0xC0) != 0x80) {
+        cursor->pos.column++; /* only behind a character's last byte */
+    }
+}
+
 /* The byte `offset` ahead, '\0' behind the end. */
-char conf_cursor_peek(const ConfCursor *cursor, gsize offset);
+static inline char
+conf_cursor_peek(const ConfCursor *cursor, gsize offset)
+{
+    return (gsize)(cursor->end - cursor->p) > offset ? cursor->p[offset] : '\0';
+}
 
 /* "FILE:LINE:COLUMN: " and the reason. */
 void conf_error_at(GError **error, ConfError code, const char *file, ConfPos pos,

@@ -5,8 +5,6 @@
 #include <libxml/parserInternals.h>
 #include <string.h>
 
-const char conf_xml_of_user[] = "of the user";
-
 void
 conf_xml_node_free(ConfXmlNode *node)
 {
@@ -151,14 +149,6 @@ conf_xml_copy(const xmlNode *node)
 /* ---- building ---- */
 
 void
-conf_xml_move(xmlNode *parent, xmlNode *node)
-{
-    /* The declarations of its namespaces may be those of an element that stays behind. */
-    xmlAddChild(parent, conf_xml_copy(node));
-    conf_xml_node_free(node);
-}
-
-void
 conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr)
 {
     xmlAttr *copy = xmlCopyProp(node, attr);
@@ -179,8 +169,8 @@ is_xml_char(gunichar c)
 }
 
 /* Printable ASCII, which nearly all text is. */
-static bool
-is_clean(const char *text)
+bool
+conf_xml_is_clean(const char *text)
 {
     for (; *text; text++)
         if (*text < 0x20 || *text == 0x7f)
@@ -194,7 +184,7 @@ conf_xml_clean(const char *text)
     g_autofree char *valid = NULL;
     GString *clean;
 
-    if (is_clean(text))
+    if (conf_xml_is_clean(text))
         return g_strdup(text);
     valid = g_utf8_make_valid(text, -1);
     clean = g_string_sized_new(strlen(valid));
@@ -213,24 +203,6 @@ conf_xml_add(xmlNode *parent, const char *name)
     if (parent)
         xmlAddChild(parent, node);
     return node;
-}
-
-void
-conf_xml_set_attribute(xmlNode *node, const char *name, const char *value)
-{
-    g_autofree char *clean = conf_xml_clean(value);
-
-    xmlSetProp(node, BAD_CAST name, BAD_CAST clean);
-}
-
-void
-conf_xml_set_text(xmlNode *node, const char *value)
-{
-    g_autofree char *clean = conf_xml_clean(value);
-
-    /* An empty text node would print as <a></a>, which libvirt writes as <a/>. */
-    if (*clean)
-        xmlAddChild(node, xmlNewText(BAD_CAST clean));
 }
 
 xmlNode *
@@ -299,17 +271,17 @@ print_name(GString *out, const void *prefix, const void *name)
         g_string_append(out, name);
 }
 
-static void
-print_indent(GString *out, unsigned indent)
+void
+conf_xml_print_indent(GString *out, unsigned indent)
 {
     static const char blanks[] = "                                                ";
 
     g_string_append_len(out, blanks, MIN(indent, sizeof(blanks) - 1));
 }
 
-static void
-print_attribute(GString *out, ConfXmlStyle style, const char *prefix, const char *name,
-                const char *value)
+void
+conf_xml_print_attribute(GString *out, ConfXmlStyle style, const char *prefix, const char *name,
+                         const char *value)
 {
     char quote = style == CONF_XML_STYLE_LIBVIRT ? '\'' : '"';
 
@@ -328,7 +300,8 @@ print_declarations(GString *out, const xmlNode *node, ConfXmlStyle style)
         const char *prefix = (const char *)ns->prefix;
 
         if (g_strcmp0(prefix, "xml") != 0) /* known to every reader */
-            print_attribute(out, style, "xmlns", prefix, ns->href ? (const char *)ns->href : "");
+            conf_xml_print_attribute(out, style, "xmlns", prefix,
+                                     ns->href ? (const char *)ns->href : "");
     }
 }
 
@@ -340,22 +313,22 @@ print_attributes(GString *out, const xmlNode *node, ConfXmlStyle style)
     for (xmlAttr *attr = node->properties; attr; attr = attr->next) {
         xmlChar *value = xmlNodeListGetString(node->doc, attr->children, 1);
 
-        print_attribute(out, style, attr->ns ? (const char *)attr->ns->prefix : NULL,
-                        (const char *)attr->name, value ? (const char *)value : "");
+        conf_xml_print_attribute(out, style, attr->ns ? (const char *)attr->ns->prefix : NULL,
+                                 (const char *)attr->name, value ? (const char *)value : "");
         xmlFree(value);
     }
     if (style == CONF_XML_STYLE_LIBVIRT)
         print_declarations(out, node, style);
 }
 
-static bool
-is_text(const xmlNode *node)
+bool
+conf_xml_is_text(const xmlNode *node)
 {
     return node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE;
 }
 
-static bool
-is_kept(const xmlNode *node)
+bool
+conf_xml_is_kept(const xmlNode *node)
 {
     return node->type == XML_ELEMENT_NODE || node->type == XML_COMMENT_NODE;
 }
@@ -366,18 +339,12 @@ look_inside(const xmlNode *node, bool *ret_elements, bool *ret_text)
 {
     *ret_elements = *ret_text = false;
     for (const xmlNode *child = node->children; child; child = child->next) {
-        if (is_text(child))
+        if (conf_xml_is_text(child))
             *ret_text |= !xmlIsBlankNode(child);
         else
-            *ret_elements |= is_kept(child);
+            *ret_elements |= conf_xml_is_kept(child);
     }
 }
-
-/* No document of libvirt is deeper; a hostile one would become a hundred times as long. */
-#define MAX_INDENT 40
-
-static void print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
-                       unsigned indent);
 
 static void
 print_children(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
@@ -385,19 +352,17 @@ print_children(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines
     bool elements, text;
 
     look_inside(node, &elements, &text);
-    lines = lines && !text && indent < MAX_INDENT;
-    if (style == CONF_XML_STYLE_LIBVIRT && node->_private == conf_xml_of_user)
-        style = CONF_XML_STYLE_METADATA;
+    lines = lines && !text && indent < CONF_XML_MAX_INDENT;
     if (elements && lines)
         g_string_append_c(out, '\n');
     for (const xmlNode *child = node->children; child; child = child->next) {
         /* Blanks between elements are layout, which is redone here. */
-        if (is_text(child) ? elements && !text : !is_kept(child))
+        if (conf_xml_is_text(child) ? elements && !text : !conf_xml_is_kept(child))
             continue;
-        print_node(out, child, style, lines, indent + 2);
+        conf_xml_print_node(out, child, style, lines, indent + 2);
     }
     if (elements && lines)
-        print_indent(out, indent);
+        conf_xml_print_indent(out, indent);
 }
 
 static void
@@ -419,15 +384,22 @@ print_element(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
     g_string_append_c(out, '>');
 }
 
-static void
-print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, unsigned indent)
+void
+conf_xml_print_text(GString *out, ConfXmlStyle style, const char *text)
 {
-    if (is_text(node)) {
-        print_escaped(out, style, (const char *)node->content, false);
+    print_escaped(out, style, text, false);
+}
+
+void
+conf_xml_print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
+                    unsigned indent)
+{
+    if (conf_xml_is_text(node)) {
+        conf_xml_print_text(out, style, (const char *)node->content);
         return;
     }
     if (lines)
-        print_indent(out, indent);
+        conf_xml_print_indent(out, indent);
     if (node->type == XML_ELEMENT_NODE)
         print_element(out, node, style, lines, indent);
     else if (node->type == XML_COMMENT_NODE)
@@ -439,7 +411,7 @@ print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines, un
 void
 conf_xml_print(GString *out, const xmlNode *node, ConfXmlStyle style, unsigned indent)
 {
-    print_node(out, node, style, style != CONF_XML_STYLE_COMPACT, indent);
+    conf_xml_print_node(out, node, style, style != CONF_XML_STYLE_COMPACT, indent);
 }
 
 char *

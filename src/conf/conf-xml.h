@@ -28,23 +28,30 @@ typedef enum ConfXmlStyle {
     CONF_XML_STYLE_COMPACT,  /* one line, "attributes": what is kept in a string */
 } ConfXmlStyle;
 
-/* As `_private` of a node: libvirt's style changes to that of metadata inside it. */
-extern const char conf_xml_of_user[];
-
 /* `indent`: spaces before it; the lined styles end it with a new line. */
 void conf_xml_print(GString *out, const xmlNode *node, ConfXmlStyle style, unsigned indent);
 char *conf_xml_to_string(const xmlNode *node); /* compact */
 
+/* The parts of it, for a tree of another kind (conf-domxml-out.c). `lines`: the element starts a
+ * line of its own. */
+void conf_xml_print_node(GString *out, const xmlNode *node, ConfXmlStyle style, bool lines,
+                         unsigned indent);
+void conf_xml_print_attribute(GString *out, ConfXmlStyle style, const char *prefix,
+                              const char *name, const char *value);
+void conf_xml_print_text(GString *out, ConfXmlStyle style, const char *text);
+void conf_xml_print_indent(GString *out, unsigned indent);
+bool conf_xml_is_text(const xmlNode *node);
+bool conf_xml_is_kept(const xmlNode *node); /* an element or a comment */
+/* No document of libvirt is deeper; a hostile one would become a hundred times as long. */
+#define CONF_XML_MAX_INDENT 40
+
 /* Text that XML can carry: valid UTF-8 without control characters. */
 char *conf_xml_clean(const char *text);
+bool conf_xml_is_clean(const char *text); /* for sure: it is printable ASCII */
 
 /* Appends an element without namespace. */
 xmlNode *conf_xml_add(xmlNode *parent, const char *name);
-void conf_xml_set_attribute(xmlNode *node, const char *name, const char *value);
-/* From another tree to the end of this one. */
-void conf_xml_move(xmlNode *parent, xmlNode *node);
 void conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr);
-void conf_xml_set_text(xmlNode *node, const char *value);
 
 /* The next element at or after `node` among its siblings. */
 xmlNode *conf_xml_element(xmlNode *node);

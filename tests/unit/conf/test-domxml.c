@@ -418,6 +418,40 @@ test_namespaces(void)
         g_assert_nonnull(strstr(out, *part));
 }
 
+/* Attributes of others in elements of ours, one under the prefix that is usual for Xen's own. */
+static void
+test_foreign_attributes(void)
+{
+    static const char text[] =
+        "<domain type='xen' xmlns:a='urn:a' xmlns:xen='urn:other' "
+        "xmlns:q='http://libvirt.org/schemas/domain/xen/1.0' xen:y='1' plain='2'>"
+        "<name>n</name><memory>1024</memory><vcpu>1</vcpu>"
+        "<os><type>linux</type><kernel a:k='v&amp;w' xml:lang='de'>/k<b/>tail</kernel></os>"
+        "<q:commandline><q:arg value='-x'/></q:commandline></domain>";
+    g_autoptr(ConfDomain) def = parse(text, CONF_XML_NO_UUID_OK);
+    g_autofree char *out = conf_domain_format_xml(def, 0);
+    g_autoptr(ConfDomain) again = parse(out, CONF_XML_NO_UUID_OK);
+    g_autofree char *out_again = conf_domain_format_xml(again, 0);
+
+    g_assert_cmpstr(out, ==,
+                    "<domain type='xen' xen1:y='1' plain='2' xmlns:a='urn:a' "
+                    "xmlns:xen='http://libvirt.org/schemas/domain/xen/1.0' "
+                    "xmlns:xen1='urn:other'>\n"
+                    "  <name>n</name>\n"
+                    "  <memory unit='KiB'>1024</memory>\n"
+                    "  <vcpu>1</vcpu>\n"
+                    "  <os>\n"
+                    "    <type>linux</type>\n"
+                    "    <kernel a:k='v&amp;w' xml:lang='de'>/ktail<b/></kernel>\n"
+                    "  </os>\n"
+                    "  <xen:commandline>\n"
+                    "    <xen:arg value='-x'/>\n"
+                    "  </xen:commandline>\n"
+                    "</domain>\n");
+    g_assert_cmpstr(out, ==, out_again);
+    g_assert_cmpuint(again->xen_args->len, ==, 1);
+}
+
 static void
 test_nul_byte(void)
 {
@@ -595,6 +629,7 @@ main(int argc, char **argv)
     g_test_add_func("/conf/domxml/flags", test_flags);
     g_test_add_func("/conf/domxml/no-xml-text", test_text_that_xml_cannot_carry);
     g_test_add_func("/conf/domxml/namespaces", test_namespaces);
+    g_test_add_func("/conf/domxml/foreign-attributes", test_foreign_attributes);
     g_test_add_func("/conf/domxml/nul-byte", test_nul_byte);
     g_test_add_func("/conf/domxml/change-beside-rest", test_change_beside_rest);
     g_test_add_func("/conf/domxml/defaults/addresses", test_defaults_addresses);
