@@ -9,11 +9,18 @@
 
 /* ---- pinning ---- */
 
-/* "all" and "node:0" say something about the host, which is not known here. */
+/* Says nothing, or says something about the host, which is not known here: "node:0", "all,^1". */
 static bool
-needs_host(const char *text)
+is_no_list(const char *text, const ConfPlace *place)
 {
-    return strstr(text, "all") || strstr(text, "node");
+    if (*text == '\0' || g_str_equal(text, "all"))
+        return true;
+    if (!strstr(text, "all") && !strstr(text, "node"))
+        return false;
+    conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
+                      "domXML names processors by number, and what these words mean depends on "
+                      "the host");
+    return true;
 }
 
 static ConfBitmap *
@@ -35,14 +42,8 @@ parse_cpus(const char *text, const ConfPlace *place, GError **error)
 static gboolean
 add_pin(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    if (*text == '\0' || g_str_equal(text, "all"))
+    if (is_no_list(text, place))
         return TRUE;
-    if (needs_host(text)) {
-        conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
-                          "domXML names processors by number, and what these words mean depends on "
-                          "the host");
-        return TRUE;
-    }
     g_autoptr(ConfBitmap) map = parse_cpus(text, place, error);
     if (map == NULL)
         return FALSE;
@@ -56,14 +57,8 @@ add_pin(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, 
 static gboolean
 set_cpuset(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    if (*text == '\0' || g_str_equal(text, "all"))
+    if (is_no_list(text, place))
         return TRUE;
-    if (needs_host(text)) {
-        conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
-                          "domXML names processors by number, and what these words mean depends on "
-                          "the host");
-        return TRUE;
-    }
     r->def->cpuset = parse_cpus(text, place, error);
     return r->def->cpuset != NULL;
 }

@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-static bool
-is_opaque(const ConfPyValue *value)
-{
-    return value->type == CONF_PY_V_OPAQUE;
-}
-
 /* One level deeper; who gets true calls conf_py_leave(). */
 bool
 conf_py_enter(ConfPy *py, const ConfPyNode *node)
@@ -195,7 +189,7 @@ run_clauses(ConfPy *py, const ConfPyNode *node, unsigned at, ConfPyValue *result
 
     bool ok = true;
 
-    if (is_opaque(value)) {
+    if (conf_py_is_opaque(value)) {
         *ret_opaque = value;
     } else if (clause->kind == CONF_PY_COMP_IF) {
         ok = !conf_py_truth(value) || run_clauses(py, node, at + 1, result, ret_opaque);
@@ -230,7 +224,8 @@ eval_logic(ConfPy *py, const ConfPyNode *node)
 
     for (unsigned i = 0; i < node->n_kids; i++) {
         value = conf_py_eval(py, node->kids[i]);
-        if (value == NULL || is_opaque(value) || conf_py_truth(value) == (node->kind == CONF_PY_OR))
+        if (value == NULL || conf_py_is_opaque(value) ||
+            conf_py_truth(value) == (node->kind == CONF_PY_OR))
             break;
     }
     return value;
@@ -248,7 +243,7 @@ eval_compare(ConfPy *py, const ConfPyNode *node)
         if (right == NULL)
             return NULL;
         result = conf_py_relate(py, node->kids[i]->pos, node->text[i - 1], left, right);
-        if (result == NULL || is_opaque(result) || !conf_py_truth(result))
+        if (result == NULL || conf_py_is_opaque(result) || !conf_py_truth(result))
             return result;
         left = right;
     }
@@ -275,7 +270,7 @@ eval_choice(ConfPy *py, const ConfPyNode *node)
 {
     ConfPyValue *condition = conf_py_eval(py, node->kids[0]);
 
-    if (condition == NULL || is_opaque(condition))
+    if (condition == NULL || conf_py_is_opaque(condition))
         return condition;
     return conf_py_eval(py, node->kids[conf_py_truth(condition) ? 1 : 2]);
 }
@@ -398,7 +393,7 @@ call_builtin(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
     ConfPyCall with_self = *call;
 
     for (unsigned i = 0; i < call->n_args && !(row->flags & CONF_PY_TAKES_OPAQUE); i++) {
-        if (is_opaque(call->args[i].value))
+        if (conf_py_is_opaque(call->args[i].value))
             return call->args[i].value;
     }
     if (call->n_args < row->min)
@@ -498,7 +493,7 @@ conf_py_eval_trailers(ConfPy *py, const ConfPyNode *node, unsigned n)
     for (unsigned i = 1; i < n && value != NULL; i++) {
         const ConfPyNode *trailer = node->kids[i];
 
-        if (is_opaque(value))
+        if (conf_py_is_opaque(value))
             return value;
         if (!conf_py_step(py, trailer->pos, 1))
             return NULL;
@@ -549,7 +544,8 @@ eval_kind(ConfPy *py, const ConfPyNode *node)
         return eval_logic(py, node);
     case CONF_PY_NOT:
         value = conf_py_eval(py, node->kids[0]);
-        return value == NULL || is_opaque(value) ? value : conf_py_bool(!conf_py_truth(value));
+        return value == NULL || conf_py_is_opaque(value) ? value
+                                                         : conf_py_bool(!conf_py_truth(value));
     case CONF_PY_COMPARE:
         return eval_compare(py, node);
     case CONF_PY_BINARY:

@@ -209,7 +209,7 @@ extreme(ConfPy *py, const ConfPyCall *call, int sign)
     for (unsigned i = 0; i < n; i++) {
         int order = 0;
 
-        if (items[i].value->type == CONF_PY_V_OPAQUE)
+        if (conf_py_is_opaque(items[i].value))
             return items[i].value;
         if (!conf_py_compare(py, call->pos, items[i].value, best, &order))
             return NULL;
@@ -330,7 +330,7 @@ copy_and(ConfPy *py, const ConfPyCall *call, const char *method)
                                            : conf_py_opaque(py, call->pos, "a keyword argument");
     ConfPyCall on_copy = { .pos = call->pos, .self = list };
 
-    if (list == NULL || list->type == CONF_PY_V_OPAQUE)
+    if (list == NULL || conf_py_is_opaque(list))
         return list;
     for (const ConfPyBuiltin *row = conf_py_list_methods; row->name != NULL; row++) {
         if (g_str_equal(row->owner, "list") && g_str_equal(row->name, method))
@@ -373,7 +373,7 @@ map_or_filter(ConfPy *py, const ConfPyCall *call, bool filter)
 
         if (value == NULL)
             return NULL;
-        if (filter && value->type == CONF_PY_V_OPAQUE)
+        if (filter && conf_py_is_opaque(value))
             return value;
         if (filter && !conf_py_truth(value))
             continue;
@@ -446,7 +446,7 @@ all_or_any(ConfPy *py, const ConfPyCall *call, bool any)
     for (unsigned i = 0; list != NULL && i < list->list.n; i++) {
         ConfPyValue *value = list->list.items[i].value;
 
-        if (value->type == CONF_PY_V_OPAQUE)
+        if (conf_py_is_opaque(value))
             return value;
         if (conf_py_truth(value) == any)
             return conf_py_bool(any);

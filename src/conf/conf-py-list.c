@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-static bool
-is_opaque(const ConfPyValue *value)
-{
-    return value->type == CONF_PY_V_OPAQUE;
-}
-
 /* ---- lists ---- */
 
 static ConfPyValue *
@@ -27,7 +21,7 @@ list_extend(ConfPy *py, const ConfPyCall *call)
 
     if (more == NULL)
         return NULL;
-    if (is_opaque(more)) /* stands for all that would come */
+    if (conf_py_is_opaque(more)) /* stands for all that would come */
         return list_append(py, call);
     n = more->list.n;
     for (unsigned i = 0; i < n; i++) {
@@ -44,7 +38,7 @@ list_insert(ConfPy *py, const ConfPyCall *call)
     ConfPyList *list = &call->self->list;
     gint64 place;
 
-    if (is_opaque(at))
+    if (conf_py_is_opaque(at))
         return conf_py_opaque(py, call->pos, "insert() at a place that is not known");
     if (at->type != CONF_PY_V_INT)
         return conf_py_raise(py, call->pos, "TypeError", "insert() needs an int");

@@ -242,8 +242,8 @@ conf_py_binary(ConfPy *py, ConfPos pos, char op, ConfPyValue *a, ConfPyValue *b)
 {
     if (op == '%' && a->type == CONF_PY_V_STR)
         return conf_py_percent(py, pos, a, b);
-    if (a->type == CONF_PY_V_OPAQUE || b->type == CONF_PY_V_OPAQUE)
-        return a->type == CONF_PY_V_OPAQUE ? a : b;
+    if (conf_py_is_opaque(a) || conf_py_is_opaque(b))
+        return conf_py_is_opaque(a) ? a : b;
     if (is_int(a) && is_int(b))
         return compute_ints(py, pos, op, a->i, b->i);
     if (conf_py_is_number(a) && conf_py_is_number(b))
@@ -262,7 +262,7 @@ conf_py_binary(ConfPy *py, ConfPos pos, char op, ConfPyValue *a, ConfPyValue *b)
 ConfPyValue *
 conf_py_unary(ConfPy *py, ConfPos pos, char op, ConfPyValue *a)
 {
-    if (a->type == CONF_PY_V_OPAQUE)
+    if (conf_py_is_opaque(a))
         return a;
     if (a->type == CONF_PY_V_FLOAT && op != '~')
         return conf_py_float(py, op == '-' ? -a->f : a->f);
@@ -321,8 +321,8 @@ conf_py_relate(ConfPy *py, ConfPos pos, char op, ConfPyValue *a, ConfPyValue *b)
     bool found = false;
     int order = 0;
 
-    if (a->type == CONF_PY_V_OPAQUE || b->type == CONF_PY_V_OPAQUE)
-        return a->type == CONF_PY_V_OPAQUE ? a : b;
+    if (conf_py_is_opaque(a) || conf_py_is_opaque(b))
+        return conf_py_is_opaque(a) ? a : b;
     switch (op) {
     case 'i':
     case 'n':
@@ -378,8 +378,8 @@ conf_py_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index)
 {
     gint64 at;
 
-    if (value->type == CONF_PY_V_OPAQUE || index->type == CONF_PY_V_OPAQUE)
-        return value->type == CONF_PY_V_OPAQUE ? value : index;
+    if (conf_py_is_opaque(value) || conf_py_is_opaque(index))
+        return conf_py_is_opaque(value) ? value : index;
     if (value->type == CONF_PY_V_MODULE)
         return conf_py_opaque(py, pos, "reading %s", value->str);
     if (value->type == CONF_PY_V_DICT) {
@@ -407,9 +407,9 @@ conf_py_set_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *inde
 {
     gint64 at;
 
-    if (value->type == CONF_PY_V_OPAQUE)
+    if (conf_py_is_opaque(value))
         return true;
-    if (index->type == CONF_PY_V_OPAQUE) {
+    if (conf_py_is_opaque(index)) {
         conf_py_note(py, pos, "an assignment to an item that is not known is left out");
         return true;
     }
@@ -457,10 +457,10 @@ conf_py_slice(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *const pa
     g_autoptr(GString) text = NULL;
     ConfPyValue *result;
 
-    if (value->type == CONF_PY_V_OPAQUE)
+    if (conf_py_is_opaque(value))
         return value;
     for (int i = 0; i < 3; i++) {
-        if (parts[i] != NULL && parts[i]->type == CONF_PY_V_OPAQUE)
+        if (parts[i] != NULL && conf_py_is_opaque(parts[i]))
             return parts[i];
     }
     if (!is_sequence(value))
@@ -495,8 +495,7 @@ conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value)
 {
     ConfPyValue *list;
 
-    if (value->type == CONF_PY_V_LIST || value->type == CONF_PY_V_TUPLE ||
-        value->type == CONF_PY_V_OPAQUE)
+    if (value->type == CONF_PY_V_LIST || value->type == CONF_PY_V_TUPLE || conf_py_is_opaque(value))
         return value;
     if (value->type != CONF_PY_V_STR && value->type != CONF_PY_V_DICT)
         return conf_py_raise(py, pos, "TypeError", "there is nothing to go over in %s",

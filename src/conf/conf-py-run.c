@@ -18,12 +18,6 @@ typedef enum Flow {
 
 static Flow run(ConfPy *py, const ConfPyNode *node);
 
-static bool
-is_opaque(const ConfPyValue *value)
-{
-    return value->type == CONF_PY_V_OPAQUE;
-}
-
 /* ---- what a statement that is left out might have changed ---- */
 
 static void forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why);
@@ -175,7 +169,7 @@ unpack(ConfPy *py, const ConfPyNode *target, ConfPyValue *value, ConfPos value_p
 
     if (list == NULL)
         return false;
-    if (!is_opaque(list) && list->list.n != target->n_kids) {
+    if (!conf_py_is_opaque(list) && list->list.n != target->n_kids) {
         conf_py_raise(py, value_pos, "ValueError", "%u values cannot be given to %u names",
                       list->list.n, target->n_kids);
         return false;
@@ -183,7 +177,7 @@ unpack(ConfPy *py, const ConfPyNode *target, ConfPyValue *value, ConfPos value_p
     for (unsigned i = 0; i < target->n_kids; i++) {
         ConfPyItem item = { list, value_pos };
 
-        if (!is_opaque(list))
+        if (!conf_py_is_opaque(list))
             item = list->list.items[i];
         if (!conf_py_assign(py, target->kids[i], item.value, item.pos))
             return false;
@@ -229,7 +223,7 @@ note_override(ConfPy *py, const ConfPyNode *target)
                                ? conf_py_find_var(py, target->text)
                                : NULL;
 
-    if (var == NULL || var->value == NULL || var->read_since || is_opaque(var->value) ||
+    if (var == NULL || var->value == NULL || var->read_since || conf_py_is_opaque(var->value) ||
         var->value->type >= CONF_PY_V_FUNC || var->pos.line == target->pos.line)
         return;
     conf_py_note(py, var->pos, "%.100s: line %u assigns it again, and that value holds", var->name,
@@ -263,7 +257,7 @@ combine(ConfPy *py, const ConfPyNode *node, ConfPyValue *old, ConfPyValue *more)
     list = conf_py_iterate(py, node->kids[1]->pos, more);
     if (list == NULL)
         return NULL;
-    if (is_opaque(list))
+    if (conf_py_is_opaque(list))
         return conf_py_append(py, old, list, node->kids[1]->pos) ? old : NULL;
 
     unsigned n = list->list.n;
@@ -305,7 +299,7 @@ run_if(ConfPy *py, const ConfPyNode *node)
 
         if (condition == NULL)
             return FLOW_FAIL;
-        if (is_opaque(condition))
+        if (conf_py_is_opaque(condition))
             return leave_out(py, node, node->kids[i]->pos, condition);
         if (conf_py_truth(condition))
             return run(py, node->kids[i + 1]);
@@ -347,12 +341,12 @@ run_for(ConfPy *py, const ConfPyNode *node)
 
     if (list == NULL)
         return FLOW_FAIL;
-    if (is_opaque(list))
+    if (conf_py_is_opaque(list))
         return leave_out(py, node, node->kids[1]->pos, list);
     for (unsigned i = 0; on && i < list->list.n; i++) {
         ConfPyItem item = list->list.items[i];
 
-        if (is_opaque(item.value) && list->list.n == 1)
+        if (conf_py_is_opaque(item.value) && list->list.n == 1)
             return leave_out(py, node, node->kids[1]->pos, item.value);
         if (!conf_py_assign(py, node->kids[0], item.value, item.pos))
             return FLOW_FAIL;
@@ -371,7 +365,7 @@ run_while(ConfPy *py, const ConfPyNode *node)
 
         if (condition == NULL)
             return FLOW_FAIL;
-        if (is_opaque(condition))
+        if (conf_py_is_opaque(condition))
             return leave_out(py, node, node->kids[0]->pos, condition);
         if (!conf_py_truth(condition))
             return end_loop(py, node, FLOW_NEXT, true);
@@ -427,7 +421,7 @@ run_assert(ConfPy *py, const ConfPyNode *node)
 
     if (value == NULL)
         return FLOW_FAIL;
-    if (is_opaque(value) || conf_py_truth(value))
+    if (conf_py_is_opaque(value) || conf_py_truth(value))
         return FLOW_NEXT;
     conf_py_raise(py, node->pos, "AssertionError", "the config's own assertion does not hold");
     return FLOW_FAIL;

@@ -94,7 +94,7 @@ format_value(ConfPy *py, ConfPos pos, GString *out, ConfPyValue *value, const Sp
 {
     g_autoptr(GString) text = NULL;
 
-    if (value->type == CONF_PY_V_OPAQUE) {
+    if (conf_py_is_opaque(value)) {
         py->opaque_seen = value;
         return true;
     }
@@ -193,7 +193,7 @@ named_value(Percent *f)
     f->by_name = true;
     if (key == NULL)
         return NULL;
-    if (f->values->type != CONF_PY_V_DICT && f->values->type != CONF_PY_V_OPAQUE)
+    if (f->values->type != CONF_PY_V_DICT && !conf_py_is_opaque(f->values))
         return conf_py_raise(f->py, f->pos, "TypeError", "'%%(name)' needs a dict");
     return conf_py_index(f->py, f->pos, f->values, key);
 }
@@ -260,7 +260,7 @@ conf_py_percent(ConfPy *py, ConfPos pos, ConfPyValue *format, ConfPyValue *value
     }
     if (py->opaque_seen != NULL)
         return (ConfPyValue *)py->opaque_seen;
-    if (value->type == CONF_PY_V_OPAQUE)
+    if (conf_py_is_opaque(value))
         return value;
     if ((value->type == CONF_PY_V_TUPLE && f.used < value->list.n) ||
         (value->type != CONF_PY_V_TUPLE && value->type != CONF_PY_V_DICT && f.used == 0))
@@ -395,7 +395,7 @@ str_join(ConfPy *py, const ConfPyCall *call)
     for (unsigned i = 0; i < list->list.n; i++) {
         ConfPyValue *item = list->list.items[i].value;
 
-        if (item->type == CONF_PY_V_OPAQUE)
+        if (conf_py_is_opaque(item))
             return item;
         if (item->type != CONF_PY_V_STR)
             return conf_py_raise(py, call->pos, "TypeError", "join() needs strings and not %s",

@@ -53,6 +53,12 @@ struct ConfPyValue {
     ConfPyList list; /* also FUNC: the values of its defaults */
 };
 
+static inline bool
+conf_py_is_opaque(const ConfPyValue *value)
+{
+    return value->type == CONF_PY_V_OPAQUE;
+}
+
 typedef struct ConfPyVar ConfPyVar;
 struct ConfPyVar {
     ConfPyVar *next; /* locals only */
