@@ -68,18 +68,6 @@ link_unref(Link *link)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_unref)
 
 static gboolean
-read_all(int fd, void *data, gsize len, GArray *fds)
-{
-    for (gsize done = 0; done < len;) {
-        gssize n = sim_recv(fd, (char *)data + done, len - done, fds);
-        if (n <= 0)
-            return FALSE;
-        done += (gsize)n;
-    }
-    return TRUE;
-}
-
-static gboolean
 write_all(Link *link, const char *data, gsize len)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&link->writing);
@@ -185,11 +173,11 @@ static gboolean
 read_frame(Link *link, GArray *fds)
 {
     SimHeader header;
-    if (!read_all(link->fd, &header, sizeof(header), fds) || !sim_header_check(&header) ||
+    if (!sim_recv_all(link->fd, &header, sizeof(header), fds) || !sim_header_check(&header) ||
         header.kind == SIM_KIND_REQUEST || fds->len != header.n_fds)
         return FALSE;
     g_autofree char *data = g_malloc(header.length + 1);
-    if (!read_all(link->fd, data, header.length, fds))
+    if (!sim_recv_all(link->fd, data, header.length, fds))
         return FALSE;
     g_autoptr(GBytes) bytes = g_bytes_new_take(g_steal_pointer(&data), header.length);
     g_autoptr(GVariant) payload = sim_payload(&header, bytes);

@@ -364,6 +364,20 @@ sim_recv(int fd, void *data, gsize len, GArray *fds)
     return r;
 }
 
+gboolean
+sim_recv_all(int fd, void *data, gsize len, GArray *fds)
+{
+    for (gsize done = 0; done < len;) {
+        gssize n = sim_recv(fd, (char *)data + done, len - done, fds);
+        if (n == 0)
+            errno = 0;
+        if (n <= 0)
+            return FALSE;
+        done += (gsize)n;
+    }
+    return TRUE;
+}
+
 void
 sim_close_fds(GArray *fds)
 {

@@ -176,6 +176,8 @@ int sim_socket_listen(const char *path, int *ret_errno);
 gssize sim_send(int fd, const void *data, gsize len, int pass_fd);
 /* One recvmsg(). Descriptors that came are appended to `fds` (GArray of int), close-on-exec. */
 gssize sim_recv(int fd, void *data, gsize len, GArray *fds);
+/* Exactly `len` bytes. FALSE: errno, 0 for the end of the connection. */
+gboolean sim_recv_all(int fd, void *data, gsize len, GArray *fds);
 void sim_close_fds(GArray *fds); /* closes and empties */
 
 /* What the host answers to START, RESTORE and, as part of it, ADOPT. */

@@ -27,17 +27,12 @@ static gboolean
 read_all(int fd, void *data, gsize len, GError **error)
 {
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-    for (gsize done = 0; done < len;) {
-        gssize n = sim_recv(fd, (char *)data + done, len - done, fds);
-        sim_close_fds(fds);
-        if (n <= 0) {
-            g_set_error(error, SIM_ERROR, 0, "the simulated host went away: %s",
-                        n == 0 ? "end of connection" : g_strerror(errno));
-            return FALSE;
-        }
-        done += (gsize)n;
-    }
-    return TRUE;
+    gboolean ok = sim_recv_all(fd, data, len, fds);
+    if (!ok)
+        g_set_error(error, SIM_ERROR, 0, "the simulated host went away: %s",
+                    errno == 0 ? "end of connection" : g_strerror(errno));
+    sim_close_fds(fds);
+    return ok;
 }
 
 static GVariant *
