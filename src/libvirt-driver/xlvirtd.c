@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -293,8 +294,10 @@ main(int argc, char **argv)
     g_autoptr(LvdConfig) config = NULL;
     g_autoptr(GError) error = NULL;
     LvdParent parent = LVD_PARENT_INIT;
-    int status = parse_options(&options, &argc, &argv);
+    int status;
 
+    setlocale(LC_CTYPE, ""); /* names in messages; numbers and reasons stay as they are */
+    status = parse_options(&options, &argc, &argv);
     if (status >= 0)
         return status;
     signal(SIGPIPE, SIG_IGN);

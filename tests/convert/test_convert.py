@@ -97,6 +97,8 @@ class OneFile(Folder):
         result = run('-c', self.dir)
         self.assertEqual(result.returncode, 1)
         self.assertIn('-r', result.stderr)
+        result = run('-c', self.dir / 'gr\u00fcn.cfg', env={**os.environ, 'LC_ALL': 'C.UTF-8'})
+        self.assertIn('gr\u00fcn.cfg: No such file', result.stderr)
 
     def test_there_and_back(self):
         for name, text, fmt in (('a.cfg', XL, 'xen-xl'), ('b.xm', XM, 'xen-xm'), ('c.sxp', SXP, 'xen-sxpr')):

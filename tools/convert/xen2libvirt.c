@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -361,6 +362,7 @@ main(int argc, char **argv)
     g_autoptr(GHashTable) by_uuid = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     Run run = { .options.set = set, .by_name = by_name, .by_uuid = by_uuid };
 
+    setlocale(LC_CTYPE, ""); /* names in messages */
     /* What is defined and what is lost stand in the order in which they happened, in a file too. */
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!parse_arguments(&argc, &argv, &run))
