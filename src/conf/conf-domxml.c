@@ -675,7 +675,7 @@ check_resources(const Parse *parse, const ConfDomain *def, xmlNode *root)
     xmlNode *vcpu = find_child(root, "vcpu");
 
     if (memory == root)
-        return fail(parse, root, CONF_ERROR_INVALID, "missing element or attribute './memory'");
+        return fail(parse, root, CONF_ERROR_INVALID, "Memory size must be specified via <memory>");
     if (!def->memory_kib)
         return fail(parse, memory, CONF_ERROR_INVALID, "memory must be greater than 0");
     if (!def->vcpus_max)

@@ -192,7 +192,7 @@ static const struct {
         "<domain type='xen'>\n<name>a/b</name><memory>1</memory></domain>"),
     BAD(INVALID, "x:2:1: name '..' cannot name a file",
         "<domain type='xen'>\n<name>..</name><memory>1</memory></domain>"),
-    BAD(INVALID, "x:1:1: missing element or attribute './memory'",
+    BAD(INVALID, "x:1:1: Memory size must be specified via <memory>",
         "<domain type='xen'><name>a</name></domain>"),
     BAD(INVALID, "x:2:1: memory must be greater than 0",
         "<domain type='xen'><name>a</name>\n<memory>0</memory></domain>"),
