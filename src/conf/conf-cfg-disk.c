@@ -175,7 +175,9 @@ take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **erro
     if (*text == '\0')
         return TRUE;
     conf_place_error(spec->place, offset, error, CONF_ERROR_INVALID,
-                     "one value too many: '%s' behind target, format, vdev and access", text);
+                     "one value too many: '%s' behind target, format, vdev and access; xm has a "
+                     "backend domain there: if this is a config of xm, say so",
+                     text);
     return FALSE;
 }
 

@@ -6,113 +6,27 @@
  * (a call, an operator, a Python keyword) makes it xm; then keys that only one of the two has
  * decide; xl is what remains.
  */
-#include "conf-private.h"
+#include "conf-cfg.h"
 
 #include <string.h>
 
-/* Keys of xm alone and of xl alone (xl.cfg(5) of Xen 4.17, xm of Xen 3.3 and 4.2). */
-static const char *const xm_keys[] = {
-    "access_control",
-    "bootentry",
-    "cdrom",
-    "cpu_cap",
-    "device_model",
-    "dhcp",
-    "fda",
-    "fdb",
-    "gateway",
-    "hostname",
-    "interface",
-    "ip",
-    "isa",
-    "monitor",
-    "ne2000",
-    "netif",
-    "netmask",
-    "nfs_root",
-    "nfs_server",
-    "nics",
-    "oos",
-    "restart",
-    "vcpu_avail",
-    "vif2",
-    "vncconsole",
-    "vncviewer",
-    "vscsi",
-    "vusb",
-    "blkif",
-    "tpmif",
-    "on_xend_start",
-    "on_xend_stop",
-};
-static const char *const xl_keys[] = {
-    "acpi_firmware_path",
-    "altp2m",
-    "argo",
-    "bios",
-    "bios_path_override",
-    "channel",
-    "cmdline",
-    "claim_mode",
-    "cpus_soft",
-    "device_model_args",
-    "device_model_args_hvm",
-    "device_model_args_pv",
-    "device_model_override",
-    "device_model_stubdomain_override",
-    "device_model_user",
-    "device_model_version",
-    "device_tree",
-    "driver_domain",
-    "dt_passthrough_nodes",
-    "dtdev",
-    "event_channels",
-    "firmware",
-    "firmware_override",
-    "gic_version",
-    "init_seclabel",
-    "iomem",
-    "max_event_channels",
-    "max_grant_frames",
-    "max_maptrack_frames",
-    "max_vcpus",
-    "mca_caps",
-    "ms_vm_genid",
-    "nomigrate_pci",
-    "on_soft_reset",
-    "on_watchdog",
-    "p9",
-    "passthrough",
-    "pvcalls",
-    "pvh",
-    "pvshim",
-    "rdm",
-    "rdm_mem_boundary",
-    "reboot_timeout",
-    "sched",
-    "seclabel",
-    "spice",
-    "spicehost",
-    "spiceport",
-    "spicetls_port",
-    "system_firmware",
-    "tee",
-    "type",
-    "usbctrl",
-    "usbdev",
-    "usbversion",
-    "vdispl",
-    "vendor_device",
-    "vga",
-    "viridian_groups",
-    "virtio",
-    "vkb",
-    "vnuma",
-    "vpmu",
-    "vsnd",
-    "vuart",
-    "xend_suspend_evtchn_compat",
-};
+/* xl knows it only to say that it ignores it: who writes it means xm. */
+#define DEVICE_MODEL "device_model"
+
+/* Who of the two knows this key, by the table that reads it; 0: none. */
+static unsigned
+readers_of(const char *word)
+{
+    unsigned who = 0;
+
+    if (g_str_equal(word, DEVICE_MODEL))
+        return CFG_XM;
+    for (size_t i = 0; i < cfg_n_keys; i++) {
+        if (g_str_equal(cfg_keys[i].name, word))
+            who |= cfg_keys[i].who;
+    }
+    return who;
+}
 
 /* Words that open a Python statement, or are values in Python only. */
 static const char *const python_statements[] = {
@@ -188,8 +102,10 @@ scan_word(Scan *s)
     bool assigned = s->p < s->end && (*s->p == '=' || *s->p == '+');
 
     if (statement && assigned) {
-        s->xm += LISTED(xm_keys, word) || g_str_has_prefix(word, "OVM_");
-        s->xl += LISTED(xl_keys, word);
+        unsigned who = readers_of(word);
+
+        s->xm += who == CFG_XM || g_str_has_prefix(word, "OVM_");
+        s->xl += who == CFG_XL;
         s->python |= !g_ascii_islower(*word); /* no key of xl begins so */
     } else if (statement) {
         s->python |= LISTED(python_statements, word);

@@ -160,6 +160,50 @@ class Tree(Folder):
         self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'Domain-0')
         self.assertIn('the host itself', result.stderr)
 
+    def test_names_stay_in_the_output_folder(self):
+        for number, name in enumerate(('../up', '..', '.hidden', '-rf', 'a b;$(x)')):
+            self.put(f'in/{number}.cfg', f'name = "{name}"\nmemory = 64\nkernel = "/k"\n')
+        result = run('-r', '--output-dir', self.dir / 'out', self.dir / 'in')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(p.name for p in (self.dir / 'out').iterdir()),
+                         ['-rf.xml', '...xml', '.._up.xml', '.hidden.xml', 'a b;$(x).xml'])
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ['in', 'out'])
+
+    def test_unreadable_ones_are_named(self):
+        self.put('ok.cfg', XL)
+        self.put('no.cfg', XL.replace('web', 'no')).chmod(0)
+        self.put('locked/x.cfg', XL.replace('web', 'x'))
+        (self.dir / 'locked').chmod(0)
+        self.addCleanup((self.dir / 'locked').chmod, 0o700)
+        self.dir.chmod(0o755)
+        if os.geteuid() == 0:  # to root everything is readable
+            command = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--']
+            probe = subprocess.run([*command, str(PROGRAM), '--version'], capture_output=True)
+            if probe.returncode != 0:
+                self.skipTest('nobody may not run the program here')
+        else:
+            command = []
+        result = subprocess.run([*command, str(PROGRAM), '-r', '-c', str(self.dir)], text=True,
+                                capture_output=True, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'web')
+        for name in ('no.cfg', 'locked'):
+            self.assertRegex(result.stderr, f'{name}:.*Permission denied')
+
+    def test_no_password_in_a_report(self):
+        config = self.put('a.cfg', 'name = "a"\nmemory = 64\ntype = "hvm"\nvnc = 1\nvncpasswd = "hushhush"\n'
+                                   'spice = 1\nspicepasswd = "hushhush"\nspicedisable_ticketing = 0\n'
+                                   'vfb = ["vncpasswd=hushhush,odd=1"]\n')
+        result = run('-v', '-c', config)
+        self.assertIn('hushhush', result.stdout)
+        self.assertNotIn('hushhush', result.stderr)
+        document = self.put('a.xml', result.stdout)
+        for format in ('xen-xl', 'xen-xm', 'xen-sxpr'):
+            back = run('-v', '--to-native', format, document)
+            self.assertEqual(back.returncode, 0, back.stderr)
+            self.assertIn('hushhush', back.stdout)
+            self.assertNotIn('hushhush', back.stderr)
+
     def test_duplicates_are_errors(self):
         self.put('a.cfg', XL)
         self.put('b.cfg', XL)

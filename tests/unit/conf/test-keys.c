@@ -458,6 +458,24 @@ add_sxp_cases(void)
     }
 }
 
+/* A key that one of the two alone knows tells whose the file is, and two against one win. */
+static void
+test_detect(void)
+{
+    for (size_t i = 0; i < cfg_n_keys; i++) {
+        const char *key = cfg_keys[i].name;
+        bool xl = has_sample(key, CONF_FORMAT_XL), xm = has_sample(key, CONF_FORMAT_XM);
+        g_autofree char *text = g_strdup_printf("name = 'a'\n%s = '1'\n", key);
+
+        g_test_message("%s", key);
+        if (!xl || !xm)
+            g_assert_cmpint(conf_format_detect(text, strlen(text)), ==,
+                            xl ? CONF_FORMAT_XL : CONF_FORMAT_XM);
+        else if (!g_str_equal(key, "device_model")) /* xl warns of it and ignores it */
+            g_assert_cmpint(conf_format_detect(text, strlen(text)), ==, CONF_FORMAT_XL);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -468,6 +486,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_set_nonfatal_assertions(); /* one run shows all keys that are wrong */
     g_test_add_func("/conf/keys/complete", test_complete);
+    g_test_add_func("/conf/keys/detect", test_detect);
     for (size_t f = 0; f < G_N_ELEMENTS(formats); f++) {
         for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
             g_autofree char *key = key_of(&samples[i]);
