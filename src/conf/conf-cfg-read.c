@@ -208,6 +208,20 @@ why_xm(const char *path)
     return why(path, CFG_XM);
 }
 
+/* The mapping adds no keys, so this holds for all of it. */
+static guint64
+beginnings(const ConfNode *root)
+{
+    guint64 all = 0;
+
+    for (guint i = 0; root->items && i < root->items->len; i++) {
+        const ConfNode *item = root->items->pdata[i];
+
+        all |= item->key ? cfg_beginning(item->key) : 0;
+    }
+    return all;
+}
+
 static gboolean
 to_domain(CfgReader *r, GError **error)
 {
@@ -226,6 +240,7 @@ conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error)
         .def = def,
         .who = native->format == CONF_FORMAT_XM ? CFG_XM : CFG_XL,
         .guest = CFG_PV,
+        .beginnings = beginnings(native->root),
     };
     gboolean ok = to_domain(&r, error);
 

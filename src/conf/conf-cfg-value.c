@@ -186,7 +186,7 @@ cfg_get_bool(CfgReader *r, const char *path, const ConfNode *node, bool *ret, GE
 ConfNode *
 cfg_node(CfgReader *r, const char *key)
 {
-    return conf_node_find(r->native->root, key);
+    return r->beginnings & cfg_beginning(key) ? conf_node_find(r->native->root, key) : NULL;
 }
 
 static void

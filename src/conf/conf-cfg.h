@@ -62,8 +62,17 @@ typedef struct CfgReader {
     ConfDomain *def;
     CfgParts parts;
     CfgWho who;
-    CfgGuest guest; /* known behind the rows of type= and builder= */
+    CfgGuest guest;     /* known behind the rows of type= and builder= */
+    guint64 beginnings; /* of the keys that are there: see cfg_beginning() */
 } CfgReader;
+
+/* One of 64 bits for how a key begins. Most of the keys that are looked for are not there, and
+ * this tells so at once. */
+static inline guint64
+cfg_beginning(const char *key)
+{
+    return (guint64)1 << ((key[0] * 31 + (key[0] ? key[1] : 0)) & 63);
+}
 
 typedef struct CfgWriter {
     const ConfDomain *def;
