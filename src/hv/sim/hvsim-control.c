@@ -49,13 +49,12 @@ G_DEFINE_QUARK(sim_error, sim_error)
 void
 sim_log(const char *format, ...)
 {
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%d %H:%M:%S");
+    g_autofree char *stamp = sim_stamp();
     va_list args;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    fprintf(stderr, "%s.%03d simhost: %s\n", stamp, g_date_time_get_microsecond(now) / 1000, text);
+    fprintf(stderr, "%s: simhost: %s\n", stamp, text);
     fflush(stderr);
 }
 

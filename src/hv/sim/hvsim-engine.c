@@ -108,8 +108,7 @@ append_log(const char *path, const char *format, ...)
                  : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return;
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%d %H:%M:%S+0000");
+    g_autofree char *stamp = sim_stamp();
     va_list args;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);

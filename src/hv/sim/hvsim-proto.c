@@ -231,6 +231,15 @@ sim_start_unpack(GVariant *packed, const char **ret_why)
     return g_steal_pointer(&start);
 }
 
+char *
+sim_stamp(void)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *text = g_date_time_format(now, "%Y-%m-%d %H:%M:%S");
+
+    return g_strdup_printf("%s.%03d+0000", text, g_date_time_get_microsecond(now) / 1000);
+}
+
 /* ---- paths and sockets ---- */
 
 char *

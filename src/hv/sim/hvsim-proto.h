@@ -163,6 +163,9 @@ GVariant *sim_start_pack(const SimStart *start); /* floating */
 /* NULL: out of bounds, text in *ret_why. */
 SimStart *sim_start_unpack(GVariant *packed, const char **ret_why);
 
+/* The time as all logs of xlvirt have it: "2026-11-20 13:00:00.123+0000". */
+char *sim_stamp(void);
+
 /* ---- paths and sockets ---- */
 
 /* `root` as given ("" = none) -> the folder that everything lies below, absolute. */
