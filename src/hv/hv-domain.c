@@ -100,6 +100,19 @@ hv_host_define(HvHost *host, ConfDomain *taken, GError **error)
     return hv_domain_ref(job->domain);
 }
 
+/* Job held, after a change of several files that failed half-way: what of them is there now. */
+static void
+look_again(HvDomain *domain)
+{
+    HvStore *store = domain->host->store;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    next->autostart = hv_store_has_autostart(store, domain->name);
+    next->managed_save = hv_store_has_managed_save(store, domain->name);
+    hv_domain_publish(domain, next);
+}
+
 gboolean
 hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
 {
@@ -122,10 +135,11 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
                             "Refusing to undefine while domain managed save image exists");
         return FALSE;
     }
-    if (now->managed_save && !hv_store_remove_managed_save(store, domain->name, error))
+    if ((now->managed_save && !hv_store_remove_managed_save(store, domain->name, error)) ||
+        !hv_store_remove_definition(store, domain->name, error)) {
+        look_again(domain);
         return FALSE;
-    if (!hv_store_remove_definition(store, domain->name, error))
-        return FALSE;
+    }
 
     next = hv_snapshot_copy(now);
     next->autostart = FALSE;

@@ -301,6 +301,8 @@ gboolean hv_store_write_definition(HvStore *store, const ConfDomain *def, GError
 gboolean hv_store_remove_definition(HvStore *store, const char *name, GError **error);
 gboolean hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart,
                                 GError **error);
+gboolean hv_store_has_autostart(const HvStore *store, const char *name);
+gboolean hv_store_has_managed_save(const HvStore *store, const char *name);
 /* Each definition on disk; unreadable ones are logged and left alone. */
 typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gboolean autostart,
                                       gboolean managed_save, gpointer data);

@@ -22,7 +22,7 @@ struct HvSampler {
     gboolean stopping;   /* [lock] */
     gboolean over;       /* [lock] the thread makes no further call */
     GThread *thread;     /* immutable between start and stop */
-    GThreadPool *asking; /* immutable between start and stop */
+    GThreadPool *asking; /* [lock] NULL: not started yet, or stopped */
 };
 
 /* ---- the thread ---- */
@@ -113,6 +113,7 @@ gboolean
 hv_sampler_stop(HvSampler *sampler, guint wait_ms)
 {
     gint64 deadline = g_get_monotonic_time() + wait_ms * G_TIME_SPAN_MILLISECOND;
+    GThreadPool *asking;
     gboolean over;
 
     g_mutex_lock(&sampler->lock);
@@ -121,13 +122,14 @@ hv_sampler_stop(HvSampler *sampler, guint wait_ms)
     while (!sampler->over && g_cond_wait_until(&sampler->changed, &sampler->lock, deadline))
         continue;
     over = sampler->over;
+    asking = g_steal_pointer(&sampler->asking);
     g_mutex_unlock(&sampler->lock);
     if (sampler->thread && over)
         g_thread_join(g_steal_pointer(&sampler->thread));
     else if (sampler->thread)
         g_thread_unref(g_steal_pointer(&sampler->thread));
-    if (sampler->asking)
-        g_thread_pool_free(g_steal_pointer(&sampler->asking), FALSE, FALSE);
+    if (asking)
+        g_thread_pool_free(asking, FALSE, FALSE);
     return over;
 }
 
@@ -159,7 +161,8 @@ wait_for_sample_locked(HvSampler *sampler)
     /* One that begins from now on: one that is under way may have looked too early. */
     guint64 ticket = sampler->begun + 1;
 
-    if (!sampler->thread || sampler->stopping)
+    /* In this order: hv_sampler_stop() takes the thread away after that. */
+    if (sampler->stopping || !sampler->thread)
         return;
     if (sampler->taken_us != 0 && !sampler->stale && now - sampler->taken_us < FRESH_US)
         return;
@@ -244,14 +247,21 @@ ask_vcpus(gpointer data, gpointer user_data)
     hv_domain_unref(domain);
 }
 
-static void
-put_question(HvDomain *domain, int domid)
+/* [domain->lock held] FALSE: the host does not run. */
+static gboolean
+put_question_locked(HvDomain *domain, int domid)
 {
-    Question *question = g_new0(Question, 1);
+    HvSampler *sampler = domain->host->sampler;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+    Question *question;
 
+    if (!sampler->asking)
+        return FALSE;
+    question = g_new0(Question, 1);
     question->domain = hv_domain_ref(domain);
     question->domid = domid;
-    g_thread_pool_push(domain->host->sampler->asking, question, NULL);
+    g_thread_pool_push(sampler->asking, question, NULL);
+    return TRUE;
 }
 
 static void
@@ -292,10 +302,8 @@ hv_domain_vcpus(HvDomain *domain, GError **error)
         return NULL;
     }
     locker = g_mutex_locker_new(&domain->lock);
-    if (!domain->vcpus_asked && host->sampler->asking) {
-        domain->vcpus_asked = TRUE;
-        put_question(domain, now->domid);
-    }
+    if (!domain->vcpus_asked)
+        domain->vcpus_asked = put_question_locked(domain, now->domid);
     wait_for_answer_locked(domain);
     return take_answer_locked(domain, now->domid, error);
 }

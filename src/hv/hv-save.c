@@ -195,30 +195,43 @@ is_suspended(HvHost *host, int domid)
     return !all;
 }
 
-/* Job held: as before the save. */
+/* The engine's part of it. FALSE: the guest is still suspended. */
+static gboolean
+wake_up(HvDomain *domain, const HvSnapshot *before)
+{
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    if (!is_suspended(host, before->domid))
+        return TRUE;
+    if (!host->ops->resume_saved || !host->ops->resume_saved(host->engine, before->domid, &error)) {
+        g_warning("domain '%s' could not be resumed after its save failed: %s", domain->name,
+                  error ? error->message : "the engine does not support it");
+        return FALSE;
+    }
+    /* The engine resumes to running. */
+    if (before->state == HV_STATE_PAUSED && host->ops->pause &&
+        !host->ops->pause(host->engine, before->domid, &error))
+        g_warning("domain '%s' runs, although it was paused before its save failed: %s",
+                  domain->name, error->message);
+    return TRUE;
+}
+
+/* Job held: as before the save. A stop may overtake it, because it takes no GCancellable: then the
+ * domain is not ours any more, and the caller does nothing to it either. */
 static void
 resume_saved(HvJob *job, const HvSnapshot *before)
 {
-    HvDomain *domain = job->domain;
-    HvHost *host = domain->host;
-    gboolean suspended = is_suspended(host, before->domid);
-    g_autoptr(GError) error = NULL;
+    gboolean awake;
 
-    if (suspended && (!host->ops->resume_saved ||
-                      !host->ops->resume_saved(host->engine, before->domid, &error))) {
-        g_warning("domain '%s' could not be resumed after its save failed: %s", domain->name,
-                  error ? error->message : "the engine does not support it");
+    hv_job_enter_hook(job);
+    awake = wake_up(job->domain, before);
+    if (!hv_job_leave_hook(job, NULL) || !awake)
         return;
-    }
-    if (before->state != HV_STATE_PAUSED) {
+    if (before->state == HV_STATE_PAUSED)
+        hv_domain_set_state(job, before->state, before->reason);
+    else
         hv_domain_set_state(job, HV_STATE_RUNNING, HV_REASON_RUNNING_SAVE_CANCELED);
-        return;
-    }
-    /* The engine resumes to running. */
-    if (suspended && host->ops->pause && !host->ops->pause(host->engine, before->domid, &error))
-        g_warning("domain '%s' runs, although it was paused before its save failed: %s",
-                  domain->name, error->message);
-    hv_domain_set_state(job, before->state, before->reason);
 }
 
 /* Job held, the image is safe: the domain goes. */

@@ -383,8 +383,8 @@ hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart, GEr
 }
 
 /* As stock does: the link counts when it leads to the definition, whatever its text. */
-static gboolean
-has_autostart(HvStore *store, const char *name)
+gboolean
+hv_store_has_autostart(const HvStore *store, const char *name)
 {
     g_autofree char *link = hv_store_file(store->autostart, name, ".xml");
     g_autofree char *path = hv_store_file(store->config, name, ".xml");
@@ -394,8 +394,8 @@ has_autostart(HvStore *store, const char *name)
            a.st_ino == b.st_ino;
 }
 
-static gboolean
-has_managed_save(const HvStore *store, const char *name)
+gboolean
+hv_store_has_managed_save(const HvStore *store, const char *name)
 {
     g_autofree char *path = hv_store_managed_save_path(store, name);
 
@@ -438,7 +438,8 @@ hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer d
         ConfDomain *def = load_definition(store, name, &local);
 
         if (def)
-            func(def, has_autostart(store, name), has_managed_save(store, name), data);
+            func(def, hv_store_has_autostart(store, name), hv_store_has_managed_save(store, name),
+                 data);
         else
             hv_store_leave_out(store, name, local);
     }

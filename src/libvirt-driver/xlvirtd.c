@@ -31,6 +31,7 @@ typedef struct Daemon {
     LvdServer *server;
     guint64 seen_accepted; /* at the last look whether we are idle */
     int idle, timeout;     /* seconds */
+    gboolean stuck;        /* asked to stop while the start was inside the hypervisor */
 } Daemon;
 
 /* ---- options ---- */
@@ -206,10 +207,78 @@ check_idle(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* The sockets come before the engine looks at anything: a daemon that already serves this host is
- * noticed before we could touch its state. Clients that come meanwhile wait in the backlog. */
+typedef struct Start {
+    Daemon *daemon;
+    const LvdConfig *config;
+    gboolean (*step)(Daemon *daemon, const LvdConfig *config, GError **error);
+    GMainContext *context; /* of signals alone: clients wait in the backlog until all is there */
+    gboolean ok;
+    GError *error;
+    gint over; /* atomic */
+} Start;
+
 static gboolean
-start(Daemon *daemon, const LvdConfig *config, GError **error)
+on_early_stop(gpointer asked)
+{
+    *(gboolean *)asked = TRUE;
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+watch_signal(GMainContext *context, int number, gboolean *asked)
+{
+    g_autoptr(GSource) source = g_unix_signal_source_new(number);
+
+    g_source_set_callback(source, on_early_stop, asked, NULL);
+    g_source_attach(source, context);
+}
+
+static gpointer
+run_step(gpointer data)
+{
+    Start *start = data;
+
+    start->ok = start->step(start->daemon, start->config, &start->error);
+    g_atomic_int_set(&start->over, TRUE);
+    g_main_context_wakeup(start->context);
+    return NULL;
+}
+
+/* Asks the hypervisor, which may hang, while we go on to listen to signals. FALSE without an error:
+ * we were asked to end, and the thread is left behind; the process has to go with it. */
+static gboolean
+step(Daemon *daemon, const LvdConfig *config,
+     gboolean (*func)(Daemon *daemon, const LvdConfig *config, GError **error), GError **error)
+{
+    Start *start = g_new0(Start, 1);
+    GThread *thread;
+    gboolean ok, asked = FALSE;
+
+    start->context = g_main_context_new();
+    watch_signal(start->context, SIGTERM, &asked);
+    watch_signal(start->context, SIGINT, &asked);
+    start->daemon = daemon;
+    start->config = config;
+    start->step = func;
+    thread = g_thread_new("start", run_step, start);
+    while (!g_atomic_int_get(&start->over) && !asked)
+        g_main_context_iteration(start->context, TRUE);
+    if (!g_atomic_int_get(&start->over)) {
+        g_thread_unref(thread);
+        daemon->stuck = TRUE;
+        return FALSE;
+    }
+    g_thread_join(thread);
+    g_main_context_unref(start->context);
+    ok = start->ok;
+    if (start->error)
+        g_propagate_error(error, start->error);
+    g_free(start);
+    return ok;
+}
+
+static gboolean
+open_host(Daemon *daemon, const LvdConfig *config, GError **error)
 {
     HvConfig hv_config = { .root = config->root,
                            .engine = config->engine,
@@ -217,10 +286,24 @@ start(Daemon *daemon, const LvdConfig *config, GError **error)
                            .job_timeout_ms = config->job_timeout_ms };
 
     daemon->host = hv_host_new(&hv_config, error);
-    if (!daemon->host)
+    return daemon->host != NULL;
+}
+
+static gboolean
+start_host(Daemon *daemon, const LvdConfig *config, GError **error)
+{
+    return hv_host_start(daemon->host, error);
+}
+
+/* The sockets come before the engine looks at anything: a daemon that already serves this host is
+ * noticed before we could touch its state. Clients that come meanwhile wait in the backlog. */
+static gboolean
+start(Daemon *daemon, const LvdConfig *config, GError **error)
+{
+    if (!step(daemon, config, open_host, error))
         return FALSE;
     daemon->server = lvd_server_new(config, daemon->host);
-    return lvd_server_listen(daemon->server, error) && hv_host_start(daemon->host, error);
+    return lvd_server_listen(daemon->server, error) && step(daemon, config, start_host, error);
 }
 
 /* FALSE: a thread is inside the hypervisor and does not come back. What it uses must stay. */
@@ -275,10 +358,12 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     if (ok) {
         lvd_parent_tell(parent, config->root);
         run(&daemon);
-    } else {
+    } else if (error) {
         lvd_log_failure(error->message);
     }
-    calm = stop(&daemon);
+    if (daemon.stuck)
+        lvd_server_stop(daemon.server);
+    calm = !daemon.stuck && stop(&daemon);
     lvd_pid_file_release(&pid_file);
     if (!calm) {
         g_warning("a call hangs in the hypervisor; leaving without it");

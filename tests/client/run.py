@@ -590,6 +590,91 @@ class TestBusy(Case):
         wait_for(lambda: 'running' in self.virsh('domstate', 'up'), 'the autostart')
         self.assertEqual(self.virsh('domstate', 'down').strip(), 'shut off')
 
+    # Operation, how virsh asks for it, whether it is about a domain that runs.
+    HANGS = [('shutdown', ['shutdown'], True), ('reboot', ['reboot'], True), ('pause', ['suspend'], True),
+             ('save', ['managedsave'], True), ('memory', ['setmem', '--size', '65536', '--live'], True),
+             ('vcpus', ['setvcpus', '--count', '1', '--live'], True), ('start', ['start'], False)]
+
+    def answer_at_once(self, names):
+        begin = time.monotonic()
+        self.virsh('list', '--all')
+        for name in names:
+            for command in ('dominfo', 'dumpxml', 'domstate'):
+                self.virsh(command, name)
+        spent = time.monotonic() - begin
+        self.assertLess(spent, (1 + 3 * len(names)) * 0.6, 'a question waited for what hangs')
+
+    def test_each_hang(self):
+        """Whatever hangs, and the list of all domains with it: questions are answered, destroy ends it."""
+        self.define('g1')
+        self.define('g2')
+        self.virsh('start', 'g2')
+        for operation, words, running in self.HANGS:
+            with self.subTest(operation):
+                if running:
+                    self.virsh('start', 'g1')
+                self.host.control(f'[g1]\n{operation}-hang=true\n[*]\nlist-hang=true\n')
+                stuck = subprocess.Popen(['virsh', '-c', self.host.uri(), words[0], 'g1', *words[1:]],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                try:
+                    wait_for(lambda: 'Unbounded' in self.host.virsh('domjobinfo', 'g1')[1], 'the job of g1')
+                    self.answer_at_once(('g1', 'g2'))
+                    self.assertIsNone(stuck.poll())
+                    self.virsh('destroy', 'g1')
+                    self.wait_state('g1', 'shut off')
+                    self.host.control('')
+                    stuck.wait(harness.TIMEOUT)
+                finally:
+                    self.host.control('')
+                    stuck.kill()
+                    stuck.wait()
+
+    def test_who_holds_the_job(self):
+        host = harness.Host()
+        self.addCleanup(host.end)
+        config = host.file('xlvirtd.conf', 'job_timeout = 1\n')
+        host.start('--config', config)
+        host.virsh('define', host.file('w.xml', domain_xml('w')))
+        self.assertEqual(host.virsh('start', 'w')[0], 0)
+        host.control('[w]\nshutdown-hang=true\n')
+        stuck = subprocess.Popen(['virsh', '-c', host.uri(), 'shutdown', 'w'], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        wait_for(lambda: 'Unbounded' in host.virsh('domjobinfo', 'w')[1], 'the job')
+        code, _, err = host.virsh('suspend', 'w')
+        host.control('')
+        stuck.wait(harness.TIMEOUT)
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r'Timed out during operation: cannot acquire state change lock \(held by shutdown')
+
+    def test_hypervisor_that_stands_still(self):
+        """A simulated host that is stopped answers nothing: what is known is shown, a daemon that is asked to
+        end does so, also one that has just begun."""
+        self.define('st')
+        self.virsh('start', 'st')
+        before = self.virsh('domid', 'st')
+        self.virsh('dominfo', 'st')
+        with open(f'{self.host.root}/run/xlvirt/simhost.pid') as f:
+            pid = int(f.read())
+        os.kill(pid, harness.signal.SIGSTOP)
+        try:
+            self.answer_at_once(['st'])
+            begin = time.monotonic()
+            self.assertEqual(self.host.end_daemon(), 0)
+            self.assertLess(time.monotonic() - begin, 15)
+            early = subprocess.Popen([harness.XLVIRTD, '--engine', 'sim', '--root', self.host.root],
+                                     stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_for(lambda: os.path.exists(f'{self.host.root}/run/xlvirtd.pid'), 'the next daemon')
+            time.sleep(0.3)  # inside the hypervisor by now, most likely; before it is as good
+            early.terminate()
+            early.wait(5)
+        finally:
+            os.kill(pid, harness.signal.SIGCONT)
+        self.host.start()
+        self.assertEqual(self.virsh('domid', 'st'), before)
+        os.kill(pid, harness.signal.SIGKILL)
+        self.wait_state('st', 'shut off')
+        self.virsh('start', 'st')
+
     def test_killed_daemon(self):
         """kill -9 while domains are defined and started: what was answered is there afterwards."""
         done = []
