@@ -386,6 +386,7 @@ main(int argc, char **argv)
     if (status >= 0)
         return status;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of that write */
     umask(0022);
     lvd_log_init(options.verbose ? 2 : 3);
     config = make_config(&options, &error);
