@@ -458,6 +458,128 @@ add_sxp_cases(void)
     }
 }
 
+/* ---- the page ---- */
+
+#define MAX_SHOWN 3 /* lines of domXML in one row */
+
+/* The lines that the key brought. */
+static void
+append_new_lines(GString *page, const Result *with, const Result *without)
+{
+    g_auto(GStrv) lines = g_strsplit(with->xml, "\n", -1);
+    g_auto(GStrv) before = g_strsplit(without->xml ? without->xml : "", "\n", -1);
+    unsigned n = 0;
+
+    for (char **line = lines; *line && without->xml; line++) {
+        if (**line == '\0' || g_strv_contains((const char *const *)before, *line) ||
+            strstr(*line, " </"))
+            continue;
+        if (++n > MAX_SHOWN)
+            continue;
+        g_string_append_printf(page, "%s`%s`", n > 1 ? " " : "", g_strstrip(*line));
+    }
+    if (n > MAX_SHOWN)
+        g_string_append(page, " ...");
+    if (n == 0)
+        g_string_append(page, "carried");
+}
+
+static void
+append_reason(GString *page, const Result *with, const char *key, ConfOutcome outcome,
+              const char *word)
+{
+    const ConfReportRow *row = find_row(with->report, key, outcome);
+
+    g_string_append(page, word);
+    if (row && row->reason)
+        g_string_append_printf(page, ": %s", row->reason);
+}
+
+static void
+append_sample(GString *page, const Sample *sample, ConfFormat format, const char *key,
+              const char *base, const char *text)
+{
+    g_auto(Result) without = { 0 }, with = { 0 };
+    g_auto(GStrv) pieces = g_strsplit(sample->text, "|", -1);
+    g_autofree char *shown = g_strjoinv("\\|", pieces);
+
+    if (!convert(format, text, &with)) {
+        g_test_fail();
+        return;
+    }
+    convert(format, base, &without);
+    g_string_append_printf(page, "| `%s` | ", shown);
+    if (sample->fate == FATE_LOST)
+        append_reason(page, &with, key, CONF_OUTCOME_LOST, "**lost**");
+    else if (sample->fate == FATE_DEFAULT)
+        append_reason(page, &with, key, CONF_OUTCOME_DEFAULT, "says what holds anyway");
+    else if (sample->fate == FATE_RUNTIME)
+        g_string_append(page, "state of a running domain");
+    else
+        append_new_lines(page, &with, &without);
+    if (sample->fate == FATE_CHANGED)
+        append_reason(page, &with, key, CONF_OUTCOME_CHANGED, "; **changed**");
+    g_string_append(page, " |\n");
+}
+
+static void
+append_table(GString *page, const char *title, ConfFormat format)
+{
+    g_string_append_printf(
+        page, "\n## %s\n\n| in the config | in the domain XML |\n| --- | --- |\n", title);
+    for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
+        const Sample *sample = &samples[i];
+        g_autofree char *key = key_of(sample);
+        g_autofree char *base = base_config(sample, format);
+        g_autofree char *text = g_strconcat(base, sample->text, "\n", NULL);
+
+        if (is_for(sample, format))
+            append_sample(page, sample, format, key, base, text);
+    }
+}
+
+static void
+append_sxp_table(GString *page)
+{
+    g_string_append(page,
+                    "\n## xen-sxpr\n\n| in the config | in the domain XML |\n| --- | --- |\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(sxp_samples); i++) {
+        const Sample *sample = &sxp_samples[i];
+        g_autofree char *base = in_frame(sample, ""), *text = in_frame(sample, sample->text);
+
+        if (sample->fate != FATE_UNKNOWN && sample->fate != FATE_EVERY)
+            append_sample(page, sample, CONF_FORMAT_SXP, sample->context, base, text);
+    }
+}
+
+/* docs/KEYS.md shows what the converters do, and not what somebody once wrote down. */
+static void
+test_page(void)
+{
+    g_autoptr(GString) page = g_string_new(
+        "# What becomes of each key\n\n"
+        "Each row was converted by xen2libvirt's own code: `HV_TEST_REGENERATE=1 meson test -C "
+        "build "
+        "test-keys` writes\nthis page out of tests/unit/conf/key-samples.h and sxp-samples.h, and "
+        "the test fails when it is not current.\nThe lines of domain XML are those that the key "
+        "adds to a small domain of its kind.\n");
+    const char *source = g_getenv("XLVIRT_SOURCE");
+    g_autofree char *path = g_build_filename(source ? source : ".", "docs", "KEYS.md", NULL);
+    g_autofree char *found = NULL;
+    g_autoptr(GError) error = NULL;
+
+    append_table(page, "xen-xl", CONF_FORMAT_XL);
+    append_table(page, "xen-xm", CONF_FORMAT_XM);
+    append_sxp_table(page);
+    if (g_strcmp0(g_getenv("HV_TEST_REGENERATE"), "1") == 0)
+        g_file_set_contents(path, page->str, -1, &error);
+    else
+        g_file_get_contents(path, &found, NULL, &error);
+    g_assert_no_error(error);
+    if (found)
+        g_assert_cmpstr(found, ==, page->str);
+}
+
 /* A key that one of the two alone knows tells whose the file is, and two against one win. */
 static void
 test_detect(void)
@@ -487,6 +609,7 @@ main(int argc, char **argv)
     g_test_set_nonfatal_assertions(); /* one run shows all keys that are wrong */
     g_test_add_func("/conf/keys/complete", test_complete);
     g_test_add_func("/conf/keys/detect", test_detect);
+    g_test_add_func("/conf/keys/page", test_page);
     for (size_t f = 0; f < G_N_ELEMENTS(formats); f++) {
         for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
             g_autofree char *key = key_of(&samples[i]);
