@@ -570,6 +570,8 @@ parse_self(Frame *frame)
         const ConfRow *row = &frame->schema->rows[i];
         char **field = conf_row_field(row, frame->owner);
 
+        if (row->path[0] != '#' && row->path[0] != '\0')
+            continue;
         if (strcmp(row->path, "#xml") == 0) {
             g_autoptr(ConfXmlNode) copy = conf_xml_copy(frame->node);
 
@@ -589,10 +591,11 @@ check_required(Frame *frame)
 {
     for (unsigned i = 0; i < frame->schema->n_rows; i++) {
         const ConfRow *row = &frame->schema->rows[i];
-        const char *attribute = strchr(row->path, '@');
+        const char *attribute;
 
         if (!(row->flags & CONF_ROW_REQUIRED) || frame->seen[i])
             continue;
+        attribute = strchr(row->path, '@');
         if (row->missing)
             return fail(frame->parse, frame->node, CONF_ERROR_INVALID, "%s", row->missing);
         return fail(frame->parse, frame->node, CONF_ERROR_INVALID,

@@ -2,7 +2,6 @@
 /* Looking a path, an attribute or a word up in the tables of conf-schema.c. */
 #include "conf-schema.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *
@@ -128,7 +127,7 @@ conf_schema_rest(const ConfSchema *schema, const char *path, const char **ret_le
         const ConfRow *row = &schema->rows[i];
         size_t len;
 
-        if (!conf_row_is_rest(row))
+        if (row->kind != CONF_FIELD_STRING || !conf_row_is_rest(row))
             continue;
         len = strlen(row->path) - strlen("#rest");
         if (strncmp(path, row->path, len) != 0 || (len && path[len] && path[len] != '/'))
@@ -150,7 +149,7 @@ conf_schema_child_path(const ConfSchema *schema, const void *owner, const char *
     const char *name = (const char *)child->name;
     const char *branch = NULL;
     bool is_xen = child->ns && strcmp((const char *)child->ns->href, CONF_XEN_NS) == 0;
-    int len;
+    size_t len;
 
     if ((child->ns && !is_xen) || strlen(name) >= CONF_MAX_PATH)
         return false;
@@ -160,7 +159,13 @@ conf_schema_child_path(const ConfSchema *schema, const void *owner, const char *
         branch = schema->branch(owner, name, (const char *)mode);
         xmlFree(mode);
     }
-    len = snprintf(ret_path, CONF_MAX_PATH, "%s%s%s%s", prefix, *prefix ? "/" : "",
-                   is_xen ? "xen:" : "", branch ? branch : name);
-    return len < CONF_MAX_PATH;
+    name = branch ? branch : name;
+    len = strlen(prefix) + strlen(name) + strlen("/xen:");
+    if (len >= CONF_MAX_PATH)
+        return false; /* no row is as long, not even without what may not be needed of it */
+    ret_path = g_stpcpy(ret_path, prefix);
+    if (*prefix)
+        *ret_path++ = '/';
+    g_stpcpy(is_xen ? g_stpcpy(ret_path, "xen:") : ret_path, name);
+    return true;
 }
