@@ -99,9 +99,116 @@ read_with(xmlParserCtxt *ctxt, Reader *reader, const char *text, gsize len)
     return reader->error ? NULL : g_steal_pointer(&doc);
 }
 
+/* ---- before reading ---- */
+
+/* libxml2 compares each attribute of an element with each other, and looks a prefix up among all
+ * namespaces in scope: one element with 250000 attributes would keep it busy for minutes. Nothing
+ * in domXML comes near these. */
+#define MAX_ATTRIBUTES 256
+#define MAX_NAMESPACES 1024
+
+/* Behind what ends with `mark`, or `end`. */
+static const char *
+skip_to(const char *p, const char *end, const char *mark)
+{
+    const char *found = g_strstr_len(p, end - p, mark);
+
+    return found ? found + strlen(mark) : end;
+}
+
+/* Behind the tag that begins at p; *ret_n is how many values it has. Quotes may hold any '>'. */
+static const char *
+skip_tag(const char *p, const char *end, unsigned *ret_n)
+{
+    char quote = '\0';
+
+    for (*ret_n = 0; p < end && (quote != '\0' || *p != '>'); p++) {
+        if (*p == quote) {
+            quote = '\0';
+        } else if (quote == '\0' && (*p == '"' || *p == '\'')) {
+            quote = *p;
+            ++*ret_n;
+        }
+    }
+    return p;
+}
+
+static bool
+is_bearable(const char *text, gsize len)
+{
+    const char *end = text + len, *p = text;
+    unsigned n_values = 0, n_namespaces = 0;
+
+    while ((p = memchr(p, '<', (gsize)(end - p)))) {
+        if (g_str_has_prefix(p, "<!--"))
+            p = skip_to(p + 4, end, "-->");
+        else if (g_str_has_prefix(p, "<![CDATA["))
+            p = skip_to(p, end, "]]>");
+        else if (g_str_has_prefix(p, "<?"))
+            p = skip_to(p, end, "?>");
+        else
+            p = skip_tag(p, end, &n_values);
+        if (n_values > MAX_ATTRIBUTES)
+            return false;
+    }
+    for (p = text; (p = g_strstr_len(p, end - p, "xmlns")); p++) {
+        if (++n_namespaces > MAX_NAMESPACES)
+            return false;
+    }
+    return true;
+}
+
+/* In others the bytes looked at above need not be what they look like. */
+static bool
+is_ascii_based(const char *text, gsize len)
+{
+    static const char *const known[] = { "utf-8",     "utf8",  "us-ascii",   "ascii",
+                                         "iso-8859-", "latin", "windows-125" };
+    g_autofree char *declaration = NULL;
+    const char *word;
+
+    if (g_str_has_prefix(text, "\xef\xbb\xbf"))
+        return is_ascii_based(text + 3, len - 3);
+    if (g_str_has_prefix(text, "\x4c\x6f\xa7\x94")) /* "<?xml" in EBCDIC */
+        return false;
+    if (!g_str_has_prefix(text, "<?xml"))
+        return true;
+    declaration = g_ascii_strdown(text, skip_to(text, text + len, "?>") - text);
+    word = strstr(declaration, "encoding");
+    if (!word)
+        return true;
+    word += strlen("encoding");
+    word += strspn(word, " \t\r\n=\"'");
+    for (gsize i = 0; i < G_N_ELEMENTS(known); i++) {
+        if (g_str_has_prefix(word, known[i]))
+            return true;
+    }
+    return false;
+}
+
+/* `text` ends in a NUL. */
+static gboolean
+check_text(const char *text, gsize len, const char *name, GError **error)
+{
+    if (!is_ascii_based(text, len)) {
+        g_set_error(error, CONF_ERROR, CONF_ERROR_SYNTAX,
+                    "%s:1:1: the encoding of the document is not supported; convert it to UTF-8",
+                    name);
+        return FALSE;
+    }
+    if (!is_bearable(text, len)) {
+        g_set_error(error, CONF_ERROR, CONF_ERROR_LIMIT,
+                    "%s:1:1: more than %u attributes of one element, or %u namespaces", name,
+                    MAX_ATTRIBUTES, MAX_NAMESPACES);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 xmlDoc *
 conf_xml_read(const char *text, gssize len, const char *name, GError **error)
 {
+    g_autofree char *copy = NULL;
     gsize size = len < 0 ? strlen(text) : (gsize)len;
     Reader reader = { .name = name };
     xmlParserCtxt *ctxt;
@@ -118,6 +225,9 @@ conf_xml_read(const char *text, gssize len, const char *name, GError **error)
                     "%s:1:1: the document has a NUL byte; it must be UTF-8 text", name);
         return NULL;
     }
+    copy = g_strndup(text, size);
+    if (!check_text(copy, size, name, error))
+        return NULL;
     init_library();
     ctxt = xmlNewParserCtxt();
     g_assert(ctxt); /* out of memory, where GLib ends the process too */

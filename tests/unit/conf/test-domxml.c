@@ -308,6 +308,56 @@ test_limits(void)
 }
 
 /* Large, unknown and deep, but within the limits: taken, and given back. */
+/* libxml2 takes minutes for what is refused here at once. */
+static void
+test_many_attributes(void)
+{
+    static const struct {
+        const char *head, *before, *behind, *tail;
+    } cases[] = {
+        { "<domain ", "a", "='1' ", "/>" },
+        { "<domain ", "xmlns:a", "='u' ", "/>" },
+        { "<!-- <a b='c --><domain><![CDATA[ <a b=' ]]><?p <a b='?><b ", "a", "='1' ",
+          "/></domain>" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GString) text = g_string_new(cases[i].head);
+        g_autoptr(GError) error = NULL;
+        gint64 start = g_get_monotonic_time();
+
+        for (unsigned k = 0; k < 150000; k++)
+            g_string_append_printf(text, "%s%u%s", cases[i].before, k, cases[i].behind);
+        g_string_append(text, cases[i].tail);
+        g_assert_null(conf_domain_parse_xml(text->str, -1, "x", 0, &error));
+        g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
+        g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * G_USEC_PER_SEC);
+    }
+}
+
+static void
+test_encodings(void)
+{
+    static const char *const good[] = { "UTF-8", "ISO-8859-15", "us-ascii", "windows-1252" };
+    static const char *const bad[] = { "UTF-7", "IBM037", "UTF-16", "EBCDIC-US" };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(good) + G_N_ELEMENTS(bad); i++) {
+        bool is_good = i < G_N_ELEMENTS(good);
+        g_autofree char *text = g_strdup_printf(
+            "<?xml version='1.0' encoding='%s'?><domain type='xen'><name>a</name>"
+            "<memory>65536</memory><os><type>linux</type></os></domain>",
+            is_good ? good[i] : bad[i - G_N_ELEMENTS(good)]);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(ConfDomain)
+            def = conf_domain_parse_xml(text, -1, "x", CONF_XML_NO_UUID_OK, &error);
+
+        if (is_good)
+            g_assert_no_error(error);
+        else
+            g_assert_error(error, CONF_ERROR, CONF_ERROR_SYNTAX);
+    }
+}
+
 static void
 test_much_unknown(void)
 {
@@ -624,6 +674,8 @@ main(int argc, char **argv)
     g_test_add_func("/conf/domxml/errors", test_errors);
     g_test_add_func("/conf/domxml/uuid-required", test_uuid_required);
     g_test_add_func("/conf/domxml/limits", test_limits);
+    g_test_add_func("/conf/domxml/many-attributes", test_many_attributes);
+    g_test_add_func("/conf/domxml/encodings", test_encodings);
     g_test_add_func("/conf/domxml/much-unknown", test_much_unknown);
     g_test_add_func("/conf/domxml/memory-units", test_memory_units);
     g_test_add_func("/conf/domxml/flags", test_flags);
