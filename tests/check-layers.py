@@ -20,15 +20,15 @@ LIMIT = 1000  # lines of a file
 bad = []
 files = subprocess.run(['git', 'ls-files', '*.c', '*.h'], capture_output=True, text=True, check=True).stdout.split()
 for path in files:
+    with open(path) as source:
+        text = source.readlines()
+    if len(text) > LIMIT:
+        bad.append(f'{path}: {len(text)} lines; split it by concern (at most {LIMIT})')
     folder = next((f for f in MAY if path.startswith(f)), None)
     if not folder:
         continue
     ours, outside = MAY[folder]
     own = folder.rstrip('/').split('/')[-1]
-    with open(path) as source:
-        text = source.readlines()
-    if len(text) > LIMIT:
-        bad.append(f'{path}: {len(text)} lines; split it by concern (at most {LIMIT})')
     for number, line in enumerate(text, 1):
         match = re.match(r'\s*#\s*include\s*[<"]([^">]+)[">]', line)
         if not match:
