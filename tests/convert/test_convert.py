@@ -204,6 +204,14 @@ class Tree(Folder):
             self.assertIn('hushhush', back.stdout)
             self.assertNotIn('hushhush', back.stderr)
 
+    def test_a_name_alone_is_named(self):
+        self.put('pool.cfg', 'name = "Pool-1"\nsched = "credit"\n')
+        self.put('other.cfg', 'autoballoon = "off"\n')
+        result = run('-c', '-r', self.dir)
+        self.assertEqual((result.returncode, result.stdout), (0, ''))
+        self.assertIn('pool.cfg: skipped: no domain configuration', result.stderr)
+        self.assertNotIn('other.cfg', result.stderr)
+
     def test_duplicates_are_errors(self):
         self.put('a.cfg', XL)
         self.put('b.cfg', XL)

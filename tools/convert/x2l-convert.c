@@ -93,6 +93,17 @@ looks_like_domain(const ConfNative *native)
     return hits >= 2;
 }
 
+/* What has a name might have been meant as a domain: that is said without --verbose, too. */
+static void
+skip(const ConfNative *native, const X2lInput *input, const X2lOptions *options)
+{
+    const X2lOptions tell = {
+        .verbose = options->verbose || conf_node_find(native->root, "name") != NULL,
+    };
+
+    x2l_skip(&tell, input->path, "no domain configuration: at most one key that a domain has");
+}
+
 /* Why a file of a tree is not worth a parser's try, or NULL. */
 static const char *
 no_config(const char *text, gsize len)
@@ -174,7 +185,7 @@ x2l_convert(const X2lInput *input, const X2lOptions *options, GPtrArray *errors)
     }
     for (guint i = 0; i < natives->len; i++) {
         if (input->walked && !looks_like_domain(natives->pdata[i]))
-            x2l_skip(options, input->path, "no domain configuration");
+            skip(natives->pdata[i], input, options);
         else
             convert_one(input, natives->pdata[i], domains, errors);
     }

@@ -352,7 +352,7 @@ main(int argc, char **argv)
     int destroy = -1, end = -1;
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
-        { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (default /)",
+        { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (required)",
           "DIR" },
         { "foreground", 0, 0, G_OPTION_ARG_NONE, &foreground,
           "Stay in the foreground and log to stderr", NULL },
@@ -382,6 +382,11 @@ main(int argc, char **argv)
     gboolean wants_argument = create != NULL || end >= 0;
     if ((argument != NULL) != wants_argument || (argument != NULL && rest[1] != NULL)) {
         fprintf(stderr, "xlvirt-simhost: wrong number of arguments, see --help\n");
+        return EXIT_FAILURE;
+    }
+    /* Not even the real root by default: who types the bare name wants to see what it does. */
+    if (root == NULL) {
+        fprintf(stderr, "xlvirt-simhost: --root DIR is needed, see --help\n");
         return EXIT_FAILURE;
     }
     if (stop)
