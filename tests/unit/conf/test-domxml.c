@@ -351,6 +351,7 @@ test_encodings(void)
         g_autoptr(ConfDomain)
             def = conf_domain_parse_xml(text, -1, "x", CONF_XML_NO_UUID_OK, &error);
 
+        g_assert_true((def != NULL) == is_good);
         if (is_good)
             g_assert_no_error(error);
         else
