@@ -74,7 +74,7 @@ conf_bitmap_count(const ConfBitmap *map)
 int
 conf_bitmap_last(const ConfBitmap *map)
 {
-    for (size_t i = map->len; i > 0; i--)
+    for (size_t i = map ? map->len : 0; i > 0; i--)
         if (map->bits[i - 1])
             return (i - 1) * 8 + 31 - __builtin_clz(map->bits[i - 1]);
     return -1;

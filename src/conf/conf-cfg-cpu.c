@@ -90,8 +90,8 @@ cfg_write_cpus(CfgWriter *w, const CfgKey *key)
     for (guint i = 0; i < def->cputune.vcpupin->len; i++) {
         const ConfVcpuPin *pin = g_ptr_array_index(def->cputune.vcpupin, i);
 
-        if (pin->vcpu >= def->vcpus_max)
-            continue; /* named by cfg_report_unwritten() */
+        if (pin->vcpu >= def->vcpus_max || !pin->cpuset) /* <vcpupin> may come without a cpuset */
+            continue;                                    /* named by cfg_report_unwritten() */
         while (list->len <= pin->vcpu)
             g_ptr_array_add(list, g_strdup(all ? all : "all"));
         g_free(list->pdata[pin->vcpu]);

@@ -49,7 +49,7 @@ void conf_bitmap_free(ConfBitmap *map);
 bool conf_bitmap_get(const ConfBitmap *map, unsigned n);
 void conf_bitmap_set(ConfBitmap *map, unsigned n, bool on); /* grows */
 unsigned conf_bitmap_count(const ConfBitmap *map);
-int conf_bitmap_last(const ConfBitmap *map);     /* highest member, -1 when empty */
+int conf_bitmap_last(const ConfBitmap *map);     /* highest member, -1 when empty or NULL */
 char *conf_bitmap_format(const ConfBitmap *map); /* "0-1,3"; "" when empty */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfBitmap, conf_bitmap_free)
 
