@@ -12,8 +12,8 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static gboolean counting;
-static gsize allocated;
+static _Thread_local gboolean counting;
+static _Thread_local gsize allocated;
 
 static void
 on_malloc(const volatile void *at, size_t size)
