@@ -109,6 +109,12 @@ class TestKill(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)), text)
         return {row[0]: int(row[1]) for row in rows if row[0] != 'Domain-0'}
 
+    def was_asked(self, domid):
+        """Whether the guest heard that it is to end. What reached its host before the daemon was killed
+        is in the log by the time that the next daemon answers: one loop serves both."""
+        with open(self.path('var/log/xlvirt/simhost.log'), errors='replace') as log:
+            return f"domain {domid} 'd' is asked to end" in log.read()
+
     def check_world(self):
         self.assertEqual(self.facts('keep'), self.kept)
         known = {d.name(): d.ID() for d in self.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
@@ -302,14 +308,15 @@ class TestKill(unittest.TestCase):
 
         def operation():
             self.find().reboot()
-            wait_for(lambda: self.find().isActive() and self.find().ID() != before[0], 'the reboot', 10)
+            wait_for(lambda: self.find().isActive() and self.find().ID() != before[0], 'the reboot')
 
         def settle():
-            # A guest that was never asked goes on as it was; the others are back before long.
-            end = time.monotonic() + 1
-            while time.monotonic() < end and not (self.runs() and self.find().ID() != before[0]):
-                time.sleep(0.02)
-            self.assertTrue(self.runs(), 'the guest is lost')
+            # A guest that was never asked goes on as it was; one that was comes back, however long
+            # a loaded machine takes.
+            if self.was_asked(before[0]):
+                wait_for(lambda: self.runs() and self.find().ID() != before[0], 'the guest that reboots')
+            else:
+                self.assertTrue(self.runs(), 'the guest is lost')
 
         self.kill_all_along(prepare, operation, self.check_runs, settle)
 

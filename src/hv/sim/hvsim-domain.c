@@ -708,6 +708,8 @@ sim_domain_ask_down(SimDomain *domain, int code, GError **error)
         return FALSE;
     guint64 ignores;
     sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_IGNORES_SHUTDOWN, &ignores);
+    sim_log("domain %d '%s' is asked to end with code %d%s", domain->domid, domain->name, code,
+            ignores ? ", and does not listen" : "");
     if (ignores)
         return TRUE;
     domain->asked_down = code;
