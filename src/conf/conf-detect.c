@@ -186,6 +186,12 @@ first_sign(const char *p, const char *end)
 ConfFormat
 conf_format_detect(const char *text, gsize len)
 {
+    return conf_format_detect_or(text, len, CONF_FORMAT_XL);
+}
+
+ConfFormat
+conf_format_detect_or(const char *text, gsize len, ConfFormat in_doubt)
+{
     Scan s = { .p = text, .end = text + len, .statement = true };
     char first;
 
@@ -198,5 +204,7 @@ conf_format_detect(const char *text, gsize len)
         return CONF_FORMAT_DOMXML;
     while (s.p < s.end && !s.python)
         scan_token(&s);
-    return s.python || s.xm > s.xl ? CONF_FORMAT_XM : CONF_FORMAT_XL;
+    if (s.python || s.xm > s.xl)
+        return CONF_FORMAT_XM;
+    return s.xl > s.xm ? CONF_FORMAT_XL : in_doubt;
 }
