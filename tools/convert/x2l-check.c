@@ -14,8 +14,6 @@ static const X2lProblem problems[] = {
       "rename one of them, or move its file away" },
     { "conflict", "Name or uuid belong to another domain", X2L_SEVERE, TRUE,
       "rename one of them, or undefine the one that is there" },
-    { "name-invalid", "Names that libvirt does not take", X2L_SEVERE, TRUE,
-      "give the domain a name without '/' and control characters" },
     { "shadowed", "Files that xend's store replaces", X2L_WARNING, FALSE,
       "remove the file if it is an old one; if it is the newer one, 'xm delete' the managed "
       "domain" },
@@ -504,22 +502,10 @@ check_size(const Checking *c, const ConfDomain *def)
 }
 
 static void
-check_name(const Checking *c, const ConfDomain *def)
-{
-    gboolean bad = strchr(def->name, '/') != NULL;
-
-    for (const char *p = def->name; *p; p++)
-        bad |= g_ascii_iscntrl(*p);
-    if (bad)
-        x2l_find(c->findings, "name-invalid", c->domain, "'%s'", def->name);
-}
-
-static void
 check_domain(const Checking *c)
 {
     const ConfDomain *def = c->domain->def;
 
-    check_name(c, def);
     for (guint i = 0; i < def->disks->len; i++)
         check_disk(c, def->disks->pdata[i]);
     check_boot(c, def);

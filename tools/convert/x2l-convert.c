@@ -133,16 +133,27 @@ x2l_read_regular(const char *path, gsize *ret_len, GError **error)
     return read_path(path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, TRUE, ret_len, error);
 }
 
-gboolean
-x2l_write(const char *path, const char *text, GError **error)
+static gboolean
+write_file(const char *path, const char *text, GFileSetContentsFlags flags, GError **error)
 {
     /* 0600: a definition may hold a VNC password. */
-    if (g_file_set_contents_full(path, text, -1,
-                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | flags, 0600,
                                  error))
         return TRUE;
     g_prefix_error(error, "%s: ", path);
     return FALSE;
+}
+
+gboolean
+x2l_write(const char *path, const char *text, GError **error)
+{
+    return write_file(path, text, G_FILE_SET_CONTENTS_DURABLE, error);
+}
+
+gboolean
+x2l_write_soon(const char *path, const char *text, GError **error)
+{
+    return write_file(path, text, G_FILE_SET_CONTENTS_NONE, error);
 }
 
 static char *
@@ -253,21 +264,35 @@ convert_one(X2lResult *result, const X2lInput *input, ConfNative *native, const 
     g_ptr_array_add(result->domains, domain);
 }
 
-/* The format of a file, or why it has none that is wanted. */
+/* The format of a file, or why it has none that is wanted. `ret_doubtful`: it reads the same in xl
+ * and xm, and the place says which of them it is. */
 static ConfFormat
 format_of(const X2lInput *input, const X2lOptions *options, const char *text, gsize len,
-          const char **ret_why)
+          gboolean *ret_doubtful, const char **ret_why)
 {
     ConfFormat format = options->format;
 
+    *ret_doubtful = FALSE;
     *ret_why = input->walked ? no_config(text, len) : NULL;
+    if (*ret_why)
+        return format;
     /* What xend manages is sxp, whatever the administrator's files are. */
-    if (!*ret_why && (format == CONF_FORMAT_AUTO || input->source == X2L_SOURCE_XEND))
-        format = conf_format_detect_or(text, len,
-                                       options->in_doubt ? options->in_doubt : CONF_FORMAT_XL);
-    if (!*ret_why && format == CONF_FORMAT_DOMXML && input->walked)
+    if (format == CONF_FORMAT_AUTO || input->source == X2L_SOURCE_XEND)
+        format = conf_format_detect_or(text, len, CONF_FORMAT_AUTO);
+    if (format == CONF_FORMAT_AUTO) {
+        *ret_doubtful = TRUE;
+        format = options->in_doubt ? options->in_doubt : CONF_FORMAT_XL;
+    }
+    if (format == CONF_FORMAT_DOMXML && input->walked)
         *ret_why = "XML, not a native configuration";
     return format;
+}
+
+static void
+mark_doubtful(X2lResult *result)
+{
+    for (guint i = 0; i < result->domains->len; i++)
+        ((X2lDomain *)result->domains->pdata[i])->doubtful = TRUE;
 }
 
 X2lResult *
@@ -277,6 +302,7 @@ x2l_convert(const X2lInput *input, const X2lOptions *options)
     g_autoptr(GPtrArray) natives = NULL;
     g_autoptr(GError) error = NULL;
     ConfNativeOptions native_options = { .set = options->set };
+    gboolean doubtful;
     ConfFormat format;
     const char *why;
     gsize len;
@@ -286,7 +312,7 @@ x2l_convert(const X2lInput *input, const X2lOptions *options)
         g_ptr_array_add(result->errors, g_strdup(error->message));
         return g_steal_pointer(&result);
     }
-    format = format_of(input, options, text, len, &why);
+    format = format_of(input, options, text, len, &doubtful, &why);
     if (why) {
         result->skip = x2l_skip_new(input->path, why, FALSE);
         return g_steal_pointer(&result);
@@ -313,5 +339,7 @@ x2l_convert(const X2lInput *input, const X2lOptions *options)
         else
             convert_one(result, input, native, options);
     }
+    if (doubtful)
+        mark_doubtful(result);
     return g_steal_pointer(&result);
 }

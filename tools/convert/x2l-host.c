@@ -37,10 +37,11 @@ find_in_doubt(const X2lSite *site, const GPtrArray *domains, GPtrArray *findings
     for (guint i = 0; i < domains->len; i++) {
         const X2lDomain *domain = domains->pdata[i];
 
-        count += domain->format == site->in_doubt && domain->input->source != X2L_SOURCE_XEND;
+        count += domain->doubtful != FALSE;
     }
     if (count > 0 && site->in_doubt_why)
-        x2l_find(findings, "auto-read-as", NULL, "a file that could be of both was read as %s: %s",
+        x2l_find(findings, "auto-read-as", NULL, "%u file%s read as %s: %s", count,
+                 count == 1 ? " that could be of both was" : "s that could be of both were",
                  conf_format_name(site->in_doubt), site->in_doubt_why);
 }
 

@@ -223,18 +223,33 @@ add_forms(GPtrArray *list, const X2lNet *net)
     }
 }
 
-static void
-add_lines(GPtrArray *list, const X2lSite *site, X2lPlace place, const char *id, const char *between)
-{
-    g_autofree char *text = x2l_site_results(site, place, between);
+static const struct {
+    X2lPlace place;
+    const char *id, *where, *between;
+} line_snippets[] = {
+    { X2L_PLACE_XEN, "xen-command-line",
+      "GRUB_CMDLINE_XEN_DEFAULT in /etc/default/grub, or the line of xen.gz in the boot loader's "
+      "menu",
+      " " },
+    { X2L_PLACE_XL_CONF, "xl.conf", "for who goes on using xl beside libvirt", "\n" },
+    { X2L_PLACE_LIBXL, "libxl.conf", "libvirt's Xen driver", "\n" },
+    { X2L_PLACE_GUESTS, "libvirt-guests", "/etc/sysconfig/libvirt-guests on RHEL and SLES", "\n" },
+};
 
-    if (text)
-        add(list, id, x2l_place_title(place),
-            place == X2L_PLACE_XEN
-                ? "GRUB_CMDLINE_XEN_DEFAULT in /etc/default/grub, or the line of "
-                  "xen.gz in the boot loader's menu"
-                : x2l_place_title(place),
-            g_strconcat(text, "\n", NULL));
+static void
+add_lines(GPtrArray *list, const X2lSite *site)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(line_snippets); i++) {
+        g_autofree char *text = x2l_site_results(site, line_snippets[i].place,
+                                                 line_snippets[i].between);
+
+        if (text)
+            add(list, line_snippets[i].id, x2l_place_title(line_snippets[i].place),
+                line_snippets[i].where, g_strconcat(text, "\n", NULL));
+    }
+    if (site->autoballoon_off)
+        add(list, "libxl.conf-autoballoon", "libvirt's own autoballoon", "/etc/libvirt/libxl.conf",
+            g_strdup("autoballoon = 0\n"));
 }
 
 GPtrArray *
@@ -242,15 +257,8 @@ x2l_net_snippets(const X2lSite *site, const X2lNet *net)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(snippet_free);
 
-    if (site) {
-        add_lines(list, site, X2L_PLACE_XEN, "xen-command-line", " ");
-        add_lines(list, site, X2L_PLACE_XL_CONF, "xl.conf", "\n");
-        add_lines(list, site, X2L_PLACE_LIBXL, "libxl.conf", "\n");
-        if (site->autoballoon_off)
-            add(list, "libxl.conf-autoballoon", "libvirt's own autoballoon",
-                "/etc/libvirt/libxl.conf", g_strdup("autoballoon = 0\n"));
-        add_lines(list, site, X2L_PLACE_GUESTS, "libvirt-guests", "\n");
-    }
+    if (site)
+        add_lines(list, site);
     if (net && net->bridges->len)
         add_forms(list, net);
     if (net && (net->route || net->nat))

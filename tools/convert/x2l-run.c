@@ -11,8 +11,10 @@
 #include "x2l-term.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 typedef struct Run {
     const X2lRunOptions *options;
@@ -91,7 +93,7 @@ x2l_put_out(const char *output_dir, const char *name, const char *suffix, const 
     /* No name of a domain leads out of the folder. */
     g_strdelimit(file, "/", '_');
     path = g_build_filename(output_dir, file, NULL);
-    return x2l_write(path, text, error);
+    return x2l_write_soon(path, text, error);
 }
 
 static gboolean
@@ -393,10 +395,10 @@ do_all_at_once(Run *run, X2lNet *net)
 {
     gboolean all_good;
 
+    look_at_all(run, net);
     x2l_progress_begin("comparing", run->domains->len);
     all_good = plan_all(run);
     x2l_progress_end();
-    look_at_all(run, net);
     print_all(run);
     if (is_dry(run))
         return;
@@ -540,6 +542,23 @@ find_inputs(Run *run)
         unreadable(run, run->found.errors->pdata[i]);
 }
 
+/* Ten thousand files are on the disk at once, not one after the other. */
+static void
+sync_output(Run *run)
+{
+    int fd = run->options->output_dir ? open(run->options->output_dir, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return;
+    if (syncfs(fd) < 0) {
+        g_autofree char *message = g_strdup_printf("%s: %s", run->options->output_dir,
+                                                   g_strerror(errno));
+
+        fail(run, message);
+    }
+    close(fd);
+}
+
 static void
 run_all(Run *run)
 {
@@ -557,6 +576,7 @@ run_all(Run *run)
         net = x2l_net_plan(run->site, run->domains);
     if (!run->at_once)
         do_all_at_once(run, net);
+    sync_output(run);
     finish(run, net);
 }
 

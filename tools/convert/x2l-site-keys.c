@@ -143,6 +143,12 @@ relocation_server(X2lSite *site, const X2lKeyRule *rule, X2lPlanRow *row)
 }
 
 static void
+autoballoon(X2lSite *site, const X2lKeyRule *rule, X2lPlanRow *row)
+{
+    site->autoballoon_off |= g_str_equal(row->value, "off") || g_str_equal(row->value, "0");
+}
+
+static void
 xsm_module(X2lSite *site, const X2lKeyRule *rule, X2lPlanRow *row)
 {
     if (g_str_equal(row->value, "flask"))
@@ -225,8 +231,8 @@ const X2lKeyRule x2l_xend_keys[] = {
 
     /* network */
     { "network-script", X2L_PLACE_NETWORK, NULL, NULL,
-      "Xen leaves the host's network alone: bridges are the system's configuration", 0,
-      network_script },
+      "Xen leaves the host's network alone; its bridges are told below, as the system wants them",
+      0, network_script },
     { "vif-bridge", X2L_PLACE_DOMAINS, NULL, NULL, netchannel, X2L_SITE_XEND_BRIDGE, NULL },
     GONE("vif-antispoof", "no",
          "per interface: <filterref filter='clean-traffic'/>, a filter of libvirt's"),
@@ -288,7 +294,7 @@ const gsize x2l_n_xend_keys = G_N_ELEMENTS(x2l_xend_keys);
 
 const X2lKeyRule x2l_xl_keys[] = {
     { "autoballoon", X2L_PLACE_XL_CONF, "auto", "autoballoon=\"%s\"",
-      "for libvirt it stands in libxl.conf as well", 0, NULL },
+      "for libvirt it stands in libxl.conf as well", 0, autoballoon },
     { "vif.default.script", X2L_PLACE_DOMAINS, "/etc/xen/scripts/vif-bridge",
       "vif.default.script=\"%s\"",
       "into each interface without a script: libvirt does not read xl.conf", X2L_SITE_XL_SCRIPT,

@@ -140,7 +140,8 @@ typedef struct X2lDomain {
     ConfFormat format;
     X2lUuid uuid_from;
     gboolean autostart;
-    unsigned index; /* among all domains of the run */
+    gboolean doubtful; /* it reads the same as xl and as xm */
+    unsigned index;    /* among all domains of the run */
 
     /* x2l-check.c */
     const struct X2lDomain *same_as; /* this one repeats another, which counts; else NULL */
@@ -181,5 +182,7 @@ char *x2l_read(const char *path, gsize *ret_len, GError **error);
 char *x2l_read_regular(const char *path, gsize *ret_len, GError **error);
 /* Temporary file, fsync, rename: never half a file. */
 gboolean x2l_write(const char *path, const char *text, GError **error);
+/* The same without waiting for the disk; who writes many syncs once. */
+gboolean x2l_write_soon(const char *path, const char *text, GError **error);
 
 G_END_DECLS
