@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -163,6 +164,18 @@ class Import(unittest.TestCase):
         self.assertEqual(self.names(), [])
         self.report(status=1)
         self.assertEqual(len(self.names()), 12)
+
+    def test_interrupted(self):
+        for number in range(400):
+            self.put(f'etc/xen/{number:03}.cfg', f'name = "n{number}"\nmemory = 64\ntype = "pv"\nkernel = "/k"\n')
+        command = [str(PROGRAM), '--host', str(self.old), '--connect', self.host.uri(), '--atomic']
+        process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        harness.wait_for(lambda: len(self.names()) > 3, 'the first domains')
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn('everything was taken back', err)
+        self.assertEqual(self.names(), [])
 
     def test_a_config_without_uuid(self):
         self.put('etc/xen/plain.cfg', 'name = "plain"\nmemory = 64\ntype = "pv"\nkernel = "/k"\nvif = ["bridge=b"]\n')

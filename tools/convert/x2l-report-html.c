@@ -139,6 +139,9 @@ put_finding(const Page *page, const X2lFinding *finding, gboolean with_name)
         g_string_append_printf(out, "<a href=\"#d%u\">", finding->domain->index);
         put_text(out, finding->domain->def->name);
         g_string_append(out, "</a> ");
+    } else if (!with_name) {
+        put_element(out, "span", "title", finding->problem->title);
+        g_string_append(out, ": ");
     }
     put_element(out, "span", "text", finding->text);
     if (finding->advice)
@@ -305,7 +308,10 @@ put_row(GString *out, const char *path, X2lCategory category, const char *value,
 {
     const char *word = x2l_category_word(category);
 
-    g_string_append_printf(out, "<tr><td class=\"line\">%u</td><td>", line);
+    g_string_append(out, "<tr><td class=\"line\">");
+    if (line)
+        g_string_append_printf(out, "%u", line);
+    g_string_append(out, "</td><td>");
     put_element(out, "code", "key", path);
     g_string_append(out, "</td><td>");
     put_element(out, "code", "value", value ? value : "");

@@ -381,6 +381,15 @@ print_all(Run *run)
         print_action(run, run->domains->pdata[i]);
 }
 
+/* Before anything is done. */
+static void
+print_found(const Run *run)
+{
+    const X2lReport report = { .findings = run->findings };
+
+    x2l_print_findings(&report, run->convert.verbose);
+}
+
 static void
 refuse_all(Run *run)
 {
@@ -400,6 +409,7 @@ do_all_at_once(Run *run, X2lNet *net)
     all_good = plan_all(run);
     x2l_progress_end();
     print_all(run);
+    print_found(run);
     if (is_dry(run))
         return;
     if (!wants_import(run)) {
@@ -476,8 +486,6 @@ finish(Run *run, const X2lNet *net)
     };
 
     x2l_report_count(&report);
-    if (!run->at_once)
-        x2l_print_findings(&report, run->convert.verbose);
     if (run->site && (is_dry(run) || run->convert.verbose))
         x2l_print_plan(&report, run->convert.verbose);
     write_reports(run, &report);
