@@ -39,6 +39,12 @@ x2l_ifcfg_is_name(const char *name)
     return TRUE;
 }
 
+GHashTable *
+x2l_ifcfg_table_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, iface_free);
+}
+
 static X2lIface *
 get_iface(GHashTable *table, const char *name, const char *file, unsigned line)
 {
@@ -284,7 +290,7 @@ collect_ports(GHashTable *table)
 GHashTable *
 x2l_ifcfg_read(const X2lRoot *root)
 {
-    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, iface_free);
+    GHashTable *table = x2l_ifcfg_table_new();
     g_autoptr(GPtrArray) more = list_folder(root, "/etc/network/interfaces.d");
 
     read_debian(table, root, "/etc/network/interfaces");

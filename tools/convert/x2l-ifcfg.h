@@ -22,7 +22,9 @@ typedef struct X2lIface {
  * over: it is for a proposal that the administrator looks at. */
 GHashTable *x2l_ifcfg_read(const X2lRoot *root);
 
-/* What is read from one text, for x2l_ifcfg_read() and tests. */
+/* What is read from one text, for x2l_ifcfg_read() and tests. `table` is one of
+ * x2l_ifcfg_table_new(). */
+GHashTable *x2l_ifcfg_table_new(void);
 void x2l_ifcfg_add_debian(GHashTable *table, const char *text, const char *file);
 void x2l_ifcfg_add_shell(GHashTable *table, const char *name, const char *text, const char *file);
 

@@ -115,7 +115,7 @@ test_debian(void)
         "iface br0 inet dhcp\n\tbridge_ports eth1 eth2\n"
         "iface br1 inet6 static\n  address fd00::1/64\n"
         "iface br2 inet static\n  address 198.51.100.1/28\n";
-    g_autoptr(GHashTable) table = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) table = x2l_ifcfg_table_new();
     const X2lIface *eth0, *br0, *br2;
 
     x2l_ifcfg_add_debian(table, text, "f");
@@ -134,7 +134,7 @@ test_debian(void)
 static void
 test_ifcfg(void)
 {
-    g_autoptr(GHashTable) table = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) table = x2l_ifcfg_table_new();
     const X2lIface *iface;
 
     x2l_ifcfg_add_shell(table, "eth0", "DEVICE=eth0\nBOOTPROTO=none\nBRIDGE=br0\n", "f");
