@@ -56,7 +56,7 @@ write_device(HpRun *run, const char *path, dev_t number)
 }
 
 static bool
-add_device(HpRun *run, const char *path, HpMode mode)
+add_device(HpRun *run, const char *path, bool read_only, bool check)
 {
     HP_AUTO_UNLOCK HpLock lock = HP_LOCK_NONE;
     HP_AUTO_FREE char *real = NULL;
@@ -72,7 +72,8 @@ add_device(HpRun *run, const char *path, HpMode mode)
         return hp_fail(&run->error, "disk '%s' is no block device any more", path);
     const HpNumbers numbers = { 1, { st.st_rdev } };
     return hp_lock_take(&lock, run->host, "block", &run->error) &&
-           hp_sharing_check(run, path, mode, &numbers) && write_device(run, path, st.st_rdev);
+           (!check || hp_sharing_check(run, path, read_only, &numbers)) &&
+           write_device(run, path, st.st_rdev);
 }
 
 /* Who asked for this guest may have given up, and taken the device away, while we waited. */
@@ -92,14 +93,13 @@ check_still_wanted(HpRun *run)
 
 /* Opened for reading where that is asked for, or where nothing else is possible. */
 static int
-open_file(HpRun *run, const char *path, HpMode mode, bool *ret_read_only)
+open_file(HpRun *run, const char *path, bool *read_only)
 {
-    *ret_read_only = mode == HP_MODE_READ;
-    int fd = open(path, (*ret_read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-    if (fd < 0 && !*ret_read_only && (errno == EROFS || errno == EACCES)) {
+    int fd = open(path, (*read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (fd < 0 && !*read_only && (errno == EROFS || errno == EACCES)) {
         hp_note("disk '%s' cannot be written here (%s): the guest will get errors", path,
                 strerror(errno));
-        *ret_read_only = true;
+        *read_only = true;
         fd = open(path, O_RDONLY | O_CLOEXEC);
     }
     if (fd < 0)
@@ -108,7 +108,7 @@ open_file(HpRun *run, const char *path, HpMode mode, bool *ret_read_only)
 }
 
 static bool
-check_file(HpRun *run, int fd, const char *path, HpMode mode)
+check_file(HpRun *run, int fd, const char *path, bool read_only, bool check)
 {
     struct stat st;
     HpNumbers numbers = { 0 };
@@ -116,34 +116,35 @@ check_file(HpRun *run, int fd, const char *path, HpMode mode)
         return hp_fail(&run->error, "cannot look at the disk '%s': %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return hp_fail(&run->error, "disk '%s' is no file any more", path);
-    if (mode == HP_MODE_WRITE && !(st.st_mode & 0222))
+    if (check && !read_only && !(st.st_mode & 0222))
         return hp_fail_busy(&run->error,
                             "disk '%s' is write protected (mode %o): chmod u+w it, or give the "
                             "guest the disk read-only",
                             path, st.st_mode & 07777);
-    if (mode == HP_MODE_SHARED)
+    if (!check)
         return true;
     numbers.n = hp_loop_find(st.st_dev, st.st_ino, numbers.at, HP_MAX_NUMBERS);
-    return hp_sharing_check(run, path, mode, &numbers);
+    return hp_sharing_check(run, path, read_only, &numbers);
 }
 
 static bool
-add_file(HpRun *run, const char *params, HpMode mode)
+add_file(HpRun *run, const char *params, bool read_only, bool check)
 {
     HP_AUTO_UNLOCK HpLock lock = HP_LOCK_NONE;
     HP_AUTO_FREE char *path = realpath(params, NULL);
     char dev[HP_DEV_SIZE], direct[4];
-    bool read_only = false;
+    bool opened_read_only = read_only;
     dev_t number = 0;
     if (!path)
         return hp_fail(&run->error, "disk '%s': %s", params, strerror(errno));
-    HP_AUTO_CLOSE int fd = open_file(run, path, mode, &read_only);
+    HP_AUTO_CLOSE int fd = open_file(run, path, &opened_read_only);
     if (fd < 0 || hp_store_read(run->store, run->request.path, "direct-io-safe", direct,
                                 sizeof direct, &run->error) == HP_READ_FAILED)
         return false;
     if (!hp_lock_take(&lock, run->host, "block", &run->error) || !check_still_wanted(run) ||
-        !check_file(run, fd, path, mode) ||
-        !hp_loop_attach(fd, path, read_only, strcmp(direct, "1") == 0, dev, &number, &run->error))
+        !check_file(run, fd, path, read_only, check) ||
+        !hp_loop_attach(fd, path, opened_read_only, strcmp(direct, "1") == 0, dev, &number,
+                        &run->error))
         return false;
     if (hp_store_write(run->store, run->request.path, "node", dev, &run->error) &&
         write_device(run, dev, number))
@@ -167,11 +168,14 @@ hp_block_add(HpRun *run)
         !hp_store_need(run->store, dir, "mode", mode, sizeof mode, &run->error))
         return false;
     snprintf(params, sizeof params, "%s%s", text[0] == '/' ? "" : "/dev/", text);
+    HpMode wanted = hp_parse_mode(mode);
+    bool check = !run->request.shared && wanted != HP_MODE_SHARED;
+    bool read_only = wanted == HP_MODE_READ;
     errno = 0;
     if (stat(params, &st) == 0 && S_ISBLK(st.st_mode))
-        return add_device(run, params, hp_parse_mode(mode));
+        return add_device(run, params, read_only, check);
     if (errno == 0 && S_ISREG(st.st_mode))
-        return add_file(run, params, hp_parse_mode(mode));
+        return add_file(run, params, read_only, check);
     return hand_over(run, text, "add");
 }
 

@@ -22,11 +22,13 @@ static const struct {
 static const struct {
     const char *name;
     HpKind kind;
+    bool shared;
 } kinds[] = {
-    { "block", HP_BLOCK },
-    { "vif-bridge", HP_BRIDGE },
-    { "vif-route", HP_ROUTE },
-    { "vif-openvswitch", HP_OPENVSWITCH },
+    { "block", HP_BLOCK, false },
+    { HP_BLOCK_SHARED, HP_BLOCK, true },
+    { "vif-bridge", HP_BRIDGE, false },
+    { "vif-route", HP_ROUTE, false },
+    { "vif-openvswitch", HP_OPENVSWITCH, false },
 };
 
 bool
@@ -256,8 +258,10 @@ take_kind(const char *program, const char *type, HpRequest *request, HpError *er
     const char *name = slash ? slash + 1 : program;
     request->kind = HP_AUTO;
     for (size_t i = 0; i < HP_N(kinds); i++) {
-        if (strcmp(name, kinds[i].name) == 0)
+        if (strcmp(name, kinds[i].name) == 0) {
             request->kind = kinds[i].kind;
+            request->shared = kinds[i].shared;
+        }
     }
     if (request->kind != HP_AUTO || (type && strcmp(type, "vif") == 0))
         return true;

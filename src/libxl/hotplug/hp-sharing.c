@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#define SHARE_HINT "<shareable/>, script block-shared"
+
 bool
 hp_parse_number(const char *text, dev_t *ret)
 {
@@ -83,7 +85,7 @@ is_mount_of(const Mount *mount, const HpNumbers *numbers)
 }
 
 bool
-hp_sharing_check_mounts(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers)
+hp_sharing_check_mounts(HpRun *run, const char *disk, bool read_only, const HpNumbers *numbers)
 {
     HP_AUTO_FREE char *line = NULL;
     size_t size = 0;
@@ -94,12 +96,12 @@ hp_sharing_check_mounts(HpRun *run, const char *disk, HpMode mode, const HpNumbe
         return hp_fail(&run->error, "cannot read %s to see who has '%s': %s", run->host->mountinfo,
                        disk, strerror(errno));
     while (ok && getline(&line, &size, mounts) >= 0) {
-        if (!parse_mount(line, &mount) || (mode == HP_MODE_READ && mount.read_only) ||
+        if (!parse_mount(line, &mount) || (read_only && mount.read_only) ||
             !is_mount_of(&mount, numbers))
             continue;
         ok = hp_fail_busy(&run->error,
                           "disk '%s' is mounted on this host at %s%s: unmount it, or give the "
-                          "guest the disk %sas shareable (mode w!, <shareable/>)",
+                          "guest the disk %sas shareable (" SHARE_HINT ")",
                           disk, mount.point, mount.read_only ? "" : " for writing",
                           mount.read_only ? "read-only, or " : "");
     }
@@ -156,17 +158,32 @@ refuse_guest(HpRun *run, const char *disk, const char *domid, const char *devid,
         snprintf(name, sizeof name, "?");
     return hp_fail_busy(&run->error,
                         "disk '%s' is in use by domain %s (id %s, disk %s)%s: detach it there, "
-                        "or, if all of them can share it, make it shareable in each (mode w!, "
-                        "<shareable/>)",
+                        "or, if all of them can share it, make it shareable in each (" SHARE_HINT
+                        ")",
                         disk, name, domid, devid, writes ? ", which may write to it" : "");
+}
+
+/* How they have it: to read, to write, or to share with whoever else writes. */
+static HpMode
+read_mode(HpRun *run, const char *disk)
+{
+    char text[HP_PATH_SIZE] = "";
+    HpError unused = { 0 };
+    hp_store_read(run->store, disk, "mode", text, sizeof text, &unused);
+    HpMode mode = hp_parse_mode(text);
+    if (mode != HP_MODE_WRITE)
+        return mode;
+    hp_store_read(run->store, disk, "script", text, sizeof text, &unused);
+    const char *name = strrchr(text, '/');
+    return name && strcmp(name + 1, HP_BLOCK_SHARED) == 0 ? HP_MODE_SHARED : mode;
 }
 
 /* DIR is backend/vbd/DOMID. */
 static bool
-check_disk(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers, const char *dir,
+check_disk(HpRun *run, const char *disk, bool read_only, const HpNumbers *numbers, const char *dir,
            const char *domid, const char *devid)
 {
-    char path[HP_PATH_SIZE], text[32], their_mode[16] = "";
+    char path[HP_PATH_SIZE], text[32];
     dev_t number;
     bool same = false;
     if (snprintf(path, sizeof path, "%s/%s", dir, devid) >= (int)sizeof path)
@@ -176,18 +193,17 @@ check_disk(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers, 
             HP_READ_OK ||
         !hp_parse_number(text, &number) || !has_number(numbers, number))
         return true;
-    hp_store_read(run->store, path, "mode", their_mode, sizeof their_mode, &unused);
-    bool writes = hp_parse_mode(their_mode) != HP_MODE_READ;
-    /* A shareable disk of theirs does not keep out who only reads; so do Xen's scripts. */
-    if (mode == HP_MODE_READ && hp_parse_mode(their_mode) != HP_MODE_WRITE)
+    HpMode theirs = read_mode(run, path);
+    /* Where others may write, a reader has been told to expect it. So do Xen's scripts. */
+    if (read_only && theirs != HP_MODE_WRITE)
         return true;
     if (!is_same_vm(run, domid, &same))
         return false;
-    return same || refuse_guest(run, disk, domid, devid, writes);
+    return same || refuse_guest(run, disk, domid, devid, theirs != HP_MODE_READ);
 }
 
 bool
-hp_sharing_check_guests(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers)
+hp_sharing_check_guests(HpRun *run, const char *disk, bool read_only, const HpNumbers *numbers)
 {
     char base[HP_PATH_SIZE], dir[HP_PATH_SIZE];
     unsigned n_domains = 0;
@@ -202,16 +218,16 @@ hp_sharing_check_guests(HpRun *run, const char *disk, HpMode mode, const HpNumbe
             continue;
         HP_AUTO_FREE char **disks = run->store->list(run->store, dir, &n_disks);
         for (unsigned k = 0; disks && ok && k < n_disks; k++)
-            ok = check_disk(run, disk, mode, numbers, dir, domains[i], disks[k]);
+            ok = check_disk(run, disk, read_only, numbers, dir, domains[i], disks[k]);
     }
     return ok;
 }
 
 bool
-hp_sharing_check(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers)
+hp_sharing_check(HpRun *run, const char *disk, bool read_only, const HpNumbers *numbers)
 {
-    if (mode == HP_MODE_SHARED || numbers->n == 0)
+    if (numbers->n == 0)
         return true;
-    return hp_sharing_check_mounts(run, disk, mode, numbers) &&
-           hp_sharing_check_guests(run, disk, mode, numbers);
+    return hp_sharing_check_mounts(run, disk, read_only, numbers) &&
+           hp_sharing_check_guests(run, disk, read_only, numbers);
 }

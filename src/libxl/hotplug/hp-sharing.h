@@ -17,11 +17,13 @@ typedef struct HpNumbers {
 } HpNumbers;
 
 /* False: somebody has it (error->busy), or that cannot be known. `disk` is how errors name it. */
-bool hp_sharing_check(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers);
+bool hp_sharing_check(HpRun *run, const char *disk, bool read_only, const HpNumbers *numbers);
 
 /* Its halves. */
-bool hp_sharing_check_mounts(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers);
-bool hp_sharing_check_guests(HpRun *run, const char *disk, HpMode mode, const HpNumbers *numbers);
+bool hp_sharing_check_mounts(HpRun *run, const char *disk, bool read_only,
+                             const HpNumbers *numbers);
+bool hp_sharing_check_guests(HpRun *run, const char *disk, bool read_only,
+                             const HpNumbers *numbers);
 
 /* "fd:1f", as physical-device has it: hexadecimal major and minor */
 bool hp_parse_number(const char *text, dev_t *ret);

@@ -130,8 +130,10 @@ bool
 hp_port_open_down(HpPort *port, HpRun *run)
 {
     bool found;
-    if (!read_vifname(run, port->name))
-        return false;
+    if (!read_vifname(run, port->name)) {
+        run->error.text[0] = 0; /* no interface ever got such a name */
+        port->name[0] = 0;
+    }
     if (!port->name[0])
         memcpy(port->name, run->request.dev, sizeof port->name);
     if ((!port->net.sock && !hp_net_open(&port->net, &run->error)) ||

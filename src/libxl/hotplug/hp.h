@@ -20,6 +20,10 @@
 #define HP_VALUE_SIZE  4096 /* of a value in the store, and of a file's path */
 #define HP_ERROR_SIZE  1024
 
+/* Our name for a disk that others may have as well: libxl has no word for that, its mode is r or w.
+ */
+#define HP_BLOCK_SHARED "block-shared"
+
 #define HP_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #define HP_AUTO_FREE          __attribute__((cleanup(hp_free_p)))
 #define HP_AUTO_CLOSE         __attribute__((cleanup(hp_close_p)))
@@ -49,6 +53,7 @@ typedef enum { HP_BLOCK, HP_BRIDGE, HP_ROUTE, HP_OPENVSWITCH, HP_N_KINDS, HP_AUT
 typedef struct HpRequest {
     HpCommand command;
     HpKind kind;
+    bool shared;              /* run as block-shared: nobody is asked who else has the disk */
     bool tap;                 /* the emulated interface of an HVM guest, which QEMU made */
     char path[HP_PATH_SIZE];  /* XENBUS_PATH: the device's backend in the store */
     const char *base_path;    /* XENBUS_BASE_PATH */
