@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <conf/conf-device.h>
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>
 #include <conf/conf-report.h>
@@ -24,6 +25,9 @@ typedef enum ConfError {
     CONF_ERROR_INVALID, /* well-formed, but a value is wrong or something required is missing */
     CONF_ERROR_UNSUPPORTED, /* right, but nothing here can express it */
     CONF_ERROR_LIMIT,       /* larger or deeper than the limits below */
+    CONF_ERROR_MISSING,     /* no such device in the domain */
+    CONF_ERROR_EXISTS,      /* such a device is there already */
+    CONF_ERROR_AMBIGUOUS,   /* several devices answer to the description */
     CONF_N_ERRORS,
 } ConfError;
 

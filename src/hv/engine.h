@@ -37,6 +37,7 @@ typedef enum HvEngineEventKind {
                                  libhv destroys it or restarts it by on_* */
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
+    HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
 } HvEngineEventKind;
 
 typedef struct HvEngineEvent {
@@ -44,7 +45,15 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
+    char target[32]; /* EJECT: as in <target dev=> */
 } HvEngineEvent;
+
+/* A PCI device of the host. */
+typedef struct HvPciAddress {
+    guint domain, bus, slot, function;
+} HvPciAddress;
+
+#define HV_MAX_KEYS 16 /* as the protocol */
 
 /* From any thread of the engine, no lock held; it only queues. */
 typedef void (*HvEngineEventFunc)(const HvEngineEvent *event, gpointer data);
@@ -103,6 +112,70 @@ typedef struct HvEngineOps {
     ConfDomain *(*adopt)(HvEngine *engine, int domid, GError **error);
     /* Q: path of the device model for the capabilities; NULL is no answer: libhv has a default. */
     const char *(*emulator)(HvEngine *engine);
+
+    /* ---- devices and the less common turns of a domain's life (all optional) ---- */
+
+    /* Plugs a device into a running domain. `live` is its live definition, without the device;
+     * `device` is a copy that belongs to the caller, complete but for what only a running device
+     * has: the hook fills that in (vif name, tty, port, a target or address that was left open).
+     * On failure nothing of it remains. UNSUPPORTED for a kind, or a form of it, that cannot be
+     * plugged: the message names the element. For <hostdev managed='yes'> the hook takes the
+     * device away from its driver, too, and detach_device() gives it back. */
+    gboolean (*attach_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              ConfAnyDevice *device, GError **error);
+    /* Unplugs one of `live` (the pointer in `device` is into it). It is gone on return; TIMEOUT
+     * when the guest did not let go of it in time: then it is still there, whole. */
+    gboolean (*detach_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfAnyDevice *device, GError **error);
+    /* Makes `before`, one of `live`, into `after`: another medium (source NULL: none), bridge or
+     * link state. `after` is filled in as by attach_device(). UNSUPPORTED names the attribute that
+     * cannot change while the domain runs. On failure all is as before. `force`: also where the
+     * guest has locked the tray. */
+    gboolean (*update_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfAnyDevice *before, ConfAnyDevice *after, gboolean force,
+                              GError **error);
+    /* As the reset button: the guest boots again in the same domain. NULL, or UNSUPPORTED for this
+     * kind of guest: libhv destroys it and starts its live definition again. */
+    gboolean (*reset)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    gboolean (*inject_nmi)(HvEngine *engine, int domid, GError **error);
+    /* All down together, for `hold_ms`, then up. Linux key codes (input-event-codes.h), at most
+     * HV_MAX_KEYS. UNSUPPORTED for a combination that this kind of guest cannot be sent. */
+    gboolean (*send_keys)(HvEngine *engine, int domid, const ConfDomain *live, const guint *keys,
+                          guint n_keys, guint hold_ms, GError **error);
+    /* Asks the guest to suspend to memory and waits until it has (TIMEOUT: it runs on), and wakes
+     * it up again. */
+    gboolean (*pm_suspend)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    gboolean (*pm_wakeup)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    /* Writes the guest's memory as an ELF core to `path`, which does not exist yet. The guest is
+     * paused by the caller, or runs on (a live dump), or has crashed. On failure the caller removes
+     * the file. */
+    gboolean (*core_dump)(HvEngine *engine, int domid, const char *path, GCancellable *cancellable,
+                          HvEngineProgress progress, gpointer data, GError **error);
+    /* Of a running domain. On failure it has its old name everywhere. */
+    gboolean (*rename)(HvEngine *engine, int domid, const char *before, const char *after,
+                       GError **error);
+    /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
+    gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
+                             const ConfDisk *disk, guint64 bytes, GError **error);
+    /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
+     * "image/x-portable-pixmap"). */
+    gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
+                           int fd, const char **ret_mime, GError **error);
+    /* Q: as console(), for one of the live definition's channels. */
+    int (*channel)(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);
+    /* One command to the domain's device model, and its answer. Text as QMP (one JSON object), or
+     * with `human` as the monitor's own command line. */
+    char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
+                             GError **error);
+    /* Q: the domain that we run in, which list() leaves out: its definition (uuid zeros, name
+     * "Domain-0", id 0) and its figures. NULL hook: it is not shown. set_memory(), set_vcpus(),
+     * vcpus() and what else tunes a running domain take domain id 0, too. */
+    ConfDomain *(*control_domain)(HvEngine *engine, HvEngineDomain *ret_seen, GError **error);
+    /* Q: a PCI device of the host. Detached: taken from its driver, free to be assigned to guests;
+     * attached: given back. What is so already is no error. */
+    gboolean (*pci_detach)(HvEngine *engine, const HvPciAddress *address, GError **error);
+    gboolean (*pci_attach)(HvEngine *engine, const HvPciAddress *address, GError **error);
+    gboolean (*pci_reset)(HvEngine *engine, const HvPciAddress *address, GError **error);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose
