@@ -51,6 +51,13 @@ is_type(const ConfAddress *address, const char *type)
     return address && g_strcmp0(address->type, type) == 0;
 }
 
+/* Aliases belong to running domains: one of the two may have none for that reason. */
+static bool
+fits_alias(const ConfDevice *like, const ConfDevice *have)
+{
+    return !like->alias || !have->alias || strcmp(like->alias, have->alias) == 0;
+}
+
 /* The parts of a PCI address that are not said are 0. */
 static int64_t
 number(ConfOptInt opt)
@@ -81,7 +88,7 @@ match_interface(const ConfAnyDevice *like, const ConfAnyDevice *have)
     if (is_type(wanted->dev.address, "pci") &&
         (!is_type(other->dev.address, "pci") || !same_pci(wanted->dev.address, other->dev.address)))
         return false;
-    return fits_text(wanted->dev.alias, other->dev.alias);
+    return fits_alias(&wanted->dev, &other->dev);
 }
 
 static bool
@@ -114,7 +121,7 @@ match_chardev(const ConfAnyDevice *like, const ConfAnyDevice *have)
     const ConfChardev *a = like->chardev, *b = have->chardev;
 
     return fits_text(a->target_type, b->target_type) && fits_text(a->target_name, b->target_name) &&
-           fits_opt(a->target_port, b->target_port) && fits_text(a->dev.alias, b->dev.alias);
+           fits_opt(a->target_port, b->target_port) && fits_alias(&a->dev, &b->dev);
 }
 
 static bool
@@ -462,6 +469,13 @@ assign_alias(const ConfDomain *def, const ConfAnyDevice *device, guint i)
         device->dev->alias = free_alias(def, prefix, i);
     else
         device->dev->alias = own_alias(device);
+}
+
+void
+conf_device_assign_alias(const ConfDomain *def, const ConfAnyDevice *device)
+{
+    if (device->kind != CONF_DEVICE_RAW)
+        assign_alias(def, device, count(def, device->kind));
 }
 
 void

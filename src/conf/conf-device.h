@@ -86,5 +86,7 @@ void conf_domain_replace_device(ConfDomain *def, const ConfAnyDevice *found,
 /* Gives each device of a running domain that has no alias one as libvirt's drivers name them:
  * "net0", "usb", "hostdev1", "xen-disk0" (bus, and the number that the target name counts to). */
 void conf_domain_assign_aliases(ConfDomain *def);
+/* The same for one that is to be added to `def`. NULL alias afterwards: its kind has none. */
+void conf_device_assign_alias(const ConfDomain *def, const ConfAnyDevice *device);
 
 G_END_DECLS

@@ -48,13 +48,6 @@ typedef struct HvEngineEvent {
     char target[32]; /* EJECT: as in <target dev=> */
 } HvEngineEvent;
 
-/* A PCI device of the host. */
-typedef struct HvPciAddress {
-    guint domain, bus, slot, function;
-} HvPciAddress;
-
-#define HV_MAX_KEYS 16 /* as the protocol */
-
 /* From any thread of the engine, no lock held; it only queues. */
 typedef void (*HvEngineEventFunc)(const HvEngineEvent *event, gpointer data);
 
@@ -146,9 +139,8 @@ typedef struct HvEngineOps {
      * it up again. */
     gboolean (*pm_suspend)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
     gboolean (*pm_wakeup)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
-    /* Writes the guest's memory as an ELF core to `path`, which does not exist yet. The guest is
-     * paused by the caller, or runs on (a live dump), or has crashed. On failure the caller removes
-     * the file. */
+    /* Writes the guest's memory as an ELF core to `path`, an empty file. The guest is paused by the
+     * caller, or runs on (a live dump), or has crashed. On failure the caller removes the file. */
     gboolean (*core_dump)(HvEngine *engine, int domid, const char *path, GCancellable *cancellable,
                           HvEngineProgress progress, gpointer data, GError **error);
     /* Of a running domain. On failure it has its old name everywhere. */
@@ -167,10 +159,15 @@ typedef struct HvEngineOps {
      * with `human` as the monitor's own command line. */
     char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
                              GError **error);
-    /* Q: the domain that we run in, which list() leaves out: its definition (uuid zeros, name
-     * "Domain-0", id 0) and its figures. NULL hook: it is not shown. set_memory(), set_vcpus(),
-     * vcpus() and what else tunes a running domain take domain id 0, too. */
-    ConfDomain *(*control_domain)(HvEngine *engine, HvEngineDomain *ret_seen, GError **error);
+    /* Q: the domain that we run in, which list() leaves out: its figures and, where `ret_def` is
+     * not NULL, its definition (uuid zeros, name "Domain-0", id 0). NULL hook: it is not shown.
+     * set_memory(), set_vcpus(), vcpus() and what else tunes a running domain take id 0, too. */
+    gboolean (*control_domain)(HvEngine *engine, HvEngineDomain *ret_seen, ConfDomain **ret_def,
+                               GError **error);
+    /* Of a domain that has ended: it stays in the hypervisor for inspection, under another name and
+     * uuid, and keeps nothing that the next one of its kind needs (disks, names of interfaces). */
+    gboolean (*preserve)(HvEngine *engine, int domid, const char *name, const guint8 uuid[16],
+                         GError **error);
     /* Q: a PCI device of the host. Detached: taken from its driver, free to be assigned to guests;
      * attached: given back. What is so already is no error. */
     gboolean (*pci_detach)(HvEngine *engine, const HvPciAddress *address, GError **error);

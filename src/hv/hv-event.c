@@ -13,7 +13,7 @@ typedef struct Listener {
 
 typedef struct Item {
     HvEvent event; /* its strings belong to the item */
-    char *name, *uri;
+    char *name, *uri, *device;
 } Item;
 
 struct HvEvents {
@@ -49,6 +49,7 @@ item_free(Item *item)
 {
     g_free(item->name);
     g_free(item->uri);
+    g_free(item->device);
     g_free(item);
 }
 
@@ -193,6 +194,7 @@ post(HvDomain *domain, const HvEvent *event, const char *uri)
     item->event = *event;
     item->event.name = item->name = g_strdup(domain->name);
     item->event.metadata_uri = item->uri = g_strdup(uri);
+    item->event.device = item->device = g_strdup(event->device);
     memcpy(item->event.uuid, domain->uuid, sizeof(item->event.uuid));
 
     g_mutex_lock(&events->lock);
@@ -220,5 +222,20 @@ hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid)
 {
     post(domain,
          &(HvEvent){ .kind = HV_EVENT_BALLOON_CHANGE, .memory_kib = memory_kib, .domid = domid },
+         NULL);
+}
+
+void
+hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid)
+{
+    post(domain, &(HvEvent){ .kind = kind, .device = alias, .domid = domid }, NULL);
+}
+
+void
+hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid)
+{
+    post(domain,
+         &(HvEvent){
+             .kind = HV_EVENT_TRAY_CHANGE, .device = alias, .tray_open = open, .domid = domid },
          NULL);
 }

@@ -89,26 +89,44 @@ publish_state(HvDomain *domain, HvState state, HvReason reason)
 }
 
 static ConfAction
-action_of(const HvDomain *domain, const Ending *ending, const ConfDomain *live)
+action_of(const Ending *ending, const ConfDomain *live)
 {
     ConfAction action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
 
-    switch (action) {
-    case CONF_ACTION_ABSENT:
-        return ending->default_action;
-    case CONF_ACTION_COREDUMP_DESTROY:
-    case CONF_ACTION_COREDUMP_RESTART:
-        g_message("domain '%s': no core dump is written, engine '%s' does not support it",
-                  domain->name, domain->host->ops->name);
-        return action == CONF_ACTION_COREDUMP_DESTROY ? CONF_ACTION_DESTROY : CONF_ACTION_RESTART;
-    case CONF_ACTION_RENAME_RESTART: /* as the stock Xen driver */
-        return CONF_ACTION_RESTART;
-    case CONF_ACTION_DESTROY:
-    case CONF_ACTION_RESTART:
-    case CONF_ACTION_PRESERVE:
-    default:
-        return action;
+    return action == CONF_ACTION_ABSENT ? ending->default_action : action;
+}
+
+static gboolean
+is_restart(ConfAction action)
+{
+    return action == CONF_ACTION_RESTART || action == CONF_ACTION_RENAME_RESTART ||
+           action == CONF_ACTION_COREDUMP_RESTART;
+}
+
+/* Job held. The guest makes room: TRUE when its name is free for the next one. */
+static gboolean
+clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction action)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    if (action == CONF_ACTION_RENAME_RESTART) {
+        if (hv_domain_preserve(job, now, ending->state, ending->state_reason, &error))
+            return TRUE;
+        g_warning("what is left of domain '%s' is not kept: %s", domain->name, error->message);
+        g_clear_error(&error);
     }
+    if (action == CONF_ACTION_COREDUMP_DESTROY || action == CONF_ACTION_COREDUMP_RESTART) {
+        hv_job_become(job, HV_JOB_DUMP);
+        hv_domain_auto_dump(job, now->domid);
+        hv_job_become(job, HV_JOB_STOP);
+    }
+    if (host->ops->destroy(host->engine, now->domid, &error))
+        return TRUE;
+    g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
+              domain->name, ending->what, error->message);
+    return FALSE;
 }
 
 /* Job held. */
@@ -117,7 +135,7 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
-    ConfAction action = action_of(domain, ending, now->live);
+    ConfAction action = action_of(ending, now->live);
     g_autoptr(GError) error = NULL;
 
     hv_store_log(host->store, domain->name, "guest %s", ending->what);
@@ -127,17 +145,14 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
         return;
     }
     publish_state(domain, ending->state, ending->state_reason);
-    if (action == CONF_ACTION_RESTART && !hv_store_write_rebooting(host->store, now, &error)) {
+    if (is_restart(action) && !hv_store_write_rebooting(host->store, now, &error)) {
         g_warning("domain '%s' reboots, which a restarted daemon may not know: %s", domain->name,
                   error->message);
         g_clear_error(&error);
     }
-    if (!host->ops->destroy(host->engine, now->domid, &error)) {
-        g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
-                  domain->name, ending->what, error->message);
+    if (!clear_away(job, now, ending, action))
         return;
-    }
-    if (action == CONF_ACTION_RESTART)
+    if (is_restart(action))
         hv_domain_boot_again(job, ending->reboot);
     else
         hv_domain_ended(job, ending->reason, ending->detail);
@@ -199,6 +214,20 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
 }
 
 static void
+tray_opened(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+
+    if (!job)
+        return;
+    now = hv_domain_snapshot(domain);
+    if (now->domid == event->domid)
+        hv_domain_tray_opened(job, now, event->target);
+}
+
+static void
 handle(HvHost *host, const HvEngineEvent *event)
 {
     switch (event->kind) {
@@ -208,6 +237,9 @@ handle(HvHost *host, const HvEngineEvent *event)
     case HV_ENGINE_EVENT_SHUTDOWN:
     case HV_ENGINE_EVENT_GONE:
         domain_ended(host, event);
+        break;
+    case HV_ENGINE_EVENT_EJECT:
+        tray_opened(host, event);
         break;
     default:
         g_warning("engine '%s' sent an event of unknown kind %d", host->ops->name, event->kind);

@@ -80,6 +80,7 @@ hv_host_start(HvHost *host, GError **error)
     }
     if (!hv_reconcile(host, error))
         return FALSE;
+    hv_control_domain_add(host);
     g_atomic_int_set(&host->started, TRUE);
     hv_events_start(host->events);
     hv_sampler_start(host->sampler);

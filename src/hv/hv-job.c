@@ -17,7 +17,8 @@ static const struct {
     [HV_JOB_STOP] = { "stop", FALSE },     [HV_JOB_SHUTDOWN] = { "shutdown", FALSE },
     [HV_JOB_REBOOT] = { "reboot", FALSE }, [HV_JOB_SUSPEND] = { "suspend", FALSE },
     [HV_JOB_RESUME] = { "resume", FALSE }, [HV_JOB_SAVE] = { "save", TRUE },
-    [HV_JOB_MODIFY] = { "modify", FALSE },
+    [HV_JOB_MODIFY] = { "modify", FALSE }, [HV_JOB_DUMP] = { "dump", TRUE },
+    [HV_JOB_RESET] = { "reset", FALSE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == HV_N_JOBS);
 
@@ -170,6 +171,7 @@ hv_job_become(HvJob *job, HvJobKind kind)
 
     job->kind = kind;
     job->since_us = g_get_monotonic_time();
+    job->done = job->total = 0;
     g_clear_object(&job->cancellable);
     job->cancellable = kinds[kind].cancellable ? g_cancellable_new() : NULL;
     /* A stop that waits already has something to cancel now. */

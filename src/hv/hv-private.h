@@ -103,6 +103,8 @@ typedef enum HvJobKind {
     HV_JOB_RESUME,
     HV_JOB_SAVE,
     HV_JOB_MODIFY,
+    HV_JOB_DUMP,
+    HV_JOB_RESET,
     HV_N_JOBS,
 } HvJobKind;
 
@@ -173,6 +175,14 @@ HvDomain *hv_registry_find(HvHost *host, const guint8 uuid[16]);
 gboolean hv_domain_is_visible(HvDomain *domain);
 /* Swaps the snapshot; `next` is taken over. The caller holds the job. */
 void hv_domain_publish(HvDomain *domain, HvSnapshot *next);
+/* Job held: an object for `domain` under another name, which nobody sees yet, but the name is
+ * taken. HV_ERROR_WRONG_STATE: it was taken before. */
+HvDomain *hv_registry_reserve_name(HvDomain *domain, const char *name, GError **error);
+/* Gives the name back. Drops the caller's reference. */
+void hv_registry_release_name(HvDomain *reserved);
+/* `reserved` takes the place of `domain`, which is gone for everybody from then on, with the events
+ * that tell of it. Takes `next` over. */
+void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
 /* ---- events (hv-event.c) ---- */
@@ -185,6 +195,8 @@ void hv_events_free(HvEvents *events);
 void hv_event_post(HvDomain *domain, HvEventKind kind, HvEventDetail detail, int domid);
 void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, int domid);
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
+void hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid);
+void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid);
 
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
@@ -207,6 +219,10 @@ typedef enum HvOp {
     HV_OP_RESUME,
     HV_OP_SAVE,
     HV_OP_TUNE, /* memory, vcpus, console of a running domain */
+    HV_OP_RESET,
+    HV_OP_DUMP,
+    HV_OP_PM_SUSPEND,
+    HV_OP_PM_WAKEUP,
     HV_N_OPS,
 } HvOp;
 
@@ -242,6 +258,9 @@ void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
  * more in the engine, and its state file says that it is to be started again. */
 void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
+/* Job held: ends what runs and boots its live definition again, which may be other than the one on
+ * disk; by the engine's own means where it has some. */
+gboolean hv_domain_reset_running(HvJob *job, GError **error);
 /* Job held: a saved image of a domain that runs without it gets another name. Memory that was saved
  * must not come back over disks that have moved on since. */
 void hv_domain_put_image_aside(HvJob *job);
@@ -266,6 +285,38 @@ gboolean hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer da
 /* Drops what is known of consoles of a domain that ended. */
 void hv_domain_forget_consoles(HvDomain *domain);
 
+/* ---- devices (hv-device.c) ---- */
+
+/* Job held: the guest has opened the tray of this disk. */
+void hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target);
+
+/* ---- core dumps (hv-dump.c) ---- */
+
+/* Job held (cancellable or not): the guest's memory into a file that appears complete or not at
+ * all.
+ */
+gboolean hv_domain_write_core(HvJob *job, int domid, const char *path, GError **error);
+/* Job held, the guest has crashed: a core into the folder that the stock driver has for them. */
+void hv_domain_auto_dump(HvJob *job, int domid);
+
+/* ---- rename-restart (hv-preserve.c) ---- */
+
+/* Job held, the guest has ended: what is left of it becomes a transient domain of another name and
+ * uuid. The domain has no id any more; its definitions stay. */
+gboolean hv_domain_preserve(HvJob *job, const HvSnapshot *now, HvState state, HvReason reason,
+                            GError **error);
+
+/* ---- the control domain (hv-control.c) ---- */
+
+#define HV_CONTROL_NAME "Domain-0"
+
+/* Puts it into the registry. An engine without one is no failure. */
+void hv_control_domain_add(HvHost *host);
+/* FALSE and *error, in the words of the stock driver, for domain 0. */
+gboolean hv_control_domain_spare(const HvSnapshot *snapshot, GError **error);
+/* The same for a definition that a user hands in. */
+gboolean hv_control_domain_spare_def(const ConfDomain *def, GError **error);
+
 /* ---- found again (hv-reconcile.c) ---- */
 
 /* Reads the store, asks the engine, puts both together. */
@@ -287,8 +338,10 @@ void hv_sampler_invalidate(HvSampler *sampler);
 /* ---- the store (hv-store.c) ---- */
 
 struct HvStore {
-    char *config, *autostart, *state, *save, *log; /* folders, immutable after hv_store_new() */
-    GMutex lock;                                   /* a leaf: nothing else is taken under it */
+    /* folders, immutable after hv_store_new() */
+    char *config, *autostart, *state, *save, *log, *dump;
+    char *root;           /* "" = none; as the folders */
+    GMutex lock;          /* a leaf: nothing else is taken under it */
     GHashTable *left_out; /* [lock] set of names whose definition could not be read */
 };
 
@@ -371,6 +424,12 @@ typedef struct HvSaveHeader {
 } HvSaveHeader;
 G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
 
+/* What a user hands in instead of the saved XML must be the same machine to its guest. */
+gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement,
+                                   GError **error);
+/* The head of an image: what comes before the engine's stream. */
+gboolean hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused,
+                            GError **error);
 /* Opens an image and leaves the offset behind the XML. -1 and *error when it is none. */
 int hv_save_open(const char *path, ConfDomain **ret_def, gboolean *ret_paused, GError **error);
 

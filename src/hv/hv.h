@@ -251,6 +251,82 @@ HvDomain *hv_host_restore(HvHost *host, const char *path, ConfDomain *replacemen
 gboolean hv_domain_managed_save(HvDomain *domain, unsigned save_flags, GError **error);
 gboolean hv_domain_managed_save_remove(HvDomain *domain, GError **error);
 
+/* ---- devices and the less common turns (may block) ---- */
+
+/* As virDomainAttachDeviceFlags() and its like: LIVE, CONFIG or both, all or nothing. `device` is
+ * taken over in any case. CONF_ERROR_MISSING, _EXISTS, _AMBIGUOUS by libvirt's rules of which
+ * device is meant; HV_ERROR_TIMEOUT when the guest does not let go of it. */
+gboolean hv_domain_attach_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 GError **error);
+gboolean hv_domain_detach_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 GError **error);
+gboolean hv_domain_detach_alias(HvDomain *domain, const char *alias, unsigned affect,
+                                GError **error);
+/* `force`: change a medium although the guest has locked it. */
+gboolean hv_domain_update_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 gboolean force, GError **error);
+/* `target_or_path` names a disk of the running domain. */
+gboolean hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 bytes,
+                                GError **error);
+
+/* The reset button: the guest boots again from its live definition. */
+gboolean hv_domain_reset(HvDomain *domain, GError **error);
+gboolean hv_domain_inject_nmi(HvDomain *domain, GError **error);
+#define HV_MAX_KEYS 16 /* as the protocol */
+/* Linux key codes, pressed together. */
+gboolean hv_domain_send_keys(HvDomain *domain, const guint *keys, guint n_keys, guint hold_ms,
+                             GError **error);
+gboolean hv_domain_pm_suspend(HvDomain *domain, GError **error);
+gboolean hv_domain_pm_wakeup(HvDomain *domain, GError **error);
+
+typedef enum HvDumpFlags {
+    HV_DUMP_LIVE = 1 << 0,  /* the guest runs on meanwhile */
+    HV_DUMP_CRASH = 1 << 1, /* and is destroyed afterwards, */
+    HV_DUMP_RESET = 1 << 2, /* or reset */
+} HvDumpFlags;
+gboolean hv_domain_core_dump(HvDomain *domain, const char *path, unsigned dump_flags,
+                             GError **error);
+
+/* Writes a picture to `fd`; its type is returned, static. NULL and *error on failure. */
+const char *hv_domain_screenshot(HvDomain *domain, guint screen, int fd, GError **error);
+/* To the device model, in its own words; `human` as its monitor's command line. */
+char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean human,
+                                GError **error);
+/* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
+int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
+/* A descriptor that is connected to the display. */
+int hv_domain_open_graphics(HvDomain *domain, guint index, GError **error);
+
+/* The domain goes on under another name, with its files; the old object is no more. */
+gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);
+
+/* The XML in a saved domain's file. `replacement` is taken over. */
+char *hv_image_format_xml(const char *path, unsigned conf_xml_flags, GError **error);
+gboolean hv_image_define_xml(const char *path, ConfDomain *replacement, unsigned save_flags,
+                             GError **error);
+char *hv_domain_managed_save_format_xml(HvDomain *domain, unsigned conf_xml_flags, GError **error);
+gboolean hv_domain_managed_save_define_xml(HvDomain *domain, ConfDomain *replacement,
+                                           unsigned save_flags, GError **error);
+
+/* A PCI device of the host. */
+typedef struct HvPciAddress {
+    guint domain, bus, slot, function;
+} HvPciAddress;
+typedef enum HvPciOp { HV_PCI_DETACH, HV_PCI_ATTACH, HV_PCI_RESET } HvPciOp;
+gboolean hv_host_pci(HvHost *host, const HvPciAddress *address, HvPciOp op, GError **error);
+
+typedef enum HvAddressSource { HV_ADDRESSES_LEASE, HV_ADDRESSES_ARP } HvAddressSource;
+typedef struct HvAddress {
+    char *interface; /* vif name */
+    char *mac;
+    char *ip;
+    gboolean v6;
+    guint prefix;
+} HvAddress;
+/* What this host knows of a running domain's addresses: GPtrArray of HvAddress, those of one
+ * interface side by side; an interface without one has no row, as in libvirt's own drivers. */
+GPtrArray *hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error);
+
 typedef enum HvMetadata {
     HV_METADATA_DESCRIPTION,
     HV_METADATA_TITLE,
@@ -289,9 +365,16 @@ typedef enum HvEventKind {
     HV_EVENT_STOPPED,
     HV_EVENT_SHUTDOWN, /* guest began to go down */
     HV_EVENT_CRASHED,
-    HV_EVENT_REBOOT,          /* not lifecycle: the guest rebooted */
-    HV_EVENT_METADATA_CHANGE, /* metadata_type, metadata_uri */
-    HV_EVENT_BALLOON_CHANGE,  /* memory_kib */
+    HV_EVENT_REBOOT,                /* not lifecycle: the guest rebooted */
+    HV_EVENT_METADATA_CHANGE,       /* metadata_type, metadata_uri */
+    HV_EVENT_BALLOON_CHANGE,        /* memory_kib */
+    HV_EVENT_DEVICE_ADDED,          /* device */
+    HV_EVENT_DEVICE_REMOVED,        /* device */
+    HV_EVENT_DEVICE_REMOVAL_FAILED, /* device */
+    HV_EVENT_TRAY_CHANGE,           /* device, tray_open */
+    HV_EVENT_PMSUSPENDED,           /* lifecycle */
+    HV_EVENT_PMSUSPEND,             /* not lifecycle: the guest went to sleep */
+    HV_EVENT_PMWAKEUP,
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -315,6 +398,9 @@ typedef enum HvEventDetail {
     HV_DETAIL_SHUTDOWN_GUEST,
     HV_DETAIL_SHUTDOWN_HOST,
     HV_DETAIL_CRASHED_PANICKED,
+    HV_DETAIL_DEFINED_RENAMED,
+    HV_DETAIL_UNDEFINED_RENAMED,
+    HV_DETAIL_PMSUSPENDED_MEMORY,
     HV_N_DETAILS,
 } HvEventDetail;
 
@@ -327,6 +413,8 @@ typedef struct HvEvent {
     HvMetadata metadata_type;
     const char *metadata_uri;
     guint64 memory_kib;
+    const char *device; /* alias */
+    gboolean tray_open;
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the snapshot
