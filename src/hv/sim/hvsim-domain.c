@@ -49,11 +49,14 @@ struct SimDomain {
     GuestTimer tasks[N_TASKS];
     SimConsole *console; /* NULL: has none */
     GArray *ports;       /* guint32 */
+    gboolean asleep;     /* its guest suspended itself: `down` is 2 then, and no save is on */
+    SimTurns *turns;
 };
 
 /* ---- the machine ---- */
 
 static void domain_free(gpointer data);
+static SimDomain *control_new(SimMachine *machine);
 
 static guint
 hash_uuid(gconstpointer uuid)
@@ -86,6 +89,8 @@ sim_machine_new(SimLoop *loop, SimControl *control, SimConf *conf, SimMachineEve
     machine->load = g_new0(guint, conf->cpus);
     machine->event = event;
     machine->event_data = data;
+    machine->dom0 = control_new(machine);
+    machine->free_pci = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return machine;
 }
 
@@ -94,6 +99,8 @@ sim_machine_free(SimMachine *machine)
 {
     if (machine == NULL)
         return;
+    domain_free(machine->dom0);
+    g_hash_table_unref(machine->free_pci);
     g_hash_table_unref(machine->names);
     g_hash_table_unref(machine->uuids);
     g_hash_table_unref(machine->domains);
@@ -106,7 +113,8 @@ sim_machine_free(SimMachine *machine)
 SimDomain *
 sim_machine_lookup(SimMachine *machine, int domid, GError **error)
 {
-    SimDomain *domain = g_hash_table_lookup(machine->domains, GINT_TO_POINTER(domid));
+    SimDomain *domain = domid == 0 ? machine->dom0
+                                   : g_hash_table_lookup(machine->domains, GINT_TO_POINTER(domid));
     if (domain == NULL)
         g_set_error(error, SIM_ERROR, HV_ERROR_NO_DOMAIN, "the hypervisor has no domain %d", domid);
     return domain;
@@ -205,15 +213,21 @@ stop_time(SimDomain *domain)
 static void guest_print(SimDomain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static void
+guest_say(SimDomain *domain, const char *text)
+{
+    sim_turns_show(domain->turns, text);
+    if (domain->console != NULL)
+        sim_console_write(domain->console, text, strlen(text));
+}
+
+static void
 guest_print(SimDomain *domain, const char *format, ...)
 {
-    if (domain->console == NULL)
-        return;
     va_list args;
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    sim_console_write(domain->console, text, strlen(text));
+    guest_say(domain, text);
 }
 
 static void
@@ -307,7 +321,7 @@ guest_ends(SimDomain *domain, int code)
         clear_task(domain, task);
     domain->down = code;
     sim_log("domain %d '%s' ended with code %d", domain->domid, domain->name, code);
-    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, code, domain->machine->event_data);
+    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, code, "", domain->machine->event_data);
 }
 
 static void
@@ -524,6 +538,7 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     domain->hvm = start->hvm;
     domain->down = domain->asked_down = -1;
     domain->crash_knob = G_MAXUINT64;
+    domain->turns = sim_turns_new(start);
     for (GuestTask task = 0; task < N_TASKS; task++)
         domain->tasks[task].domain = domain;
     domain->target_kib = start->memory_kib;
@@ -557,7 +572,33 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
             domain->name, guest == NULL ? "created" : "restored", domain->memory_kib / 1024,
             domain->vcpus_online,
             domain->console == NULL ? "none" : sim_console_tty(domain->console));
-    machine->event(HV_ENGINE_EVENT_NEW, domain, 0, machine->event_data);
+    machine->event(HV_ENGINE_EVENT_NEW, domain, 0, "", machine->event_data);
+    return domain;
+}
+
+/* Domain 0 is there from the beginning, with a vcpu for each cpu, and its guest has booted. */
+static SimDomain *
+control_new(SimMachine *machine)
+{
+    const SimConf *conf = &machine->conf;
+    g_autoptr(SimStart) start = sim_start_new();
+    SimDomain *domain = g_new0(SimDomain, 1);
+    domain->machine = machine;
+    domain->name = g_strdup("Domain-0");
+    domain->record = g_strdup("");
+    domain->down = domain->asked_down = -1;
+    domain->booted = TRUE;
+    domain->crash_knob = G_MAXUINT64;
+    domain->memory_kib = domain->target_kib = domain->max_memory_kib = conf->dom0_kib;
+    domain->turns = sim_turns_new(start);
+    domain->ports = g_array_new(FALSE, FALSE, sizeof(guint32));
+    for (GuestTask task = 0; task < N_TASKS; task++)
+        domain->tasks[task].domain = domain;
+    start->vcpus_max = conf->cpus;
+    make_vcpus(domain, start, NULL);
+    set_online(domain, conf->cpus);
+    memset(machine->load, 0, conf->cpus * sizeof(guint)); /* guests are placed as if it slept */
+    start_time(domain);
     return domain;
 }
 
@@ -572,6 +613,7 @@ domain_free(gpointer data)
     g_free(domain->vcpus);
     sim_console_free(domain->console);
     g_clear_pointer(&domain->ports, g_array_unref);
+    g_clear_pointer(&domain->turns, sim_turns_free);
     g_free(domain->name);
     g_free(domain->record);
     g_free(domain);
@@ -591,7 +633,7 @@ sim_domain_destroy(SimDomain *domain)
     g_hash_table_remove(machine->names, domain->name);
     g_hash_table_remove(machine->uuids, domain->uuid);
     g_hash_table_steal(machine->domains, GINT_TO_POINTER(domain->domid));
-    machine->event(HV_ENGINE_EVENT_GONE, domain, 0, machine->event_data);
+    machine->event(HV_ENGINE_EVENT_GONE, domain, 0, "", machine->event_data);
     domain_free(domain);
 }
 
@@ -828,7 +870,7 @@ sim_domain_suspend(SimDomain *domain, GError **error)
 gboolean
 sim_domain_resume(SimDomain *domain, GError **error)
 {
-    if (domain->down == CODE_SUSPEND)
+    if (domain->down == CODE_SUSPEND && !domain->asleep)
         domain->down = -1;
     if (!require_up(domain, error))
         return FALSE;
@@ -846,4 +888,130 @@ sim_domain_console(SimDomain *domain, guint number, GError **error)
         return -1;
     }
     return sim_console_attach(domain->console, error);
+}
+
+/* ---- what hvsim-turn.c needs of the inside ---- */
+
+SimTurns *
+sim_domain_turns(SimDomain *domain)
+{
+    return domain->turns;
+}
+
+SimMachine *
+sim_domain_machine(SimDomain *domain)
+{
+    return domain->machine;
+}
+
+void
+sim_domain_print(SimDomain *domain, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    guest_say(domain, text);
+}
+
+gboolean
+sim_domain_is_up(SimDomain *domain, GError **error)
+{
+    return require_up(domain, error);
+}
+
+gboolean
+sim_domain_reset(SimDomain *domain, GError **error)
+{
+    guint64 boot_ms;
+    if (!domain->hvm) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_UNSUPPORTED,
+                    "domain %d '%s' is a PV guest: it has no reset button", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    if (domain->asleep)
+        sim_domain_wakeup(domain, NULL);
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
+    account(domain);
+    domain->booted = FALSE;
+    domain->age_us = 0;
+    domain->asked_down = -1;
+    clear_task(domain, TASK_DOWN);
+    guest_print(domain, "\r\n");
+    guest_greet(domain);
+    set_task(domain, TASK_BOOT, (gint64)boot_ms * MS);
+    return TRUE;
+}
+
+gboolean
+sim_domain_sleep(SimDomain *domain, GError **error)
+{
+    guint64 never;
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_NEVER_SLEEPS, &never);
+    if (never || domain->paused || !domain->booted) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_TIMEOUT,
+                    "the guest of domain %d '%s' did not suspend in time", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    guest_print(domain, "\r\n[%12.6f] PM: suspend entry\r\n",
+                (double)domain->age_us / G_USEC_PER_SEC);
+    stop_time(domain);
+    domain->down = CODE_SUSPEND;
+    domain->asleep = TRUE;
+    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, CODE_SUSPEND, "",
+                           domain->machine->event_data);
+    return TRUE;
+}
+
+gboolean
+sim_domain_wakeup(SimDomain *domain, GError **error)
+{
+    if (!domain->asleep) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_WRONG_STATE, "domain %d '%s' is not asleep",
+                    domain->domid, domain->name);
+        return FALSE;
+    }
+    domain->asleep = FALSE;
+    domain->down = -1;
+    start_time(domain);
+    guest_print(domain, "[%12.6f] PM: suspend exit\r\n", (double)domain->age_us / G_USEC_PER_SEC);
+    prompt(domain);
+    return TRUE;
+}
+
+void
+sim_domain_set_record(SimDomain *domain, const char *record)
+{
+    g_free(domain->record);
+    domain->record = g_strdup(record);
+}
+
+gboolean
+sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16], const char *record,
+                  GError **error)
+{
+    SimMachine *machine = domain->machine;
+    SimDomain *other = g_hash_table_lookup(machine->names, name);
+    SimDomain *same = g_hash_table_lookup(machine->uuids, uuid);
+    if ((other != NULL && other != domain) || (same != NULL && same != domain)) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "a domain named '%s', or of its uuid, runs",
+                    name);
+        return FALSE;
+    }
+    g_hash_table_remove(machine->names, domain->name);
+    g_hash_table_remove(machine->uuids, domain->uuid);
+    g_free(domain->name);
+    domain->name = g_strdup(name);
+    memcpy(domain->uuid, uuid, 16);
+    g_hash_table_insert(machine->names, domain->name, domain);
+    g_hash_table_insert(machine->uuids, domain->uuid, domain);
+    sim_domain_set_record(domain, record);
+    sim_log("domain %d is '%s' now", domain->domid, name);
+    return TRUE;
 }

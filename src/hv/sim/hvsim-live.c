@@ -49,6 +49,52 @@ add_pinning(SimStart *start, const ConfDomain *def)
     }
 }
 
+static char *
+hostdev_key(const ConfHostdev *hostdev)
+{
+    if (g_strcmp0(hostdev->type, "pci") == 0)
+        return g_strdup_printf("pci %04x:%02x:%02x.%x", (guint)hostdev->domain.value,
+                               (guint)hostdev->bus.value, (guint)hostdev->slot.value,
+                               (guint)hostdev->function.value);
+    if (g_strcmp0(hostdev->type, "usb") == 0)
+        return g_strdup_printf("usb %u:%u", (guint)hostdev->usb_bus.value,
+                               (guint)hostdev->usb_device.value);
+    return NULL;
+}
+
+char *
+sim_live_device_key(const ConfAnyDevice *device)
+{
+    const ConfDisk *disk = device->disk;
+    if (device->kind == CONF_DEVICE_DISK) {
+        gboolean removable = disk->device == CONF_DISK_DEVICE_CDROM ||
+                             disk->device == CONF_DISK_DEVICE_FLOPPY;
+        gboolean xen = disk->target_bus == NULL || g_str_equal(disk->target_bus, "xen");
+        return removable || xen ? g_strdup_printf("disk %s", disk->target) : NULL;
+    }
+    if (device->kind == CONF_DEVICE_INTERFACE)
+        return g_strdup_printf("interface %s", device->interface->mac);
+    if (device->kind == CONF_DEVICE_HOSTDEV)
+        return hostdev_key(device->hostdev);
+    if (device->kind == CONF_DEVICE_CONTROLLER && g_strcmp0(device->controller->type, "usb") == 0)
+        return g_strdup_printf("controller usb %u", (guint)device->controller->index.value);
+    if (device->kind == CONF_DEVICE_CHANNEL)
+        return g_strdup_printf(
+            "channel %s", device->chardev->target_name == NULL ? "" : device->chardev->target_name);
+    return NULL;
+}
+
+static void
+add_devices(SimStart *start, GPtrArray *list, ConfDeviceKind kind)
+{
+    for (guint i = 0; i < list->len; i++) {
+        ConfAnyDevice device = { .kind = kind, .any = list->pdata[i] };
+        char *key = sim_live_device_key(&device);
+        if (key != NULL)
+            g_ptr_array_add(start->devices, key);
+    }
+}
+
 SimStart *
 sim_live_start(const ConfDomain *def, gboolean paused, GError **error)
 {
@@ -73,6 +119,11 @@ sim_live_start(const ConfDomain *def, gboolean paused, GError **error)
         const ConfDisk *disk = def->disks->pdata[i];
         g_ptr_array_add(start->disks, g_strdup(disk->target == NULL ? "?" : disk->target));
     }
+    add_devices(start, def->disks, CONF_DEVICE_DISK);
+    add_devices(start, def->interfaces, CONF_DEVICE_INTERFACE);
+    add_devices(start, def->hostdevs, CONF_DEVICE_HOSTDEV);
+    add_devices(start, def->controllers, CONF_DEVICE_CONTROLLER);
+    add_devices(start, def->channels, CONF_DEVICE_CHANNEL);
     add_pinning(start, def);
     return start;
 }
