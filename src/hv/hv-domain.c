@@ -469,16 +469,31 @@ hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GErro
     return fd;
 }
 
-void
-hv_domain_close_console(HvDomain *domain, int fd)
+/* The domain that it has become, if this one had no such console. */
+static HvDomain *
+forget_console(HvDomain *domain, int fd)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
 
     for (guint i = 0; i < domain->consoles->len; i++) {
         if (g_array_index(domain->consoles, HvConsole, i).fd == fd) {
             g_array_remove_index_fast(domain->consoles, i);
-            return;
+            return NULL;
         }
+    }
+    return domain->successor ? hv_domain_ref(domain->successor) : NULL;
+}
+
+void
+hv_domain_close_console(HvDomain *domain, int fd)
+{
+    g_autoptr(HvDomain) next = forget_console(domain, fd);
+
+    while (next) {
+        HvDomain *now = g_steal_pointer(&next);
+
+        next = forget_console(now, fd);
+        hv_domain_unref(now);
     }
 }
 

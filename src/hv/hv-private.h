@@ -51,6 +51,7 @@ struct HvDomain {
     GCond changed;        /* job, stop_waiters or removed changed */
     HvSnapshot *snapshot; /* [lock] never NULL */
     gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
+    HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
     HvJob *job;           /* [lock] the holder's, or NULL */
     guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
     GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */

@@ -94,6 +94,7 @@ hv_domain_unref(HvDomain *domain)
         return;
     g_assert(!domain->job);
     host = domain->host;
+    hv_domain_unref(domain->successor);
     hv_snapshot_unref(domain->snapshot);
     g_clear_pointer(&domain->vcpus, g_array_unref);
     g_clear_error(&domain->vcpus_error);
@@ -313,6 +314,7 @@ hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next)
     }
     g_mutex_lock(&domain->lock);
     domain->removed = TRUE;
+    domain->successor = hv_domain_ref(reserved);
     /* Whoever has a console open keeps it. */
     g_mutex_lock(&reserved->lock);
     g_clear_pointer(&reserved->consoles, g_array_unref);

@@ -273,6 +273,13 @@ gboolean hv_domain_block_resize(HvDomain *domain, const char *target_or_path, gu
 gboolean hv_domain_reset(HvDomain *domain, GError **error);
 gboolean hv_domain_inject_nmi(HvDomain *domain, GError **error);
 #define HV_MAX_KEYS 16 /* as the protocol */
+/* To and from Linux key codes; 0: there is none. XT: 0xe0NN for those with a prefix; QNUM: QEMU's
+ * and RFB's numbers. */
+guint hv_key_from_linux(guint key);
+guint hv_key_from_xt(guint code);
+guint hv_key_from_usb(guint usage);
+guint hv_key_from_qnum(guint qnum);
+guint hv_key_to_qnum(guint key);
 /* Linux key codes, pressed together. */
 gboolean hv_domain_send_keys(HvDomain *domain, const guint *keys, guint n_keys, guint hold_ms,
                              GError **error);
