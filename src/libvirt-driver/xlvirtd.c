@@ -178,7 +178,8 @@ has_active_domain(HvHost *host)
     for (guint i = 0; i < domains->len; i++) {
         g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
 
-        if (hv_snapshot_is_active(snapshot))
+        /* Domain 0 is always there. */
+        if (snapshot->domid > 0)
             return TRUE;
     }
     return FALSE;

@@ -117,7 +117,7 @@ class TestKill(unittest.TestCase):
 
     def check_world(self):
         self.assertEqual(self.facts('keep'), self.kept)
-        known = {d.name(): d.ID() for d in self.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
+        known = {d.name(): d.ID() for d in harness.guests(self.conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
         self.assertEqual(known, self.on_the_host())
         for pattern in ('etc/libvirt/libxl/.*', 'etc/libvirt/libxl/autostart/.*', 'run/libvirt/libxl/.*',
                         'var/lib/libvirt/libxl/save/.*'):
