@@ -67,7 +67,7 @@ def make_parser():
     sub.add_argument("--hosts", type=host_count, default=1, metavar="N", help="so many hosts: xen1, xen2 ... (default: 1)")
     sub.add_argument("--memory", type=positive, default=2048, metavar="MB", help="of each host (default: 2048)")
     sub.add_argument("--dom0-memory", type=positive, default=768, metavar="MB", help="of it, dom0's (default: 768)")
-    sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="of each host (default: 2)")
+    sub.add_argument("--cpus", type=positive, default=1, metavar="N", help="of each host (default: 1)")
     sub.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto",
                      help="auto: KVM where it can nest, else emulation")
     sub.add_argument("--icount", action="store_true",
@@ -84,7 +84,7 @@ def make_parser():
 
     for name, text in (("run", "run a command in a host's dom0"), ("ssh", "a shell in a host's dom0, or a command")):
         sub = command(name, do_run if name == "run" else do_ssh, text)
-        sub.add_argument("words", nargs=argparse.REMAINDER, metavar="[HOST] COMMAND...",
+        sub.add_argument("words", nargs="*", metavar="[HOST] COMMAND...",
                          help="HOST may be left out (the first host is taken)")
 
     sub = command("copy", do_copy, "copy files, as scp does; HOST:PATH is in a host")
@@ -92,7 +92,7 @@ def make_parser():
 
     sub = command("virsh", do_virsh, "virsh on this machine, connected to the xlvirtd of a host")
     sub.add_argument("--stock", action="store_true", help="to libvirt's own daemon there (lab-stock start)")
-    sub.add_argument("words", nargs=argparse.REMAINDER, metavar="[HOST] VIRSH-ARGUMENT...")
+    sub.add_argument("words", nargs="*", metavar="[HOST] VIRSH-ARGUMENT...")
 
     sub = command("uri", do_uri, "print the URI by which clients on this machine reach a host's daemon")
     sub.add_argument("--stock", action="store_true", help="of libvirt's own daemon there")
@@ -292,6 +292,30 @@ def do_clean(args):
         shutil.rmtree(path)
 
 
+# Commands whose further words are another program's, options and all; with xenlab's own options that
+# may stand before them (True: with a value).
+PASSED_ON = {"run": {"--dir": True}, "ssh": {"--dir": True}, "virsh": {"--dir": True, "--stock": False}}
+
+
+def split_passed_on(argv):
+    """(what argparse reads, what is passed on as it is)."""
+    i = 0
+    while i < len(argv) and argv[i] in ("-q", "--quiet"):
+        i += 1
+    own = PASSED_ON.get(argv[i]) if i < len(argv) else None
+    if own is None:
+        return argv, []
+    i += 1
+    while i < len(argv):
+        name = argv[i].split("=")[0]
+        if argv[i] in ("-h", "--help"):
+            return argv, []
+        if name not in own:
+            break
+        i += 2 if own[name] and "=" not in argv[i] else 1
+    return argv[:i], argv[i:]
+
+
 def terminated(number, frame):
     raise KeyboardInterrupt
 
@@ -300,7 +324,10 @@ def main(argv=None):
     # An end from outside takes down what was started, as Ctrl-C does.
     signal.signal(signal.SIGTERM, terminated)
     signal.signal(signal.SIGHUP, terminated)
-    args = make_parser().parse_args(argv)
+    mine, passed_on = split_passed_on(sys.argv[1:] if argv is None else argv)
+    args = make_parser().parse_args(mine)
+    if passed_on:
+        args.words = passed_on
     util.quiet = args.quiet
     try:
         args.function(args)

@@ -40,6 +40,7 @@ LAYER_FILES = [
     ("lab-xlvirtd", "usr/local/sbin/lab-xlvirtd", 0o755),
     ("lab-stock", "usr/local/sbin/lab-stock", 0o755),
     ("lab-ovs", "usr/local/sbin/lab-ovs", 0o755),
+    ("lab-guest", "usr/local/sbin/lab-guest", 0o755),
 ]
 
 
@@ -313,7 +314,7 @@ def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
     if xlvirt:
         with tempfile.TemporaryDirectory(prefix="xenlab-") as destdir:
             build = build_folder(tree, build)
-            with locked(build.parent / f".{build.name}.xenlab.lock", f"the build folder {build}"):
+            with locked(build / ".xenlab.lock", f"the build folder {build}"):
                 install_tree(tree, build, destdir, debug)
             layer.tree(Path(destdir))
     return layer.close(), layer.files
