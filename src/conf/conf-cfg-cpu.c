@@ -245,8 +245,8 @@ static const char *const cpuid_numbers[] = {
     "model",      "nc",      "proccount", "procpkg", "stepping",    NULL,
 };
 
-static const char *
-feature_from_libxl(const char *name)
+const char *
+conf_cpu_feature_from_xl(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(feature_names); i++) {
         if (g_str_equal(feature_names[i].libxl, name))
@@ -255,8 +255,8 @@ feature_from_libxl(const char *name)
     return name;
 }
 
-static const char *
-feature_to_libxl(const char *name)
+const char *
+conf_cpu_feature_to_xl(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(feature_names); i++) {
         if (g_str_equal(feature_names[i].libvirt, name))
@@ -327,7 +327,7 @@ read_cpuid_word(CfgReader *r, const CfgWord *word, const ConfPlace *place)
     }
     for (const CfgName *policy = policies; policy->word; policy++) {
         if (g_str_equal(policy->word, value) && is_feature_name(word->name)) {
-            set_feature(r->def, feature_from_libxl(word->name), policy->value);
+            set_feature(r->def, conf_cpu_feature_from_xl(word->name), policy->value);
             return;
         }
     }
@@ -390,7 +390,7 @@ cfg_write_cpuid(CfgWriter *w, const CfgKey *key)
 
         const char *policy = policy_to_libxl(feature->policy);
         if (!is_nesting(feature->name) || g_str_equal(policy, "x")) /* else nestedhvm= says it */
-            g_string_append_printf(text, ",%s=%s", feature_to_libxl(feature->name), policy);
+            g_string_append_printf(text, ",%s=%s", conf_cpu_feature_to_xl(feature->name), policy);
     }
     if (!g_str_equal(text->str, "host"))
         cfg_put_string(w, key->name, text->str);

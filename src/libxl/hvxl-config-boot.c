@@ -97,29 +97,131 @@ boot_letter(ConfBootDev dev)
     return '\0';
 }
 
+/* ---- <boot order=> of single devices ---- */
+
+typedef struct Ordered {
+    int64_t order;
+    char letter;
+    bool first_of_kind; /* the firmware tries this one before others of its kind */
+} Ordered;
+
+static int
+compare_order(const void *a, const void *b)
+{
+    int64_t left = ((const Ordered *)a)->order, right = ((const Ordered *)b)->order;
+
+    return left < right ? -1 : left > right;
+}
+
+static void
+add_ordered(GArray *all, const ConfDevice *dev, char letter, bool first_of_kind)
+{
+    Ordered one = { dev->boot_order.value, letter, first_of_kind };
+
+    if (dev->boot_order.set)
+        g_array_append_val(all, one);
+}
+
+static GArray *
+ordered_devices(const ConfDomain *def)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(Ordered));
+    bool disk = false, cdrom = false;
+
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *one = def->disks->pdata[i];
+        bool is_cdrom = one->device == CONF_DISK_DEVICE_CDROM;
+        bool *seen = is_cdrom ? &cdrom : &disk;
+
+        add_ordered(all, &one->dev, is_cdrom ? 'd' : 'c', !*seen);
+        *seen = true;
+    }
+    for (guint i = 0; i < def->interfaces->len; i++)
+        add_ordered(all, &((const ConfInterface *)def->interfaces->pdata[i])->dev, 'n', i == 0);
+    g_array_sort(all, compare_order);
+    return all;
+}
+
+/* ---- the order of kinds ---- */
+
+typedef struct Order {
+    char letters[8];
+    gsize len;
+} Order;
+
+static bool
+append_letter(Order *order, char letter)
+{
+    if (letter == '\0' || memchr(order->letters, letter, order->len))
+        return false;
+    order->letters[order->len++] = letter;
+    return true;
+}
+
 static void
 build_order(HvxlBuild *b)
 {
-    char order[8];
-    gsize len = 0;
+    g_autoptr(GArray) devices = ordered_devices(b->def);
+    Order order = { "", 0 };
+    bool exact = true;
 
-    for (guint i = 0; i < b->def->os.boot->len && len + 1 < sizeof order; i++) {
-        char letter = boot_letter(((const ConfBoot *)b->def->os.boot->pdata[i])->dev);
+    for (guint i = 0; i < b->def->os.boot->len; i++)
+        append_letter(&order, boot_letter(((const ConfBoot *)b->def->os.boot->pdata[i])->dev));
+    for (guint i = 0; i < devices->len; i++) {
+        const Ordered *device = &g_array_index(devices, Ordered, i);
 
-        if (letter && memchr(order, letter, len) == NULL)
-            order[len++] = letter;
+        if (append_letter(&order, device->letter))
+            exact &= device->first_of_kind;
     }
-    order[len] = '\0';
-    if (len)
-        hvxl_set_string(&b->config->b_info.u.hvm.boot, order);
+    if (!exact)
+        hvxl_warn(b, NULL, "devices/disk/boot/@order", "not the first of its kind");
+    if (order.len)
+        hvxl_set_string(&b->config->b_info.u.hvm.boot, order.letters);
+}
+
+/* ---- ACPI tables, and what no firmware of Xen's does ---- */
+
+static gboolean
+build_acpi_tables(HvxlBuild *b, GError **error)
+{
+    const GPtrArray *tables = b->def->os.acpi_tables;
+    const ConfAcpiTable *table;
+
+    if (tables->len == 0)
+        return TRUE;
+    table = tables->pdata[0];
+    if (tables->len > 1)
+        return hvxl_refuse(NULL, "os/acpi/table", "a second one", error);
+    if (g_strcmp0(table->type, "slic") != 0 && g_strcmp0(table->type, "rawset") != 0)
+        return hvxl_refuse(table->type, "os/acpi/table/@type", "other", error);
+    hvxl_set_string(&b->config->b_info.u.hvm.acpi_firmware, table->path);
+    return TRUE;
+}
+
+static void
+warn_os(HvxlBuild *b)
+{
+    const ConfOs *os = &b->def->os;
+
+    if (os->bootmenu == CONF_TRISTATE_ON)
+        hvxl_warn(b, NULL, "os/bootmenu", NULL);
+    if (os->bios_useserial || os->bios_reboot_timeout.set)
+        hvxl_warn(b, NULL, "os/bios", NULL);
+    if (g_strcmp0(os->smbios_mode, "host") == 0)
+        hvxl_warn(b, NULL, "os/smbios/@mode", "host");
+    if (os->init)
+        hvxl_warn(b, NULL, "os/init", NULL);
+    if (os->dtb)
+        hvxl_warn(b, NULL, "os/dtb", NULL);
 }
 
 gboolean
 hvxl_build_boot(HvxlBuild *b, GError **error)
 {
     build_kernel(b);
+    warn_os(b);
     if (b->type != LIBXL_DOMAIN_TYPE_HVM)
         return TRUE;
     build_order(b);
-    return build_firmware(b, error);
+    return build_acpi_tables(b, error) && build_firmware(b, error);
 }

@@ -7,77 +7,29 @@
 
 /* ---- serial ports of the device model ---- */
 
-static const char *
-or_empty(const char *text)
+char *
+hvxl_serial_word(const ConfChardev *serial, GError **error)
 {
-    return text ? text : "";
-}
+    static const char *const types[] = { "pty",  "file", "pipe",  "dev", "udp", "tcp",
+                                         "unix", "null", "stdio", "vc",  NULL };
+    g_autofree char *word = serial->type ? conf_chardev_to_qemu(serial) : g_strdup("pty");
 
-static char *
-path_word(const char *prefix, const ConfChardev *serial, GError **error)
-{
-    if (serial->source_path == NULL || *serial->source_path == '\0') {
-        hvxl_invalid(error, "serial: <source> has no path=, and type %s needs one", serial->type);
+    if (word == NULL && !g_strv_contains(types, serial->type)) {
+        hvxl_refuse(serial->type, "devices/serial/@type", "other", error);
         return NULL;
     }
-    /* QEMU's options end at a comma. */
-    if (strchr(serial->source_path, ',')) {
+    if (word == NULL) {
+        hvxl_invalid(error, "serial: <source> does not say where a port of type %s leads to",
+                     serial->type);
+        return NULL;
+    }
+    /* QEMU's options begin at a comma. */
+    if (serial->source_path && strchr(serial->source_path, ',')) {
         hvxl_invalid(error, "serial: a comma in the path '%s', which the device model can't take",
                      serial->source_path);
         return NULL;
     }
-    return g_strconcat(prefix, serial->source_path, NULL);
-}
-
-static char *
-tcp_word(const ConfChardev *serial)
-{
-    bool telnet = g_strcmp0(serial->protocol_type, "telnet") == 0;
-    bool listens = g_strcmp0(serial->source_mode, "bind") == 0;
-
-    return g_strdup_printf("%s:%s:%s%s", telnet ? "telnet" : "tcp", or_empty(serial->source_host),
-                           or_empty(serial->source_service), listens ? ",server,nowait" : "");
-}
-
-static char *
-udp_word(const ConfChardev *serial)
-{
-    return g_strdup_printf("udp:%s:%s@%s:%s", or_empty(serial->source_host),
-                           or_empty(serial->source_service), or_empty(serial->source2_host),
-                           or_empty(serial->source2_service));
-}
-
-static char *
-unix_word(const ConfChardev *serial, GError **error)
-{
-    g_autofree char *word = path_word("unix:", serial, error);
-    bool listens = g_strcmp0(serial->source_mode, "connect") != 0;
-
-    return word ? g_strconcat(word, listens ? ",server,nowait" : "", NULL) : NULL;
-}
-
-char *
-hvxl_serial_word(const ConfChardev *serial, GError **error)
-{
-    static const char *const plain[] = { "pty", "null", "stdio", "vc", NULL };
-    const char *type = serial->type ? serial->type : "pty";
-
-    if (g_strv_contains(plain, type))
-        return g_strdup(type);
-    if (strcmp(type, "file") == 0)
-        return path_word("file:", serial, error);
-    if (strcmp(type, "pipe") == 0)
-        return path_word("pipe:", serial, error);
-    if (strcmp(type, "dev") == 0)
-        return path_word("", serial, error);
-    if (strcmp(type, "tcp") == 0)
-        return tcp_word(serial);
-    if (strcmp(type, "udp") == 0)
-        return udp_word(serial);
-    if (strcmp(type, "unix") == 0)
-        return unix_word(serial, error);
-    hvxl_refuse(NULL, "devices/serial/@type", "other", error);
-    return NULL;
+    return g_steal_pointer(&word);
 }
 
 static gboolean
@@ -85,13 +37,21 @@ build_serials(HvxlBuild *b, GError **error)
 {
     GPtrArray *serials = b->def->serials;
 
-    if (serials->len && b->type != LIBXL_DOMAIN_TYPE_HVM)
-        return hvxl_refuse(NULL, "devices/serial", "not HVM", error);
+    if (b->type != LIBXL_DOMAIN_TYPE_HVM) {
+        if (serials->len)
+            hvxl_warn(b, NULL, "devices/serial", "not HVM");
+        return TRUE;
+    }
     for (guint i = 0; i < serials->len; i++) {
-        g_autofree char *word = hvxl_serial_word(serials->pdata[i], error);
+        const ConfChardev *serial = serials->pdata[i];
+        g_autofree char *word = hvxl_serial_word(serial, error);
 
         if (word == NULL)
             return FALSE;
+        if (serial->log_file)
+            hvxl_warn(b, NULL, "devices/serial/log", NULL);
+        if (serial->target_port.set && serial->target_port.value != i)
+            hvxl_warn(b, NULL, "devices/serial/target/@port", "not in order");
         if (serials->len == 1)
             hvxl_set_string(&b->config->b_info.u.hvm.serial, word);
         else
@@ -161,7 +121,7 @@ gboolean
 hvxl_channel_build(const HvxlConfigEnv *env, const ConfDomain *def, const ConfChardev *channel,
                    libxl_device_channel *ret_channel, GPtrArray *warnings, GError **error)
 {
-    HvxlBuild b;
+    g_auto(HvxlBuild) b = { .env = env };
 
     return hvxl_build_init(&b, env, def, warnings, error) &&
            hvxl_build_channel(&b, channel, ret_channel, error);
@@ -174,6 +134,9 @@ build_channels(HvxlBuild *b, GError **error)
         const ConfChardev *chr = b->def->channels->pdata[i];
         libxl_device_channel *xl;
 
+        /* Of SPICE's agent there's one, and libxl makes it. */
+        if (hvxl_is_spice_agent(chr) && b->type == LIBXL_DOMAIN_TYPE_HVM)
+            continue;
         xl = HVXL_ADD(b->config, channels, num_channels, channel);
         xl->devid = b->config->num_channels - 1;
         if (!hvxl_build_channel(b, chr, xl, error))

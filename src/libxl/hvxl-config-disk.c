@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <disk>: xl-disk-configuration(5) tells what libxl makes of it. */
-#include "hvxl-config-private.h"
+#include "hvxl-config-keys.h"
 
 #include <string.h>
 
@@ -185,6 +185,14 @@ warn_disk(HvxlBuild *b, const ConfDisk *disk)
     }
 }
 
+static gboolean
+build_disk_rest(HvxlBuild *b, const ConfDisk *disk, GError **error)
+{
+    return hvxl_build_extra(b, disk->target, "devices/disk", disk->dev.extra, error) &&
+           hvxl_build_extra(b, disk->target, "devices/disk/driver", disk->driver_extra, error) &&
+           hvxl_build_extra(b, disk->target, "devices/disk/source", disk->source_extra, error);
+}
+
 gboolean
 hvxl_build_disk(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GError **error)
 {
@@ -197,8 +205,12 @@ hvxl_build_disk(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GErro
     hvxl_set_string(&xl->backend_domname, disk->backenddomain);
     if (disk->driver_discard && xl->readwrite)
         libxl_defbool_set(&xl->discard_enable, strcmp(disk->driver_discard, "unmap") == 0);
-    build_script(b, disk, xl);
     warn_disk(b, disk);
+    if (!build_disk_rest(b, disk, error) ||
+        !hvxl_keys_build(b, hvxl_disk_keys, hvxl_n_disk_keys, disk->target,
+                         conf_xl_ext_device(b->ext, disk->target), xl, error))
+        return FALSE;
+    build_script(b, disk, xl);
     return TRUE;
 }
 
@@ -218,7 +230,7 @@ gboolean
 hvxl_disk_build(const HvxlConfigEnv *env, const ConfDomain *def, const ConfDisk *disk,
                 libxl_device_disk *ret_disk, GPtrArray *warnings, GError **error)
 {
-    HvxlBuild b;
+    g_auto(HvxlBuild) b = { .env = env };
 
     return hvxl_build_init(&b, env, def, warnings, error) &&
            hvxl_build_disk(&b, disk, ret_disk, error);

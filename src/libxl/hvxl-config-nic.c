@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <interface>: xl-network-configuration(5) tells what libxl makes of it. */
-#include "hvxl-config-private.h"
+#include "hvxl-config-keys.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define RATE_INTERVAL_US 50000 /* the default of xl */
-#define MAX_RATE_KIB     (INT64_C(1) << 32)
+#define MAX_RATE_KIB (INT64_C(1) << 32)
 
 /* ---- where it is plugged ---- */
 
@@ -155,6 +154,24 @@ build_ips(const ConfInterface *iface, libxl_device_nic *xl)
         hvxl_set_string(&xl->ip, ips->str);
 }
 
+static uint64_t
+bytes_per_interval(int64_t kib_per_s)
+{
+    return (uint64_t)kib_per_s * 1024 * HVXL_RATE_INTERVAL_US / 1000000;
+}
+
+int64_t
+hvxl_rate_average(const libxl_device_nic *xl)
+{
+    uint64_t bytes = xl->rate_bytes_per_interval;
+    int64_t kib;
+
+    if (xl->rate_interval_usecs != HVXL_RATE_INTERVAL_US || bytes > G_MAXUINT32)
+        return 0;
+    kib = (int64_t)((bytes * 1000000 / HVXL_RATE_INTERVAL_US + 1023) / 1024);
+    return bytes_per_interval(kib) == bytes ? kib : 0;
+}
+
 static gboolean
 build_rate(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl, GError **error)
 {
@@ -166,14 +183,24 @@ build_rate(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl, GErro
                                 "interface '%s': <outbound average=> is %" G_GINT64_FORMAT
                                 " KiB/s, at most %" G_GINT64_FORMAT,
                                 iface->mac, average->value, MAX_RATE_KIB);
-        xl->rate_bytes_per_interval = (uint64_t)average->value * 1024 * RATE_INTERVAL_US / 1000000;
-        xl->rate_interval_usecs = RATE_INTERVAL_US;
+        xl->rate_bytes_per_interval = bytes_per_interval(average->value);
+        xl->rate_interval_usecs = HVXL_RATE_INTERVAL_US;
     }
     if (iface->outbound_peak.set || iface->outbound_burst.set)
         hvxl_warn(b, iface->mac, "devices/interface/bandwidth/outbound", "peak, burst, floor");
     if (iface->inbound_average.set || iface->inbound_peak.set || iface->inbound_burst.set)
         hvxl_warn(b, iface->mac, "devices/interface/bandwidth/inbound", NULL);
     return TRUE;
+}
+
+static gboolean
+build_nic_rest(HvxlBuild *b, const ConfInterface *iface, GError **error)
+{
+    return hvxl_build_extra(b, iface->mac, "devices/interface", iface->dev.extra, error) &&
+           hvxl_build_extra(b, iface->mac, "devices/interface/source", iface->source_extra,
+                            error) &&
+           hvxl_build_extra(b, iface->mac, "devices/interface/virtualport",
+                            iface->virtualport_extra, error);
 }
 
 gboolean
@@ -196,7 +223,9 @@ hvxl_build_nic(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl, G
     }
     if (g_strcmp0(iface->link_state, "down") == 0)
         hvxl_warn(b, iface->mac, "devices/interface/link/@state", "down");
-    return TRUE;
+    return build_nic_rest(b, iface, error) &&
+           hvxl_keys_build(b, hvxl_nic_keys, hvxl_n_nic_keys, iface->mac,
+                           conf_xl_ext_device(b->ext, iface->mac), xl, error);
 }
 
 gboolean
@@ -220,7 +249,7 @@ gboolean
 hvxl_nic_build(const HvxlConfigEnv *env, const ConfDomain *def, const ConfInterface *iface,
                libxl_device_nic *ret_nic, GPtrArray *warnings, GError **error)
 {
-    HvxlBuild b;
+    g_auto(HvxlBuild) b = { .env = env };
 
     return hvxl_build_init(&b, env, def, warnings, error) &&
            hvxl_build_nic(&b, iface, ret_nic, error);

@@ -42,15 +42,20 @@ typedef struct HvxlBuild {
     libxl_domain_config *config; /* NULL: a single device */
     libxl_domain_type type;
     GPtrArray *warnings; /* NULL drops them */
+    ConfXlExt *ext;      /* keys of xl in the definition's metadata */
 } HvxlBuild;
 
-/* NULL and *error for a type that libxl has not. */
+void hvxl_build_clear(HvxlBuild *b);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HvxlBuild, hvxl_build_clear)
+
+/* FALSE for a type that libxl has not, and for metadata of ours that can't be read. */
 gboolean hvxl_build_init(HvxlBuild *b, const HvxlConfigEnv *env, const ConfDomain *def,
                          GPtrArray *warnings, GError **error);
 
 /* "path: why", with `of` (a disk's target, a MAC address ...; may be NULL) in front. The row must
  * be in the table, with this fate. */
 void hvxl_warn(HvxlBuild *b, const char *of, const char *path, const char *value);
+void hvxl_warn_path(HvxlBuild *b, const char *of, const char *path, const char *why);
 gboolean hvxl_refuse(const char *of, const char *path, const char *value,
                      GError **error); /* always FALSE */
 /* A value that is wrong in itself. */
@@ -104,16 +109,51 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(libxl_bitmap, libxl_bitmap_dispose)
 
 /* ---- the parts: hvxl-config-*.c ---- */
 
+/* What is left of an element that the model has fields for: each attribute and element in it is
+ * refused, or warned of. `path` is the element's, "" for <domain>. */
+gboolean hvxl_build_extra(HvxlBuild *b, const char *of, const char *path, const char *extra,
+                          GError **error);
+
 gboolean hvxl_build_base(HvxlBuild *b, GError **error);
 gboolean hvxl_build_boot(HvxlBuild *b, GError **error);
+gboolean hvxl_build_cpu(HvxlBuild *b, GError **error);
+gboolean hvxl_build_features(HvxlBuild *b, GError **error);
 gboolean hvxl_build_disks(HvxlBuild *b, GError **error);
 gboolean hvxl_build_nics(HvxlBuild *b, GError **error);
 gboolean hvxl_build_chardevs(HvxlBuild *b, GError **error);
+gboolean hvxl_build_graphics(HvxlBuild *b, GError **error);
+gboolean hvxl_build_hostdevs(HvxlBuild *b, GError **error);
+gboolean hvxl_build_machine(HvxlBuild *b, GError **error); /* emulator, watchdog, balloon */
+gboolean hvxl_build_rest(HvxlBuild *b, GError **error);
+gboolean hvxl_build_keys(HvxlBuild *b, GError **error); /* last: a key of xl has the last word */
 
 gboolean hvxl_build_disk(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GError **error);
 gboolean hvxl_build_nic(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl,
                         GError **error);
 gboolean hvxl_build_channel(HvxlBuild *b, const ConfChardev *chr, libxl_device_channel *xl,
                             GError **error);
+gboolean hvxl_build_vfb(HvxlBuild *b, const ConfGraphics *graphics, libxl_device_vfb *xl,
+                        GError **error);
+gboolean hvxl_build_pci(HvxlBuild *b, const ConfHostdev *hostdev, libxl_device_pci *xl,
+                        GError **error);
+gboolean hvxl_build_usbdev(HvxlBuild *b, const ConfHostdev *hostdev, libxl_device_usbdev *xl,
+                           GError **error);
+gboolean hvxl_build_usbctrl(HvxlBuild *b, const ConfController *controller,
+                            libxl_device_usbctrl *xl, GError **error);
+
+/* Where a device of the domain stands in our metadata; g_free() it. */
+char *hvxl_pci_name(const libxl_device_pci *xl);
+char *hvxl_usbctrl_name(const libxl_device_usbctrl *xl);
+char *hvxl_mac_format(const libxl_mac *mac); /* NULL: none was given */
+
+/* ---- small facts that both directions need ---- */
+
+#define HVXL_RATE_INTERVAL_US 50000 /* the default of xl */
+
+bool hvxl_is_spice_agent(const ConfChardev *channel);
+/* KiB/s of <outbound average=>; 0: it can't say this rate. */
+int64_t hvxl_rate_average(const libxl_device_nic *xl);
+bool hvxl_usbdevice_is_input(const char *word);
+bool hvxl_p9_is_filesystem(const libxl_device_p9 *xl);
 
 G_END_DECLS

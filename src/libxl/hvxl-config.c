@@ -41,6 +41,15 @@ hvxl_warn(HvxlBuild *b, const char *of, const char *path, const char *value)
         g_ptr_array_add(b->warnings, describe(of, row));
 }
 
+void
+hvxl_warn_path(HvxlBuild *b, const char *of, const char *path, const char *why)
+{
+    HvxlRow row = { .path = path, .why = why };
+
+    if (b->warnings)
+        g_ptr_array_add(b->warnings, describe(of, &row));
+}
+
 gboolean
 hvxl_refuse(const char *of, const char *path, const char *value, GError **error)
 {
@@ -183,6 +192,29 @@ hvxl_build_init(HvxlBuild *b, const HvxlConfigEnv *env, const ConfDomain *def, G
     *b = (HvxlBuild){ .env = env, .def = def, .warnings = warnings, .type = types[def->os.type] };
     if (b->type == LIBXL_DOMAIN_TYPE_INVALID)
         return hvxl_refuse(NULL, "os/type", "exe", error);
+    b->ext = conf_xl_ext_load(def, error);
+    return b->ext != NULL;
+}
+
+void
+hvxl_build_clear(HvxlBuild *b)
+{
+    g_clear_pointer(&b->ext, conf_xl_ext_free);
+}
+
+static gboolean
+build_all(HvxlBuild *b, GError **error)
+{
+    static gboolean (*const parts[])(HvxlBuild *, GError **) = {
+        hvxl_build_base,     hvxl_build_boot,    hvxl_build_cpu,      hvxl_build_features,
+        hvxl_build_disks,    hvxl_build_nics,    hvxl_build_chardevs, hvxl_build_graphics,
+        hvxl_build_hostdevs, hvxl_build_machine, hvxl_build_rest,     hvxl_build_keys,
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (!parts[i](b, error))
+            return FALSE;
+    }
     return TRUE;
 }
 
@@ -190,20 +222,14 @@ gboolean
 hvxl_config_build(const HvxlConfigEnv *env, const ConfDomain *def, libxl_domain_config *config,
                   GPtrArray *warnings, GError **error)
 {
-    static gboolean (*const parts[])(HvxlBuild *, GError **) = {
-        hvxl_build_base, hvxl_build_boot, hvxl_build_disks, hvxl_build_nics, hvxl_build_chardevs,
-    };
-    HvxlBuild b;
+    g_auto(HvxlBuild) b = { .env = env };
 
-    if (!hvxl_build_init(&b, env, def, warnings, error))
-        return FALSE;
-    b.config = config;
-    libxl_domain_build_info_init_type(&config->b_info, b.type);
-    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
-        if (!parts[i](&b, error)) {
-            g_prefix_error(error, "domain '%s': ", def->name);
-            return FALSE;
-        }
+    if (hvxl_build_init(&b, env, def, warnings, error)) {
+        b.config = config;
+        libxl_domain_build_info_init_type(&config->b_info, b.type);
+        if (build_all(&b, error))
+            return TRUE;
     }
-    return TRUE;
+    g_prefix_error(error, "domain '%s': ", def->name);
+    return FALSE;
 }

@@ -46,6 +46,8 @@ typedef struct HvxlConfigEnv {
     /* The bridge of an active network, g_free() it. */
     char *(*network_bridge)(const char *network, const char *portgroup, gpointer data,
                             GError **error);
+    /* A TCP port that nobody uses, for SPICE; 0 and *error. */
+    int (*spice_port)(gpointer data, GError **error);
     /* The USB device that is plugged in with these ids; exactly one, or an error. */
     gboolean (*usb_find)(unsigned vendor, unsigned product, unsigned *ret_bus, unsigned *ret_device,
                          gpointer data, GError **error);
