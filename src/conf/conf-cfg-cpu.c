@@ -214,7 +214,8 @@ join_share(CfgReader *r, GError **error)
 
 /* ---- features ---- */
 
-/* Names that libxl and libvirt don't share; all others are the same in both. */
+/* Names that libxl and libvirt don't share; all others are the same in both. Where libxl has several
+ * names, the first one is written. */
 static const struct FeatureName {
     const char *libxl;
     const char *libvirt;
@@ -235,8 +236,31 @@ static const struct FeatureName {
     { "altmovcr8", "cr8legacy" },
     { "nodeid", "nodeid_msr" },
     { "pclmulqdq", "pclmuldq" },
-    { "sse41", "sse4.1" },
-    { "sse42", "sse4.2" },
+    { "sse4.1", "sse4.1" },
+    { "sse4_1", "sse4.1" },
+    { "sse4-1", "sse4.1" },
+    { "sse4.2", "sse4.2" },
+    { "sse4_2", "sse4.2" },
+    { "sse4-2", "sse4.2" },
+    { "avx512-bitalg", "avx512bitalg" },
+    { "avx512-ifma", "avx512ifma" },
+    { "avx512-vbmi", "avx512vbmi" },
+    { "avx512-vbmi2", "avx512vbmi2" },
+    { "avx512-vnni", "avx512vnni" },
+    { "sha", "sha-ni" },
+    { "proc-trace", "intel-pt" },
+    { "ibrsb", "spec-ctrl" },
+    { "arch-caps", "arch-capabilities" },
+    { "core-caps", "core-capability" },
+    { "tsxldtrk", "tsx-ldtrk" },
+    { "rstr-fp-err-ptrs", "xsaveerptr" },
+    { "svm_decode", "decodeassists" },
+    { "svm_lbrv", "lbrv" },
+    { "svm_npt", "npt" },
+    { "svm_nrips", "nrip-save" },
+    { "svm_pausefilt", "pause-filter" },
+    { "svm_tscrate", "tsc-scale" },
+    { "svm_vmcbclean", "vmcb-clean" },
 };
 
 /* Keys of libxl's cpuid= that take a number. */

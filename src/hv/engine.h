@@ -30,6 +30,7 @@ typedef struct HvEngineDomain {
     guint64 memory_kib, max_memory_kib;
     guint vcpus_online, vcpus_max;
     guint64 cpu_time_ns;
+    gboolean foreign; /* somebody else started it, and acts on its end: libhv only shows it */
 } HvEngineDomain;
 
 typedef enum HvEngineEventKind {
@@ -46,6 +47,7 @@ typedef struct HvEngineEvent {
     guint8 uuid[16];
     int code;
     char target[32]; /* EJECT: as in <target dev=> */
+    gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
 /* From any thread of the engine, no lock held; it only queues. */
@@ -55,6 +57,9 @@ typedef struct HvEngineConfig {
     const char *root; /* never NULL; "" = none */
     HvEngineEventFunc event;
     gpointer event_data;
+    /* What the configuration says to engines, name -> text; each takes what it knows. May be NULL;
+     * it lives as long as open() lasts. */
+    GHashTable *settings;
 } HvEngineConfig;
 
 typedef void (*HvEngineProgress)(guint64 done, guint64 total, gpointer data);

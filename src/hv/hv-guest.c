@@ -129,6 +129,14 @@ clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction a
     return FALSE;
 }
 
+/* Job held: it stays as it is, for everybody to look at. */
+static void
+keep_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
+{
+    hv_domain_set_state(job, ending->state, ending->state_reason);
+    hv_event_post(job->domain, ending->kept_event, ending->kept_detail, now->domid);
+}
+
 /* Job held. */
 static void
 end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
@@ -140,8 +148,7 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 
     hv_store_log(host->store, domain->name, "guest %s", ending->what);
     if (action == CONF_ACTION_PRESERVE) {
-        hv_domain_set_state(job, ending->state, ending->state_reason);
-        hv_event_post(domain, ending->kept_event, ending->kept_detail, now->domid);
+        keep_guest(job, now, ending);
         return;
     }
     publish_state(domain, ending->state, ending->state_reason);
@@ -161,8 +168,10 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 /* ---- one event ---- */
 
 static void
-guest_shut_down(HvJob *job, const HvSnapshot *now, int code)
+guest_shut_down(HvJob *job, const HvSnapshot *now, const HvEngineEvent *event)
 {
+    int code = event->code;
+
     /* Suspended: a save does that, and goes on with it by itself. */
     if (code == CODE_SUSPEND)
         return;
@@ -172,7 +181,23 @@ guest_shut_down(HvJob *job, const HvSnapshot *now, int code)
                   job->domain->name, code);
         code = CODE_CRASH;
     }
-    end_guest(job, now, &endings[code]);
+    /* Whoever started it destroys or restarts it: not two at once. */
+    if (event->foreign)
+        keep_guest(job, now, &endings[code]);
+    else
+        end_guest(job, now, &endings[code]);
+}
+
+/* What was kept for a while is gone now; its end was told before. */
+static void
+guest_gone(HvJob *job, const HvSnapshot *now)
+{
+    if (now->state == HV_STATE_SHUTDOWN)
+        hv_domain_ended(job, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
+    else if (now->state == HV_STATE_CRASHED)
+        hv_domain_ended(job, HV_REASON_SHUTOFF_CRASHED, HV_DETAIL_STOPPED_CRASHED);
+    else
+        hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
 }
 
 static void
@@ -208,9 +233,9 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
     if (now->domid != event->domid)
         return;
     if (event->kind == HV_ENGINE_EVENT_GONE)
-        hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
+        guest_gone(job, now);
     else if (now->state != HV_STATE_SHUTDOWN && now->state != HV_STATE_CRASHED)
-        guest_shut_down(job, now, event->code);
+        guest_shut_down(job, now, event);
 }
 
 static void

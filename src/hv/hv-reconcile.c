@@ -94,6 +94,7 @@ tell_shutdown(HvHost *host, const HvEngineDomain *seen)
         .kind = HV_ENGINE_EVENT_SHUTDOWN,
         .domid = seen->domid,
         .code = seen->shutdown_code,
+        .foreign = seen->foreign,
     };
 
     memcpy(event.uuid, seen->uuid, sizeof(event.uuid));

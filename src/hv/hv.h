@@ -124,6 +124,9 @@ typedef struct HvConfig {
     int autostart_workers; /* domains started side by side; 0 = 4 */
     guint job_timeout_ms;  /* how long to wait for another's job; 0 = 30000 */
     gboolean no_autostart;
+    /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
+     * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
+    GHashTable *engine_settings;
 } HvConfig;
 
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to

@@ -284,7 +284,8 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
     HvConfig hv_config = { .root = config->root,
                            .engine = config->engine,
                            .autostart_workers = (int)config->autostart_workers,
-                           .job_timeout_ms = config->job_timeout_ms };
+                           .job_timeout_ms = config->job_timeout_ms,
+                           .engine_settings = config->engine_settings };
 
     daemon->host = hv_host_new(&hv_config, error);
     return daemon->host != NULL;

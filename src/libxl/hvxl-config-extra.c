@@ -184,10 +184,7 @@ build_redirdev(HvxlBuild *b, const xmlNode *node, GError **error)
 /* ---- <sysinfo> ---- */
 
 /* hvmloader reads these beside the domain's own xenstore entries. */
-static const struct SmbiosName {
-    const char *part, *entry;
-    const char *key;
-} smbios_names[] = {
+const HvxlSmbiosName hvxl_smbios_names[] = {
     { "bios", "vendor", "bios-vendor" },
     { "bios", "version", "bios-version" },
     { "system", "manufacturer", "system-manufacturer" },
@@ -204,11 +201,12 @@ static const struct SmbiosName {
     { "chassis", "serial", "enclosure-serial-number" },
     { "chassis", "asset", "enclosure-asset-tag" },
 };
+const size_t hvxl_n_smbios_names = G_N_ELEMENTS(hvxl_smbios_names);
 
 static void
 put_string(HvxlBuild *b, const char *key, const char *value)
 {
-    g_autofree char *path = g_strconcat("bios-strings/", key, NULL);
+    g_autofree char *path = g_strconcat(HVXL_BIOS_STRINGS, key, NULL);
 
     hvxl_list_append_pair(&b->config->c_info.xsdata, path, value);
 }
@@ -222,10 +220,10 @@ build_entry(HvxlBuild *b, const char *part, const xmlNode *entry)
     /* The domain's own UUID is there anyway, and libvirt wants them to be the same. */
     if (strcmp(part, "system") == 0 && g_strcmp0(name, "uuid") == 0)
         return;
-    for (size_t i = 0; i < G_N_ELEMENTS(smbios_names); i++) {
-        if (strcmp(smbios_names[i].part, part) == 0 &&
-            g_strcmp0(smbios_names[i].entry, name) == 0) {
-            put_string(b, smbios_names[i].key, value);
+    for (size_t i = 0; i < hvxl_n_smbios_names; i++) {
+        if (strcmp(hvxl_smbios_names[i].part, part) == 0 &&
+            g_strcmp0(hvxl_smbios_names[i].entry, name) == 0) {
+            put_string(b, hvxl_smbios_names[i].key, value);
             return;
         }
     }

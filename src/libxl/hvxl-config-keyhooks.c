@@ -219,7 +219,7 @@ hvxl_key_build_irqs(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, v
     for (guint i = 0; i < values->len; i++) {
         guint64 number;
 
-        if (!g_ascii_string_to_unsigned(values->pdata[i], 0, 0, G_MAXINT32, &number, NULL))
+        if (!g_ascii_string_to_unsigned(values->pdata[i], 10, 0, G_MAXINT32, &number, NULL))
             return wrong(key, values->pdata[i], error);
         info->irqs[i] = (uint32_t)number;
         info->num_irqs = (int)i + 1;
@@ -470,6 +470,48 @@ hvxl_key_adopt_bios(const void *base, const HvxlKey *key, GPtrArray *keys)
         conf_xl_keys_set(keys, key->name, hvxl_name_of(bios_types, (int)bios));
 }
 
+gboolean
+hvxl_key_build_bios_path_override(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values,
+                                  void *base, GError **error)
+{
+    hvxl_set_string(&b->config->b_info.u.hvm.system_firmware, values->pdata[0]);
+    return TRUE;
+}
+
+/* OVMF's path has its place in <os>. */
+void
+hvxl_key_adopt_bios_path_override(const void *base, const HvxlKey *key, GPtrArray *keys)
+{
+    const libxl_domain_build_info *info = &((const libxl_domain_config *)base)->b_info;
+
+    if (info->u.hvm.bios != LIBXL_BIOS_TYPE_OVMF && info->u.hvm.system_firmware)
+        conf_xl_keys_set(keys, key->name, info->u.hvm.system_firmware);
+}
+
+/* ---- PVH ---- */
+
+gboolean
+hvxl_key_build_acpi(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
+                    GError **error)
+{
+    bool on;
+
+    if (!hvxl_key_parse_bool(values->pdata[0], &on))
+        return wrong(key, values->pdata[0], error);
+    libxl_defbool_set(&b->config->b_info.acpi, on);
+    return TRUE;
+}
+
+/* <acpi/> can't say no: without it, it is Xen's default. */
+void
+hvxl_key_adopt_acpi(const void *base, const HvxlKey *key, GPtrArray *keys)
+{
+    libxl_defbool acpi = ((const libxl_domain_config *)base)->b_info.acpi;
+
+    if (hvxl_get_tristate(acpi) == CONF_TRISTATE_OFF)
+        conf_xl_keys_set(keys, key->name, "0");
+}
+
 /* ---- viridian ---- */
 
 static gboolean
@@ -601,7 +643,7 @@ parse_rate(const char *text, guint64 *ret_bytes, guint64 *ret_interval)
             unit = rate_units[i].bytes;
     }
     end += unit > 1;
-    if ((*end != 'B' && *end != 'b') || number > G_MAXINT64 / 1000000000 / 1000000)
+    if ((*end != 'B' && *end != 'b') || number > G_MAXINT64 / 1000000000)
         return FALSE;
     *ret_bytes = number * unit / (*end == 'b' ? 8 : 1);
     if (!g_str_has_prefix(++end, "/s"))

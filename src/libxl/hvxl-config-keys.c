@@ -71,8 +71,7 @@ const HvxlKey hvxl_keys[] = {
     FIELD(HVXL_HVM, "altp2mhvm", DEFBOOL, b_info.u.hvm.altp2m),
     FIELD(HVXL_ANY, "vmtrace_buf_kb", INT, b_info.vmtrace_buf_kb),
     FIELD(HVXL_ANY, "timer_mode", ENUM, b_info.timer_mode, .words = libxl_timer_mode_string_table),
-    FIELD(HVXL_PVH, "acpi", DEFBOOL, b_info.acpi),
-    FIELD(HVXL_PVH, "apic", DEFBOOL, b_info.apic),
+    HOOK(HVXL_PVH, "acpi", acpi, "b_info.acpi"),
     FIELD(HVXL_ANY, "tee", ENUM, b_info.tee, .words = libxl_tee_type_string_table),
     FIELD(HVXL_ANY, "vuart", ENUM, b_info.arch_arm.vuart, .words = libxl_vuart_type_string_table),
 
@@ -84,7 +83,7 @@ const HvxlKey hvxl_keys[] = {
 
     /* HVM */
     HOOK(HVXL_HVM, "bios", bios, "b_info.u.hvm.bios"),
-    FIELD(HVXL_HVM, "bios_path_override", STRING, b_info.u.hvm.system_firmware),
+    HOOK(HVXL_HVM, "bios_path_override", bios_path_override, "b_info.u.hvm.system_firmware"),
     FIELD(HVXL_HVM, "acpi_laptop_slate", DEFBOOL, b_info.u.hvm.acpi_laptop_slate),
     FIELD(HVXL_HVM, "nx", DEFBOOL, b_info.u.hvm.nx),
     FIELD(HVXL_HVM, "vpt_align", DEFBOOL, b_info.u.hvm.vpt_align),
@@ -232,7 +231,7 @@ parse_enum(const HvxlKey *key, const char *text, int *ret_value)
     }
     if (key->names && hvxl_name_find(key->names, text, ret_value))
         return TRUE;
-    if (!g_ascii_string_to_unsigned(text, 0, 0, INT_MAX, &number, NULL))
+    if (!g_ascii_string_to_unsigned(text, 10, 0, INT_MAX, &number, NULL))
         return FALSE;
     for (const libxl_enum_string_table *word = key->words; word && word->s; word++) {
         if (word->v == (int)number) {

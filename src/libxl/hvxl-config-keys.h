@@ -78,6 +78,8 @@ gboolean hvxl_key_parse_bool(const char *text, bool *ret_on);
     DO(mca_caps)                                                                                   \
     DO(gfx_passthru)                                                                               \
     DO(rdm)                                                                                        \
+    DO(bios_path_override)                                                                         \
+    DO(acpi)                                                                                       \
     DO(usb)                                                                                        \
     DO(usbdevice)                                                                                  \
     DO(bios)                                                                                       \

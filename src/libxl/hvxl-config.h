@@ -97,7 +97,8 @@ char *hvxl_channel_path(const HvxlConfigEnv *env, const ConfDomain *def,
 /* ---- back ---- */
 
 /* A definition out of libxl's own record of a domain, as libxl_retrieve_domain_configuration()
- * returns it. What domXML cannot say is carried in our element of <metadata>. */
+ * returns it. What domXML cannot say is carried in our element of <metadata>; cpuid= is not, as
+ * libxl doesn't show it. Nothing is filled in: conf_domain_fill_defaults() is the caller's. */
 ConfDomain *hvxl_config_adopt(const libxl_domain_config *config, GError **error);
 
 /* A new device; the domain's type tells what an open type means. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * domxml-to-json [--defaults] [FILE]: the libxl configuration that a domXML becomes in our engine, as
- * libxl writes it itself (what `xl create -N` prints). Warnings go to stderr. Needs no Xen.
+ * domxml-to-json [--defaults] [FILE]: the libxl configuration that a domXML becomes in our engine,
+ * as libxl writes it itself (what `xl create -N` prints). Warnings go to stderr. Needs no Xen.
  */
 #include "hvxl-json.h"
 

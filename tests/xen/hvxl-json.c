@@ -4,8 +4,8 @@
 #define HAVE_YAJL_YAJL_VERSION_H 1 /* which libxl_json.h asks for */
 #include <libxl_json.h>
 
-static char *
-generate(libxl_domain_config *config)
+char *
+hvxl_json_of(libxl_domain_config *config)
 {
     yajl_gen gen = libxl_yajl_gen_alloc(NULL);
     const unsigned char *text = NULL;
@@ -27,7 +27,7 @@ hvxl_json(const HvxlConfigEnv *env, const ConfDomain *def, GPtrArray *warnings, 
 
     libxl_domain_config_init(&config);
     if (hvxl_config_build(env, def, &config, warnings, error))
-        json = generate(&config);
+        json = hvxl_json_of(&config);
     libxl_domain_config_dispose(&config);
     return json;
 }

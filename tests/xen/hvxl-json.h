@@ -7,3 +7,4 @@
 /* NULL and *error as hvxl_config_build(); g_free() it. */
 char *hvxl_json(const HvxlConfigEnv *env, const ConfDomain *def, GPtrArray *warnings,
                 GError **error);
+char *hvxl_json_of(libxl_domain_config *config);
