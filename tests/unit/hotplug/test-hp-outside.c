@@ -282,7 +282,7 @@ test_openvswitch_fails(Fixture *f, gconstpointer unused)
     g_assert_cmpint(hp_net_link(&f->net, "vif7.0", &link), ==, 1); /* as it was called before */
     /* What was added is taken out again. */
     make_program(f, "ovs-vsctl", "");
-    g_assert_nonnull(calls(f));
+    g_free(calls(f));
     f->fake->read_only = "/hotplug-status";
     g_assert_false(run(f, "vif-openvswitch online"));
     g_autofree char *text = calls(f);
