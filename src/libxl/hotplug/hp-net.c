@@ -30,6 +30,7 @@ hp_net_open(HpNet *net, HpError *error)
     net->sock = nl_socket_alloc();
     if (!net->sock)
         abort();
+    nl_socket_disable_auto_ack(net->sock); /* a list's end and a found interface need none */
     int r = nl_connect(net->sock, NETLINK_ROUTE);
     if (r < 0)
         return hp_fail(error, "cannot connect to rtnetlink: %s", nl_geterror(r));

@@ -62,7 +62,7 @@ hp_parse_uint(const char *text, uint64_t max, uint64_t *ret)
         if (*c < '0' || *c > '9')
             return false;
         unsigned digit = (unsigned)(*c - '0');
-        if (value > (max - digit) / 10)
+        if (digit > max || value > (max - digit) / 10)
             return false;
         value = value * 10 + digit;
     }

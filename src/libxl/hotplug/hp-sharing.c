@@ -2,7 +2,6 @@
 #include "hp-sharing.h"
 #include "hp-store.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,16 +13,15 @@
 bool
 hp_parse_number(const char *text, dev_t *ret)
 {
-    char *end;
-    if (!isxdigit((unsigned char)*text))
+    static const char digits[] = "0123456789abcdefABCDEF";
+    size_t first = strspn(text, digits);
+    if (first == 0 || first > 3 || text[first] != ':')
         return false;
-    unsigned long first = strtoul(text, &end, 16);
-    if (*end != ':' || !isxdigit((unsigned char)end[1]))
+    size_t second = strspn(text + first + 1, digits);
+    if (second == 0 || second > 5 || text[first + 1 + second])
         return false;
-    unsigned long second = strtoul(end + 1, &end, 16);
-    if (*end || first > 0xfff || second > 0xfffff)
-        return false;
-    *ret = makedev((unsigned)first, (unsigned)second);
+    *ret = makedev((unsigned)strtoul(text, NULL, 16),
+                   (unsigned)strtoul(text + first + 1, NULL, 16));
     return true;
 }
 

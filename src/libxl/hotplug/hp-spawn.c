@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-#define MAX_VARIABLES 256
+#define MAX_VARIABLES 256 /* of a daemon's environment; what is beyond goes */
 
 /* Ours, with PATH and the extra ones in place of what has their names. */
 static const char **
@@ -86,13 +86,29 @@ wait_for_end(pid_t pid, int *ret_status, const struct timespec *until)
     }
 }
 
+/* posix_spawnp() would look in our own PATH. */
+static bool
+find_program(const HpSpawn *spawn, char *ret, size_t size)
+{
+    for (const char *folder = spawn->path; folder; folder = strchr(folder, ':')) {
+        folder += *folder == ':';
+        int n = snprintf(ret, size, "%.*s/%s", (int)strcspn(folder, ":"), folder, spawn->argv[0]);
+        if (n > 0 && (size_t)n < size && access(ret, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int
 start(const HpSpawn *spawn, int in, int err, pid_t *ret_pid)
 {
+    char file[512];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t defaults;
     char path_variable[1024];
+    if (!find_program(spawn, file, sizeof file))
+        return ENOENT;
     snprintf(path_variable, sizeof path_variable, "PATH=%s", spawn->path);
     HP_AUTO_FREE const char **environment = make_environment(spawn, path_variable);
     sigemptyset(&defaults);
@@ -107,10 +123,8 @@ start(const HpSpawn *spawn, int in, int err, pid_t *ret_pid)
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-    /* posix_spawnp() looks in our own PATH */
-    setenv("PATH", spawn->path, 1);
-    int r = posix_spawnp(ret_pid, spawn->argv[0], &actions, &attributes, (char *const *)spawn->argv,
-                         (char *const *)environment);
+    int r = posix_spawn(ret_pid, file, &actions, &attributes, (char *const *)spawn->argv,
+                        (char *const *)environment);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return r;
