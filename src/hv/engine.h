@@ -38,6 +38,7 @@ typedef enum HvEngineEventKind {
                                  libhv destroys it or restarts it by on_* */
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
+    HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
 } HvEngineEventKind;
 
@@ -46,7 +47,7 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32]; /* EJECT: as in <target dev=> */
+    char target[32];  /* EJECT: as in <target dev=> */
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 

@@ -93,6 +93,16 @@ hv_job_begin(HvDomain *domain, HvJobKind kind, GError **error)
     return NULL;
 }
 
+HvJob *
+hv_job_begin_idle(HvDomain *domain, HvJobKind kind)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    return !domain->job && domain->stop_waiters == 0 && may_go_on_locked(domain, NULL)
+               ? take_locked(domain, kind)
+               : NULL;
+}
+
 /* Tells the holder to end, where it can be told. Opens the lock for a moment. */
 static void
 cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)

@@ -130,6 +130,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
 /* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
  * may be about a domain that its start job has not yet published), waits without a limit. */
 HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+/* Takes the job only where nobody has it, nor wants to stop the domain. */
+HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
 void hv_job_end(HvJob *job); /* accepts NULL */
