@@ -38,8 +38,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvxlKernelCache, hvxl_kernel_cache_free)
 HvxlKernel *hvxl_kernel_cache_get(HvxlKernelCache *cache, const char *kernel_path,
                                   GCancellable *cancellable, GError **error);
 
-/* An unpacked kernel stays where it is until this; keep it until the domain is built. Whoever keeps
- * libxl's configuration for later has to put the real path back into it. */
+/* An unpacked kernel stays where it is until this; keep it until the domain is built. */
 void hvxl_kernel_free(HvxlKernel *kernel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvxlKernel, hvxl_kernel_free)
 
