@@ -2,6 +2,7 @@
 /* Engine `libxl`: real Xen, over libxenlight. docs/XEN.md tells how it works. */
 #include "hvxl-hooks.h"
 
+#include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
 #include "hvxl-settings.h"
@@ -50,6 +51,18 @@ choose_hotplug(HvEngine *engine)
     return NULL;
 }
 
+/* In MiB; 0: none. */
+static HvxlKernelCache *
+choose_kernel_cache(HvEngine *engine)
+{
+    guint64 mib = hvxl_setting_number(engine, "kernel_cache", HVXL_KERNEL_CACHE_BYTES >> 20);
+    g_autofree char *dir = g_strconcat(engine->root, HVXL_KERNEL_CACHE_DIR, NULL);
+
+    if (mib == 0)
+        return NULL;
+    return hvxl_kernel_cache_new(dir, MIN(mib, G_MAXUINT32) << 20, HVXL_KERNEL_CACHE_ENTRIES);
+}
+
 /* ---- open and close ---- */
 
 static void
@@ -60,6 +73,7 @@ engine_close(HvEngine *engine)
     hvxl_watch_free(engine->watch);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
+    hvxl_kernel_cache_free(engine->kernels);
     if (engine->xs)
         xs_close(engine->xs);
     g_hash_table_unref(engine->settings);
@@ -110,6 +124,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->channel_dir = g_strconcat(config->root, "/run/libvirt/libxl/channel", NULL);
     engine->log_min = log_level_of(engine);
     engine->hotplug = choose_hotplug(engine);
+    engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
     if (!connect_xen(engine, error)) {
         engine_close(engine);

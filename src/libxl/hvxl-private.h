@@ -26,6 +26,7 @@
 #include <xenstore.h>
 
 typedef struct HvxlPool HvxlPool;
+typedef struct HvxlKernelCache HvxlKernelCache;
 typedef struct HvxlMemory HvxlMemory;
 typedef struct HvxlWatch HvxlWatch;
 
@@ -42,6 +43,7 @@ struct HvEngine {
     struct xs_handle *xs;     /* self-locking; for reads, never watches */
     HvxlPool *pool;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
+    HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
     HvxlWatch *watch;         /* self-locking */
     xentoollog_level log_min; /* immutable after open(): what goes into a domain's log */
 };

@@ -6,6 +6,7 @@
 #include "hvxl-hooks.h"
 
 #include "hvxl-env.h"
+#include "hvxl-kernel-cache.h"
 #include "hvxl-live.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
@@ -18,6 +19,7 @@ typedef struct Build {
     HvEngine *engine;
     const HvEngineStart *start;
     HvxlCtx *ctx;
+    HvxlKernel *kernel; /* NULL: the definition's own, or none */
     libxl_domain_config config;
     uint32_t domid;
 } Build;
@@ -26,6 +28,7 @@ static void
 build_clear(Build *build)
 {
     libxl_domain_config_dispose(&build->config);
+    hvxl_kernel_free(build->kernel);
     hvxl_ctx_put(build->ctx);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
@@ -40,6 +43,21 @@ log_warnings(Build *build, const GPtrArray *warnings)
                 (const char *)warnings->pdata[i]);
 }
 
+/* Only what libxc loads: an HVM guest's device model wants the kernel packed, and a restored guest
+ * brings its own. */
+static gboolean
+find_kernel(Build *build, GError **error)
+{
+    const HvEngineStart *start = build->start;
+    const ConfDomain *def = start->def;
+
+    if (!def->os.kernel || def->os.type == CONF_OS_HVM || start->restore_fd >= 0)
+        return TRUE;
+    build->kernel = hvxl_kernel_cache_get(build->engine->kernels, def->os.kernel,
+                                          start->cancellable, error);
+    return build->kernel != NULL;
+}
+
 static gboolean
 translate(Build *build, GError **error)
 {
@@ -47,7 +65,10 @@ translate(Build *build, GError **error)
     HvxlConfigEnv env;
     gboolean ok;
 
+    if (!find_kernel(build, error))
+        return FALSE;
     hvxl_env_fill(build->engine, build->ctx, &env);
+    env.kernel = build->kernel ? hvxl_kernel_path(build->kernel) : NULL;
     ok = hvxl_config_build(&env, build->start->def, &build->config, warnings, error);
     log_warnings(build, warnings);
     return ok;
