@@ -364,6 +364,72 @@ typedef struct HvJobInfo {
 void hv_domain_job_info(HvDomain *domain, HvJobInfo *ret_info); /* does not block */
 gboolean hv_domain_job_abort(HvDomain *domain, GError **error);
 
+/* ---- tuning and statistics ---- */
+
+/* What the schedulers of Xen let one domain have. */
+typedef enum HvSchedParam {
+    HV_SCHED_WEIGHT,    /* credit, credit2: share beside the others' */
+    HV_SCHED_CAP,       /* credit, credit2: percent of one cpu, 0 = no limit */
+    HV_SCHED_PERIOD,    /* rtds: us */
+    HV_SCHED_BUDGET,    /* rtds: us of each period */
+    HV_SCHED_EXTRATIME, /* rtds: 1 = may use what others leave */
+    HV_N_SCHED_PARAMS,
+} HvSchedParam;
+
+typedef struct HvSched {
+    char type[16]; /* credit, credit2, rtds, null, arinc653 */
+    unsigned has;  /* 1 << HvSchedParam */
+    int value[HV_N_SCHED_PARAMS];
+} HvSched;
+
+/* Counters since the start of the domain, seen from the guest. In all of them -1: the backend does
+ * not tell. */
+typedef struct HvDiskStats {
+    gint64 rd_reqs, rd_bytes, rd_ns;
+    gint64 wr_reqs, wr_bytes, wr_ns;
+    gint64 fl_reqs, fl_ns;
+    gint64 errors;
+} HvDiskStats;
+
+typedef struct HvNicStats {
+    gint64 rx_bytes, rx_packets, rx_errors, rx_dropped;
+    gint64 tx_bytes, tx_packets, tx_errors, tx_dropped;
+} HvNicStats;
+
+/* KiB; -1: not known. */
+typedef struct HvMemoryStats {
+    gint64 actual_kib;    /* what the domain has now */
+    gint64 maximum_kib;   /* what it may have */
+    gint64 available_kib; /* what the guest says that it can use in all */
+    gint64 unused_kib;    /* what the guest says that it leaves unused */
+    gint64 rss_kib;       /* of the host's memory, with what the hypervisor needs for it */
+    gint64 swap_in_kib, swap_out_kib;
+} HvMemoryStats;
+
+/* Bytes or requests a second; 0: no limit. `total` excludes `read` and `write`. */
+typedef struct HvDiskLimits {
+    guint64 total_bytes, read_bytes, write_bytes;
+    guint64 total_iops, read_iops, write_iops;
+} HvDiskLimits;
+
+typedef struct HvHostNode {
+    guint64 memory_kib, free_kib;
+} HvHostNode;
+
+typedef struct HvHostCpu {
+    gboolean online;
+    guint node;
+    guint64 busy_ns, idle_ns; /* since the host's boot; busy: any domain ran, ours too */
+} HvHostCpu;
+
+typedef enum HvStatsGroup {
+    HV_STATS_VCPU = 1 << 0,
+    HV_STATS_DISK = 1 << 1,
+    HV_STATS_NIC = 1 << 2,
+    HV_STATS_MEMORY = 1 << 3,
+    HV_STATS_NOWAIT = 1 << 4, /* no group: leave out what may have to be waited for */
+} HvStatsGroup;
+
 /* ---- events ---- */
 
 typedef enum HvEventKind {
