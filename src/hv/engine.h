@@ -46,7 +46,7 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32]; /* EJECT: as in <target dev=> */
+    char target[32];  /* EJECT: as in <target dev=> */
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
