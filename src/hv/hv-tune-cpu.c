@@ -2,6 +2,8 @@
 /* Where vcpus and device models run, which vcpus are online, and the scheduler's parameters. */
 #include "hv-private.h"
 
+#include <conf/conf-xlext.h>
+
 /* ---- the way of every change ---- */
 
 /* Job held: the engine's half. */
@@ -383,24 +385,46 @@ ask_sched(HvHost *host, int domid, HvSched *ret_sched, GError **error)
     return ok;
 }
 
+/* rtds has a budget in a period as <cputune> has a quota in one; what domXML has no place for is a
+ * key of xl's in the metadata. */
+static void
+rtds_of_def(const ConfDomain *def, HvSched *ret_sched)
+{
+    const ConfCpuTune *tune = &def->cputune;
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, NULL);
+    const char *extratime = ext ? conf_xl_keys_get(ext->keys, "extratime") : NULL;
+
+    if (tune->period.set)
+        ret_sched->value[HV_SCHED_PERIOD] = (int)CLAMP(tune->period.value, 0, G_MAXINT);
+    if (tune->quota.set)
+        ret_sched->value[HV_SCHED_BUDGET] = (int)CLAMP(tune->quota.value, 0, G_MAXINT);
+    if (extratime)
+        ret_sched->value[HV_SCHED_EXTRATIME] = !g_str_equal(extratime, "0");
+}
+
+static void
+credit_of_def(const ConfDomain *def, HvSched *ret_sched)
+{
+    const ConfCpuTune *tune = &def->cputune;
+    gint64 period = tune->period.set && tune->period.value > 0 ? tune->period.value : CAP_PERIOD;
+
+    if (tune->shares.set)
+        ret_sched->value[HV_SCHED_WEIGHT] = (int)CLAMP(tune->shares.value, 0, G_MAXINT);
+    if (tune->quota.set && tune->quota.value > 0)
+        ret_sched->value[HV_SCHED_CAP] = (int)CLAMP(
+            MIN(tune->quota.value, G_MAXINT64 / 100) * 100 / period, 1, G_MAXINT);
+}
+
 static void
 sched_of_def(const ConfDomain *def, HvSched *ret_sched)
 {
-    const ConfCpuTune *tune = &def->cputune;
-
     ret_sched->has = params_of(ret_sched->type);
     for (guint i = 0; i < HV_N_SCHED_PARAMS; i++)
         ret_sched->value[i] = sched_params[i].fallback;
-    if (tune->shares.set)
-        ret_sched->value[HV_SCHED_WEIGHT] = (int)CLAMP(tune->shares.value, 0, G_MAXINT);
-    if (tune->quota.set && tune->quota.value > 0) {
-        gint64 period = tune->period.set && tune->period.value > 0 ? tune->period.value
-                                                                   : CAP_PERIOD;
-        gint64 cap = tune->quota.value > G_MAXINT64 / 100 ? G_MAXINT
-                                                          : tune->quota.value * 100 / period;
-
-        ret_sched->value[HV_SCHED_CAP] = (int)CLAMP(cap, 1, G_MAXINT);
-    }
+    if (hv_sched_has(ret_sched, HV_SCHED_BUDGET))
+        rtds_of_def(def, ret_sched);
+    else
+        credit_of_def(def, ret_sched);
 }
 
 gboolean
@@ -439,9 +463,20 @@ check_sched(const ConfDomain *def, gpointer data, GError **error)
     return TRUE;
 }
 
+static gboolean
+write_extratime(ConfDomain *def, gboolean on, GError **error)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, error);
+
+    if (!ext)
+        return FALSE;
+    conf_xl_keys_set(ext->keys, "extratime", on ? "1" : "0");
+    return conf_xl_ext_store(def, ext, error);
+}
+
 /* Period and budget belong together, whichever of them changes. */
 static gboolean
-check_budget(const ConfDomain *def, const HvSched *change, GError **error)
+edit_rtds(ConfDomain *def, const HvSched *change, GError **error)
 {
     HvSched after = { .type = "rtds" };
 
@@ -449,12 +484,16 @@ check_budget(const ConfDomain *def, const HvSched *change, GError **error)
     for (guint i = 0; i < HV_N_SCHED_PARAMS; i++)
         if (hv_sched_has(change, i))
             after.value[i] = change->value[i];
-    if (after.value[HV_SCHED_BUDGET] <= after.value[HV_SCHED_PERIOD])
-        return TRUE;
-    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                "a budget of %d us is more than its period of %d us", after.value[HV_SCHED_BUDGET],
-                after.value[HV_SCHED_PERIOD]);
-    return FALSE;
+    if (after.value[HV_SCHED_BUDGET] > after.value[HV_SCHED_PERIOD]) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                    "a budget of %d us is more than its period of %d us",
+                    after.value[HV_SCHED_BUDGET], after.value[HV_SCHED_PERIOD]);
+        return FALSE;
+    }
+    def->cputune.period = (ConfOptInt){ true, after.value[HV_SCHED_PERIOD] };
+    def->cputune.quota = (ConfOptInt){ true, after.value[HV_SCHED_BUDGET] };
+    return !hv_sched_has(change, HV_SCHED_EXTRATIME) ||
+           write_extratime(def, after.value[HV_SCHED_EXTRATIME], error);
 }
 
 static gboolean
@@ -463,9 +502,9 @@ edit_sched(ConfDomain *def, gpointer data, GError **error)
     const HvSched *change = data;
     ConfCpuTune *tune = &def->cputune;
 
-    if ((hv_sched_has(change, HV_SCHED_PERIOD) || hv_sched_has(change, HV_SCHED_BUDGET)) &&
-        !check_budget(def, change, error))
-        return FALSE;
+    if (hv_sched_has(change, HV_SCHED_PERIOD) || hv_sched_has(change, HV_SCHED_BUDGET) ||
+        hv_sched_has(change, HV_SCHED_EXTRATIME))
+        return edit_rtds(def, change, error);
     if (hv_sched_has(change, HV_SCHED_WEIGHT))
         tune->shares = (ConfOptInt){ true, change->value[HV_SCHED_WEIGHT] };
     if (hv_sched_has(change, HV_SCHED_CAP)) {
@@ -503,6 +542,20 @@ tell_sched(HvDomain *domain, int domid, gpointer data)
         hv_event_post_params(domain, HV_EVENT_TUNABLE, params, domid);
 }
 
+/* A budget means something in its period only: they are set together. */
+static void
+complete_rtds(HvSched *change, const HvSched *now)
+{
+    unsigned both = 1u << HV_SCHED_PERIOD | 1u << HV_SCHED_BUDGET;
+
+    for (guint i = 0; (change->has & both) && i < HV_N_SCHED_PARAMS; i++) {
+        if (!(both & 1u << i) || hv_sched_has(change, i))
+            continue;
+        change->value[i] = now->value[i];
+        change->has |= 1u << i;
+    }
+}
+
 gboolean
 hv_domain_set_sched(HvDomain *domain, const HvSched *change, unsigned affect, GError **error)
 {
@@ -520,5 +573,6 @@ hv_domain_set_sched(HvDomain *domain, const HvSched *change, unsigned affect, GE
                     "the scheduler '%s' has no parameter '%s'", now.type, sched_params[i].name);
         return FALSE;
     }
+    complete_rtds(&own, &now);
     return hv_domain_tune(domain, affect, &tune, &own, error);
 }

@@ -155,9 +155,20 @@ class TestRtds(TuneCase):
             (['schedinfo', 'r'], 0, r'Scheduler +: rtds\nperiod +: 10000\nbudget +: 4000\nextratime +: 1\n', None),
             (['schedinfo', 'r', '--set', 'period=20000', '--set', 'budget=5000', '--live'], 0,
              r'period +: 20000\nbudget +: 5000\n', None),
+            (['schedinfo', 'r', '--set', 'period=25000', '--live'], 0, r'period +: 25000\nbudget +: 5000\n', None),
             (['schedinfo', 'r', '--set', 'budget=30000', '--live'], 1, 'rtds', 'budget not above the period'),
+            (['schedinfo', 'r', '--config'], 0, r'period +: 10000\nbudget +: 4000\nextratime +: 1\n', None),
+            (['schedinfo', 'r', '--set', 'budget=2000', '--set', 'extratime=0', '--config'], 0,
+             r'period +: 10000\nbudget +: 2000\nextratime +: 0\n', None),
+            (['schedinfo', 'r', '--set', 'budget=11000', '--config'], 1, 'rtds',
+             'invalid argument: a budget of 11000 us is more than its period of 10000 us'),
+            (['dumpxml', '--inactive', 'r'], 0, r'<xlvirt:key name=.extratime.>0</xlvirt:key>.*<cputune>\n'
+             r' +<period>10000</period>\n +<quota>2000</quota>\n +</cputune>', None),
             (['schedinfo', 'r', '--set', 'extratime=2', '--live'], 1, 'rtds', 'from 0 to 1'),
             (['schedinfo', 'r', '--set', 'weight=1'], 1, 'rtds', 'invalid scheduler option: weight'),
+            (['destroy', 'r'], 0, 'destroyed', None),
+            (['start', 'r'], 0, 'started', None),
+            (['schedinfo', 'r'], 0, r'period +: 10000\nbudget +: 2000\nextratime +: 0\n', None),
         ])
 
 

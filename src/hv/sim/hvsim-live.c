@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-live.h>
 
+#include <conf/conf-xlext.h>
+
 #include <string.h>
 
 /* ---- definition to host ---- */
@@ -124,13 +126,28 @@ add_online(GVariantBuilder *options, const ConfDomain *def)
     add_map(options, "online", online);
 }
 
-/* What a cap is in a definition: percent of one cpu. */
+/* A quota is a budget under rtds, and under the others a cap: percent of one cpu. Which scheduler
+ * there is the host knows. */
 static void
-add_cap(GVariantBuilder *options, const ConfCpuTune *tune)
+add_quota(GVariantBuilder *options, const ConfCpuTune *tune)
 {
+    if (tune->period.set && tune->quota.set) {
+        add_int(options, "period", tune->period);
+        add_int(options, "budget", tune->quota);
+    }
     gint64 period = tune->period.set && tune->period.value > 0 ? tune->period.value : 100000;
     if (tune->quota.set && tune->quota.value > 0 && tune->quota.value <= G_MAXINT64 / 100)
         add_int(options, "cap", (ConfOptInt){ true, MAX(tune->quota.value * 100 / period, 1) });
+}
+
+static void
+add_extratime(GVariantBuilder *options, const ConfDomain *def)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, NULL);
+    const char *extratime = ext != NULL ? conf_xl_keys_get(ext->keys, "extratime") : NULL;
+    if (extratime != NULL)
+        g_variant_builder_add(options, "{sv}", "extratime",
+                              g_variant_new_int32(strcmp(extratime, "0") != 0));
 }
 
 static void
@@ -182,7 +199,8 @@ make_options(const ConfDomain *def)
     g_variant_builder_init(&options, G_VARIANT_TYPE("a{sv}"));
     add_online(&options, def);
     add_int(&options, "weight", def->cputune.shares);
-    add_cap(&options, &def->cputune);
+    add_quota(&options, &def->cputune);
+    add_extratime(&options, def);
     add_map(&options, "nodes", def->numatune.nodeset);
     add_map(&options, "emulator", def->cputune.emulatorpin);
     add_disks(&options, def);
