@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def lab_folder(given, tree):
     if given or os.environ.get("XENLAB_DIR"):
         return Path(given or os.environ["XENLAB_DIR"]).absolute()
     return labs_folder() / hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Ends from outside wait: what was started is taken down whole."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 class Lab:
@@ -90,7 +103,8 @@ class Lab:
                 self._start(list(self.machines.values()), args.timeout)
             except BaseException:
                 say("taking down what was started")
-                self._remove(keep_logs=True)
+                with undisturbed():
+                    self._remove(keep_logs=True)
                 raise
 
     def _prepare(self, args, tree, cache):
@@ -152,7 +166,8 @@ class Lab:
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()
                 return False
-            self._remove()
+            with undisturbed():
+                self._remove()
         return True
 
     def restart(self, machine, timeout):
