@@ -7,13 +7,12 @@ import json
 import os
 import random
 import shutil
-import signal
 import time
 from pathlib import Path
 
 from . import image
 from .machine import Machine, choose_accel
-from .util import LabError, locked, say, tools
+from .util import LabError, locked, say, tools, undisturbed
 
 LONGEST_PATH = 107  # of a unix socket
 
@@ -31,18 +30,6 @@ def lab_folder(given, tree):
     if given or os.environ.get("XENLAB_DIR"):
         return Path(given or os.environ["XENLAB_DIR"]).absolute()
     return labs_folder() / hashlib.sha256(os.fsencode(tree)).hexdigest()[:8]
-
-
-@contextlib.contextmanager
-def undisturbed():
-    """Ends from outside wait: what was started is taken down whole."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
 
 
 class Lab:

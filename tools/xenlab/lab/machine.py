@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .util import LabError, run, say, tail, tool
+from .util import LabError, run, say, tail, tool, undisturbed
 
 # What a console says when a host will not come up: no need to wait for the time-out then.
 DEAD = re.compile(rb"xenlab: failed: [^\r\n]*|Panic on CPU|Kernel panic - not syncing[^\r\n]*|"
@@ -141,6 +141,11 @@ class Machine:
             run([tool("qemu-img"), "create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.lab.options["root"],
                  str(disk)], "qemu-img")
         self.console.write_bytes(b"")
+        with undisturbed():
+            self._launch()
+
+    def _launch(self):
+        """Starts QEMU on a port that is free, and keeps which process it is."""
         for attempt in range(5):
             self.spec["port"] = free_port()
             try:
