@@ -12,6 +12,9 @@
 #include "hvxl-memory.h"
 #include "hvxl-watch.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 /* For xenconsoled to open a console's tty, beyond the time that the start takes by itself. */
 #define TTY_PATIENCE_MS 3000
 
@@ -34,6 +37,36 @@ build_clear(Build *build)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
 /* ---- the definition ---- */
+
+/* What libxl would find out late, or not at all: a device model starts without its disk. */
+static gboolean
+check_file(const char *what, const char *path, GError **error)
+{
+    if (!path || path[0] != '/' || access(path, F_OK) == 0)
+        return TRUE;
+    g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "cannot use %s '%s': %s", what, path,
+                g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+check_files(const HvEngineStart *start, GError **error)
+{
+    const ConfDomain *def = start->def;
+
+    if (start->restore_fd < 0 && (!check_file("kernel", def->os.kernel, error) ||
+                                  !check_file("initrd", def->os.initrd, error)))
+        return FALSE;
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *disk = def->disks->pdata[i];
+        gboolean local = disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK;
+        g_autofree char *what = g_strdup_printf("disk '%s',", disk->target);
+
+        if (local && !disk->backenddomain && !check_file(what, disk->source, error))
+            return FALSE;
+    }
+    return TRUE;
+}
 
 static void
 log_warnings(Build *build, const GPtrArray *warnings)
@@ -65,7 +98,7 @@ translate(Build *build, GError **error)
     HvxlConfigEnv env;
     gboolean ok;
 
-    if (!find_kernel(build, error))
+    if (!check_files(build->start, error) || !find_kernel(build, error))
         return FALSE;
     hvxl_env_fill(build->engine, build->ctx, &env);
     env.kernel = build->kernel ? hvxl_kernel_path(build->kernel) : NULL;
