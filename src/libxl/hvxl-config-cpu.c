@@ -173,7 +173,8 @@ build_cell(HvxlBuild *b, unsigned index, GError **error)
     node->memkb = cell->memory_kib;
     node->pnode = pnode_of(b, (unsigned)self);
     hvxl_bitmap_build(&node->vcpus, cell->cpus, (unsigned)b->config->b_info.max_vcpus);
-    return build_distances(cell, (unsigned)self, cells->len, node, error);
+    return hvxl_build_extra(b, NULL, "cpu/numa/cell", cell->extra, error) &&
+           build_distances(cell, (unsigned)self, cells->len, node, error);
 }
 
 static gboolean

@@ -86,6 +86,8 @@ const HvxlRow hvxl_rows[] = {
     WARNED("cpu/feature", "PV", "libxl sets CPUID for HVM and PVH only"),
     HONOURED("cpu/numa/cell", "b_info.vnuma_nodes"),
     WARNED("cpu/numa/cell", "more than the host has", "all cells lie on the host's node 0"),
+    WARNED("cpu/numa/cell/@memAccess", NULL, "Xen decides who maps a domain's memory"),
+    WARNED("cpu/numa/cell/@discard", NULL, "a domain's memory is no file of the host"),
 
     /* ---- boot ---- */
     HONOURED_AS("os/type", "linux, hvm, xenpvh", "c_info.type", NULL),
@@ -126,6 +128,8 @@ const HvxlRow hvxl_rows[] = {
     WARNED("features/hap", "PV", "a PV domain has page tables of its own"),
     HONOURED_AS("features/viridian", NULL, "b_info.u.hvm.viridian", "HVM"),
     HONOURED_AS("features/hyperv", "relaxed, vpindex, vapic, synic, stimer, frequencies, tlbflush, ipi", "b_info.u.hvm.viridian_enable", "HVM; mode='passthrough': all of Xen's"),
+    WARNED("features/hyperv/stimer/direct", NULL, "Xen delivers them its own way"),
+    WARNED("features/hyperv/tlbflush/direct", NULL, "Xen does it its own way"),
     WARNED("features/hyperv", "spinlocks, vendor_id", "Xen chooses it"),
     WARNED("features/hyperv", "not HVM", "only HVM domains have Hyper-V's interface"),
     REFUSED("features/hyperv", "other", "Xen has no such enlightenment: take it out, or state='off'"),
@@ -157,6 +161,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("clock/timer/@tickpolicy", "rtc, pit", "b_info.timer_mode", "delay, catchup, discard, merge; of rtc and pit together"),
     REFUSED("clock/timer/@tickpolicy", "two of them", "Xen has one policy for all timers of a domain"),
     WARNED("clock/timer/@track", NULL, "Xen's timers follow the guest's time"),
+    WARNED("clock/timer/@frequency", NULL, "Xen's timers run at the host's frequency"),
     WARNED("clock/timer/catchup", NULL, "Xen has no bounds for it"),
 
     /* ---- actions ---- */
@@ -244,7 +249,7 @@ const HvxlRow hvxl_rows[] = {
     REFUSED("devices/interface/@type", "network, unresolved", "the network daemon was not asked for the bridge: name the bridge with type='bridge'"),
     REFUSED("devices/interface/@type", "other", "libxl has the types bridge, network, ethernet and hostdev"),
     HONOURED("devices/interface/mac", "nics[].mac"),
-    WARNED("devices/interface/@type", "hostdev", "the MAC address and VLAN of the virtual function are what the host's tools set"),
+    WARNED("devices/interface/@type", "hostdev, its MAC address", "the MAC address and VLAN of the virtual function are what the host's tools set"),
     HONOURED_AS("devices/interface/virtualport/@type", "openvswitch", "nics[].script", "vif-openvswitch"),
     WARNED("devices/interface/virtualport/parameters", NULL, "vif-openvswitch sets external ids of its own"),
     REFUSED("devices/interface/virtualport/@type", "other", "Xen's scripts know Open vSwitch only"),
@@ -255,6 +260,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED("devices/interface/target/@dev", "nics[].ifname"),
     HONOURED_AS("devices/interface/model", "netfront", "nics[].nictype", NULL),
     HONOURED_AS("devices/interface/model", "emulated", "nics[].model", "HVM"),
+    WARNED("devices/interface/model", "emulated, plugged in", "no emulated card is plugged into a running domain: it gets the PV interface alone"),
     REFUSED("devices/interface/model", "emulated, not HVM", "PV and PVH domains have no device model: model type='netfront'"),
     HONOURED("devices/interface/backenddomain", "nics[].backend_domname"),
     HONOURED("devices/interface/bandwidth/outbound/@average", "nics[].rate_bytes_per_interval"),
@@ -285,6 +291,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("devices/console", NULL, "implicit", "every PV and PVH domain has one; of an HVM domain, it is its first serial port"),
     WARNED("devices/console", "a second PV console", "libxl makes one: use a <channel> with target type='xen'"),
     WARNED("devices/console/@type", "not pty", "Xen's console daemon gives a PV console a pty, and a log"),
+    WARNED("devices/console/log", NULL, "the log of Xen's console daemon has a place of its own"),
     REFUSED("devices/console/target/@type", "other", "libxl has PV consoles (xen) and serial ones only"),
     HONOURED_AS("devices/channel/@type", "pty, unix", "channels[].connection", NULL),
     REFUSED("devices/channel/@type", "other", "libxl has channels of type pty and unix"),
@@ -331,6 +338,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("devices/video/model/@vram", NULL, "b_info.video_memkb", "HVM"),
     WARNED("devices/video/model/@vram", "less than the card has", "raised to the least that libxl takes: vga 16 MiB, cirrus 8, qxl 128"),
     WARNED("devices/video", "a second one", "libxl has one card: the first is taken"),
+    KEPT("devices/video/driver", "of virtio"),
     HONOURED_AS("devices/input/@bus", "usb", "b_info.u.hvm.usbdevice_list", "HVM: tablet, mouse, keyboard"),
     HONOURED_AS("devices/input/@bus", "ps2, xen", "vkbs[]", "there without being asked"),
     REFUSED("devices/input/@type", "other", "QEMU's USB devices here are tablet, mouse and keyboard"),
