@@ -188,7 +188,7 @@ const HvxlRow hvxl_rows[] = {
 
     /* ---- disks ---- */
     HONOURED_AS("devices/disk/@type", "file, block", "disks[].pdev_path", NULL),
-    HONOURED_AS("devices/disk/@type", "network", "disks[].pdev_path", "protocol rbd"),
+    HONOURED_AS("devices/disk/@type", "network", "disks[].pdev_path", "protocol rbd by QEMU; iscsi and nbd by Xen's scripts block-iscsi and block-nbd"),
     REFUSED("devices/disk/@type", "volume", "the pool's volume is not resolved here: name its path with type='file' or 'block'"),
     REFUSED("devices/disk/@type", "dir, nvme, vhostuser", "libxl has no such disks: type file, block or network"),
     HONOURED_AS("devices/disk/@device", "disk, cdrom", "disks[].is_cdrom", NULL),
@@ -207,7 +207,9 @@ const HvxlRow hvxl_rows[] = {
     WARNED("devices/disk/driver/@error_policy", NULL, "the guest gets the error"),
     HONOURED("devices/disk/source", "disks[].pdev_path"),
     REFUSED("devices/disk/source", "none, and no CD-ROM", "only a CD-ROM drive can be empty"),
-    REFUSED("devices/disk/source/@protocol", "other than rbd", "libxl hands QEMU no other protocol: attach the disk on the host, and use type='block'"),
+    REFUSED("devices/disk/source/@protocol", "other", "Xen has rbd, iscsi and nbd: attach the disk on the host, and use type='block'"),
+    REFUSED("devices/disk/source/@name", "a LUN other than 0", "block-iscsi knows LUN 0 alone: attach the disk on the host, and use type='block'"),
+    REFUSED("devices/disk/driver/@type", "not raw, with a script", "what a block script attaches is raw"),
     WARNED("devices/disk/source/@startupPolicy", NULL, "a source that is missing is an error"),
     HONOURED("devices/disk/backenddomain", "disks[].backend_domname"),
     HONOURED_AS("devices/disk/target/@dev", NULL, "disks[].vdev", "the name tells the bus"),

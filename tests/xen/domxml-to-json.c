@@ -48,6 +48,7 @@ main(int argc, char **argv)
     gsize len;
 
     hvxl_config_env_init(&env);
+    env.n_cpus = 8; /* libxl's maps of processors are whole bytes */
     if (g_file_get_contents(file, &text, &len, &error))
         def = xl ? read_xl(text, len, file, &error)
                  : conf_domain_parse_xml(text, (gssize)len, file, 0, &error);

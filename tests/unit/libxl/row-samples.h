@@ -171,8 +171,14 @@ static const struct RowSample {
     { "devices/disk/driver/@detect_zeroes", NULL, PV, DRIVER("name='qemu' detect_zeroes='on'") },
     { "devices/disk/source", "none, and no CD-ROM", PV,
       "<disk type='file'><target dev='xvda'/></disk>" },
-    { "devices/disk/source/@protocol", "other than rbd", PV,
-      "<disk type='network'><source protocol='nbd' name='x'/><target dev='xvda'/></disk>" },
+    { "devices/disk/source/@protocol", "other", PV,
+      "<disk type='network'><source protocol='gluster' name='x'/><target dev='xvda'/></disk>" },
+#define ISCSI(name, driver)                                                                        \
+    "<disk type='network'>" driver "<source protocol='iscsi' name='" name                          \
+    "'><host name='h'/></source><target dev='xvda'/></disk>"
+    { "devices/disk/source/@name", "a LUN other than 0", PV, ISCSI("iqn.x:y/1", "") },
+    { "devices/disk/driver/@type", "not raw, with a script", PV,
+      ISCSI("iqn.x:y", "<driver name='qemu' type='qcow2'/>") },
     { "devices/disk/source/@startupPolicy", NULL, HVM,
       "<disk type='file' device='cdrom'><source file='/d' startupPolicy='optional'/><target "
       "dev='hdc'/></disk>" },
