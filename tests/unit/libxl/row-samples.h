@@ -52,8 +52,8 @@ static const struct RowSample {
       "<cpu mode='host-passthrough'><maxphysaddr mode='emulate' bits='42'/></cpu>" },
     { "cpu/feature/@name", "unknown to libxl", HVM,
       "<cpu mode='host-passthrough'><feature policy='require' name='nonsense'/></cpu>" },
-    { "cpu/feature", "PV", PV,
-      "<cpu mode='host-passthrough'><feature policy='disable' name='avx'/></cpu>" },
+    { "cpu/feature/@name", "vmx, svm, PV", PV,
+      "<cpu mode='host-passthrough'><feature policy='require' name='vmx'/></cpu>" },
     { "cpu/numa/cell", "more than the host has", PV,
       "<vcpu>2</vcpu><cpu mode='host-passthrough'><numa><cell id='0' cpus='0' memory='524288'/>"
       "<cell id='1' cpus='1' memory='524288'/></numa></cpu>" },
