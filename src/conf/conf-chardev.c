@@ -198,3 +198,19 @@ conf_chardev_format_qemu(const ConfChardev *chr)
         return chardev_format_network(chr);
     return NULL;
 }
+
+/* ---- for others than the readers of configs ---- */
+
+ConfChardev *
+conf_chardev_from_qemu(const char *text)
+{
+    ConfPlace nowhere = { .report = NULL };
+
+    return conf_chardev_is_none(text) ? NULL : conf_chardev_parse_qemu(text, &nowhere, NULL);
+}
+
+char *
+conf_chardev_to_qemu(const ConfChardev *chr)
+{
+    return conf_chardev_format_qemu(chr);
+}

@@ -566,3 +566,12 @@ conf_domain_format_xml(const ConfDomain *def, unsigned flags)
     format_struct(tree, &conf_schema_domain, def, conf_out_root(tree), flags);
     return conf_out_print(tree);
 }
+
+char *
+conf_schema_format(const ConfSchema *schema, const void *owner, const char *element, unsigned flags)
+{
+    g_autoptr(OutTree) tree = conf_out_new(element);
+
+    format_struct(tree, schema, owner, conf_out_root(tree), flags);
+    return conf_out_print(tree);
+}

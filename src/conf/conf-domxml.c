@@ -756,3 +756,25 @@ conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned f
         return NULL;
     return g_steal_pointer(&def);
 }
+
+/* ---- one struct by itself ---- */
+
+gboolean
+conf_source_fail(const ConfSource *source, const xmlNode *node, ConfError code, GError **error,
+                 const char *message)
+{
+    Parse parse = { .name = source->name, .text = source->text, .error = error };
+
+    parse.len = source->text && source->len < 0 ? strlen(source->text) : (gsize)source->len;
+    return fail(&parse, node, code, "%s", message);
+}
+
+gboolean
+conf_schema_parse(const ConfSchema *schema, void *owner, xmlNode *node, const ConfSource *source,
+                  unsigned flags, GError **error)
+{
+    Parse parse = { .name = source->name, .text = source->text, .flags = flags, .error = error };
+
+    parse.len = source->text && source->len < 0 ? strlen(source->text) : (gsize)source->len;
+    return parse_struct(&parse, schema, owner, node);
+}

@@ -73,8 +73,8 @@ schema_free(const ConfSchema *schema, void *owner)
 
 static void schema_copy_into(const ConfSchema *schema, void *dest, const void *src);
 
-static void *
-copy_new(const ConfSchema *schema, const void *src)
+void *
+conf_schema_copy(const ConfSchema *schema, const void *src)
 {
     void *dest = g_malloc(schema->size);
 
@@ -88,7 +88,7 @@ copy_list(const ConfSchema *schema, const GPtrArray *src)
     GPtrArray *dest = g_ptr_array_new_full(src->len, schema->free);
 
     for (guint i = 0; i < src->len; i++)
-        g_ptr_array_add(dest, copy_new(schema, src->pdata[i]));
+        g_ptr_array_add(dest, conf_schema_copy(schema, src->pdata[i]));
     return dest;
 }
 
@@ -105,7 +105,7 @@ copy_pointer(const ConfRow *row, void **dest, void *const *src)
     else if (row->kind == CONF_FIELD_LIST)
         *dest = copy_list(row->schema, *src);
     else if (row->kind == CONF_FIELD_POINTER)
-        *dest = copy_new(row->schema, *src);
+        *dest = conf_schema_copy(row->schema, *src);
 }
 
 static bool
@@ -218,7 +218,7 @@ conf_domain_unref(ConfDomain *def)
 ConfDomain *
 conf_domain_copy(const ConfDomain *def)
 {
-    ConfDomain *copy = copy_new(&conf_schema_domain, def);
+    ConfDomain *copy = conf_schema_copy(&conf_schema_domain, def);
 
     g_atomic_ref_count_init(&copy->refs);
     return copy;

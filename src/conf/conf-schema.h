@@ -191,6 +191,20 @@ CONF_SCHEMAS(CONF_SCHEMA_DECLARE)
 
 /* Any struct that has a schema, empty (conf-model.c); its `free` ends it. */
 void *conf_schema_new(const ConfSchema *schema);
+void *conf_schema_copy(const ConfSchema *schema, const void *owner);
+
+/* One struct by itself, whose element is the root of a document. conf-domxml.c: `owner` is filled
+ * from `node`; `text` (may be NULL) is for the columns of messages. conf-domxml-format.c. */
+typedef struct ConfSource {
+    const char *name, *text;
+    gssize len;
+} ConfSource;
+gboolean conf_schema_parse(const ConfSchema *schema, void *owner, xmlNode *node,
+                           const ConfSource *source, unsigned flags, GError **error);
+gboolean conf_source_fail(const ConfSource *source, const xmlNode *node, ConfError code,
+                          GError **error, const char *message);
+char *conf_schema_format(const ConfSchema *schema, const void *owner, const char *element,
+                         unsigned flags);
 
 static inline void *
 conf_row_field(const ConfRow *row, void *owner)

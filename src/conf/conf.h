@@ -9,9 +9,11 @@
  */
 #pragma once
 
+#include <conf/conf-device.h>
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>
 #include <conf/conf-report.h>
+#include <conf/conf-xlext.h>
 
 G_BEGIN_DECLS
 
@@ -23,6 +25,9 @@ typedef enum ConfError {
     CONF_ERROR_INVALID, /* well-formed, but a value is wrong or something required is missing */
     CONF_ERROR_UNSUPPORTED, /* right, but nothing here can express it */
     CONF_ERROR_LIMIT,       /* larger or deeper than the limits below */
+    CONF_ERROR_MISSING,     /* no such device in the domain */
+    CONF_ERROR_EXISTS,      /* such a device is there already */
+    CONF_ERROR_AMBIGUOUS,   /* several devices answer to the description */
     CONF_N_ERRORS,
 } ConfError;
 
@@ -68,6 +73,16 @@ gboolean conf_domain_metadata_set(ConfDomain *def, const char *uri, const char *
                                   const char *xml, GError **error);
 
 /* ---- native formats ---- */
+
+/* The name of a processor feature in cpuid= of xl, and in domXML. Names that the two share are
+ * given back. */
+const char *conf_cpu_feature_to_xl(const char *name);
+const char *conf_cpu_feature_from_xl(const char *name);
+
+/* A character device as QEMU's -serial has it: "pty", "file:/x", "tcp:host:port,server,nowait";
+ * NULL where the one cannot say the other. */
+ConfChardev *conf_chardev_from_qemu(const char *text);
+char *conf_chardev_to_qemu(const ConfChardev *chr);
 
 /* One ConfDomain out of one native tree, every node of which is accounted for in `report`:
  * carried, default, runtime-only, or lost with its line and the reason (xl and xm: conf-xl.c,

@@ -30,6 +30,7 @@ typedef struct HvEngineDomain {
     guint64 memory_kib, max_memory_kib;
     guint vcpus_online, vcpus_max;
     guint64 cpu_time_ns;
+    gboolean foreign; /* somebody else started it, and acts on its end: libhv only shows it */
 } HvEngineDomain;
 
 typedef enum HvEngineEventKind {
@@ -37,6 +38,8 @@ typedef enum HvEngineEventKind {
                                  libhv destroys it or restarts it by on_* */
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
+    HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
+    HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
 } HvEngineEventKind;
 
 typedef struct HvEngineEvent {
@@ -44,6 +47,8 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
+    char target[32];  /* EJECT: as in <target dev=> */
+    gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
 /* From any thread of the engine, no lock held; it only queues. */
@@ -53,6 +58,9 @@ typedef struct HvEngineConfig {
     const char *root; /* never NULL; "" = none */
     HvEngineEventFunc event;
     gpointer event_data;
+    /* What the configuration says to engines, name -> text; each takes what it knows. May be NULL;
+     * it lives as long as open() lasts. */
+    GHashTable *settings;
 } HvEngineConfig;
 
 typedef void (*HvEngineProgress)(guint64 done, guint64 total, gpointer data);
@@ -65,6 +73,40 @@ typedef struct HvEngineStart {
     GCancellable *cancellable; /* may be NULL */
     const char *log_path;      /* the domain's log file; the engine appends */
 } HvEngineStart;
+
+/* ---- tuning and statistics: what the hooks at the end of HvEngineOps speak of ---- */
+
+/* Asks about one running domain. `live` is its live definition, which says what devices it has; it
+ * lasts as long as the call. */
+typedef struct HvEngineStatsQuery {
+    int domid;
+    const ConfDomain *live;
+} HvEngineStatsQuery;
+
+typedef struct HvEngineNic {
+    HvNicStats stats;
+    guint index; /* in live->interfaces */
+} HvEngineNic;
+
+typedef struct HvEngineDisk {
+    HvDiskStats stats;
+    guint index; /* in live->disks */
+} HvEngineDisk;
+
+/* The answer. Arrays hold what was asked for and could be had, others are NULL; a device that the
+ * engine cannot tell about is left out. */
+typedef struct HvEngineStats {
+    GArray *vcpus; /* HvVcpuInfo */
+    GArray *disks; /* HvEngineDisk */
+    GArray *nics;  /* HvEngineNic */
+    gboolean has_memory;
+    HvMemoryStats memory;
+    char *why; /* the reason for what is left out, for an error message; NULL: nothing is */
+} HvEngineStats;
+
+HvEngineStats *hv_engine_stats_new(void);
+void hv_engine_stats_free(HvEngineStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
 
 typedef struct HvEngineOps {
     const char *name;
@@ -103,6 +145,115 @@ typedef struct HvEngineOps {
     ConfDomain *(*adopt)(HvEngine *engine, int domid, GError **error);
     /* Q: path of the device model for the capabilities; NULL is no answer: libhv has a default. */
     const char *(*emulator)(HvEngine *engine);
+
+    /* ---- devices and the less common turns of a domain's life (all optional) ---- */
+
+    /* Plugs a device into a running domain. `live` is its live definition, without the device;
+     * `device` is a copy that belongs to the caller, complete but for what only a running device
+     * has: the hook fills that in (vif name, tty, port, a target or address that was left open).
+     * On failure nothing of it remains. UNSUPPORTED for a kind, or a form of it, that cannot be
+     * plugged: the message names the element. For <hostdev managed='yes'> the hook takes the
+     * device away from its driver, too, and detach_device() gives it back. */
+    gboolean (*attach_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              ConfAnyDevice *device, GError **error);
+    /* Unplugs one of `live` (the pointer in `device` is into it). It is gone on return; TIMEOUT
+     * when the guest did not let go of it in time: then it is still there, whole. */
+    gboolean (*detach_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfAnyDevice *device, GError **error);
+    /* Makes `before`, one of `live`, into `after`: another medium (source NULL: none), bridge or
+     * link state. `after` is filled in as by attach_device(). UNSUPPORTED names the attribute that
+     * cannot change while the domain runs. On failure all is as before. `force`: also where the
+     * guest has locked the tray. */
+    gboolean (*update_device)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfAnyDevice *before, ConfAnyDevice *after, gboolean force,
+                              GError **error);
+    /* As the reset button: the guest boots again in the same domain. NULL, or UNSUPPORTED for this
+     * kind of guest: libhv destroys it and starts its live definition again. */
+    gboolean (*reset)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    gboolean (*inject_nmi)(HvEngine *engine, int domid, GError **error);
+    /* All down together, for `hold_ms`, then up. Linux key codes (input-event-codes.h), at most
+     * HV_MAX_KEYS. UNSUPPORTED for a combination that this kind of guest cannot be sent. */
+    gboolean (*send_keys)(HvEngine *engine, int domid, const ConfDomain *live, const guint *keys,
+                          guint n_keys, guint hold_ms, GError **error);
+    /* Asks the guest to suspend to memory and waits until it has (TIMEOUT: it runs on), and wakes
+     * it up again. */
+    gboolean (*pm_suspend)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    gboolean (*pm_wakeup)(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
+    /* Writes the guest's memory as an ELF core to `path`, an empty file. The guest is paused by the
+     * caller, or runs on (a live dump), or has crashed. On failure the caller removes the file. */
+    gboolean (*core_dump)(HvEngine *engine, int domid, const char *path, GCancellable *cancellable,
+                          HvEngineProgress progress, gpointer data, GError **error);
+    /* Of a running domain. On failure it has its old name everywhere. */
+    gboolean (*rename)(HvEngine *engine, int domid, const char *before, const char *after,
+                       GError **error);
+    /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
+    gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
+                             const ConfDisk *disk, guint64 bytes, GError **error);
+    /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
+     * "image/x-portable-pixmap"). */
+    gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
+                           int fd, const char **ret_mime, GError **error);
+    /* Q: as console(), for one of the live definition's channels. */
+    int (*channel)(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);
+    /* One command to the domain's device model, and its answer. Text as QMP (one JSON object), or
+     * with `human` as the monitor's own command line. */
+    char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
+                             GError **error);
+    /* Q: the domain that we run in, which list() leaves out: its figures and, where `ret_def` is
+     * not NULL, its definition (uuid zeros, name "Domain-0", id 0). NULL hook: it is not shown.
+     * set_memory(), set_vcpus(), vcpus() and what else tunes a running domain take id 0, too. */
+    gboolean (*control_domain)(HvEngine *engine, HvEngineDomain *ret_seen, ConfDomain **ret_def,
+                               GError **error);
+    /* Of a domain that has ended: it stays in the hypervisor for inspection, under another name and
+     * uuid, and keeps nothing that the next one of its kind needs (disks, names of interfaces). */
+    gboolean (*preserve)(HvEngine *engine, int domid, const char *name, const guint8 uuid[16],
+                         GError **error);
+    /* Q: a PCI device of the host. Detached: taken from its driver, free to be assigned to guests;
+     * attached: given back. What is so already is no error. */
+    gboolean (*pci_detach)(HvEngine *engine, const HvPciAddress *address, GError **error);
+    gboolean (*pci_attach)(HvEngine *engine, const HvPciAddress *address, GError **error);
+    gboolean (*pci_reset)(HvEngine *engine, const HvPciAddress *address, GError **error);
+
+    /* ---- tuning and statistics (all optional) ---- */
+
+    /* Hard affinity of one vcpu, online or not. `cpus` has at least one cpu that the host has. */
+    gboolean (*pin_vcpu)(HvEngine *engine, int domid, guint vcpu, const ConfBitmap *cpus,
+                         GError **error);
+    /* Exactly these vcpus are online; at least one is, all are below the domain's maximum. */
+    gboolean (*set_vcpu_map)(HvEngine *engine, int domid, const ConfBitmap *online, GError **error);
+    /* Every thread of the domain's device model. WRONG_STATE: it has none. Q: the reading one. */
+    gboolean (*pin_emulator)(HvEngine *engine, int domid, const ConfBitmap *cpus, GError **error);
+    ConfBitmap *(*emulator_pin)(HvEngine *engine, int domid, GError **error);
+    /* Q. The scheduler of a domain, with the parameters that it has; `domid` -1: of the host, type
+     * only. */
+    gboolean (*sched)(HvEngine *engine, int domid, HvSched *ret_sched, GError **error);
+    /* The parameters in `change->has`, of the scheduler that sched() told; the others stay. Values
+     * are checked by the engine: it knows their bounds. */
+    gboolean (*set_sched)(HvEngine *engine, int domid, const HvSched *change, GError **error);
+    /* Nodes that the domain's memory comes from in future. Q: the reading one. */
+    gboolean (*set_nodes)(HvEngine *engine, int domid, const ConfBitmap *nodes, GError **error);
+    ConfBitmap *(*nodes)(HvEngine *engine, int domid, GError **error);
+    /* Most that one interface (of the live definition) may send; `kib_per_s` 0: no limit. */
+    gboolean (*set_interface_rate)(HvEngine *engine, int domid, const ConfInterface *iface,
+                                   guint64 kib_per_s, GError **error);
+    /* Limits of one disk (of the live definition): all of them, 0 = none. UNSUPPORTED for a
+     * backend that has no means for it. */
+    gboolean (*set_disk_limits)(HvEngine *engine, int domid, const ConfDisk *disk,
+                                const HvDiskLimits *limits, GError **error);
+    /* Q. GArray of HvHostNode: the NUMA nodes of the host, index = number. */
+    GArray *(*host_nodes)(HvEngine *engine, GError **error);
+    /* Q. GArray of HvHostCpu: the physical cpus, index = number. */
+    GArray *(*host_cpus)(HvEngine *engine, GError **error);
+    /* Q. Bulk: figures of `groups` (HvStatsGroup) about `n` domains in one call. GPtrArray of
+     * HvEngineStats in the order of the queries, with a free function; NULL where a domain is no
+     * more. With HV_STATS_NOWAIT nothing that may have to wait (a device model) is asked. One
+     * domain whose device model hangs must not keep the others waiting: give it a bounded time. */
+    GPtrArray *(*stats)(HvEngine *engine, const HvEngineStatsQuery *queries, guint n,
+                        unsigned groups, GError **error);
+    /* Q. The security label of a domain, as the hypervisor's security module formats it. NULL
+     * without an error: there is no such module, or it is off. *ret_enforcing may be NULL. `domid`
+     * -1 asks for our own. */
+    char *(*security_label)(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose

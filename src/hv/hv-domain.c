@@ -92,7 +92,7 @@ hv_host_define(HvHost *host, ConfDomain *taken, GError **error)
 
     /* A definition that was dumped from a running domain comes back without its live parts. */
     def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
-    if (!def || !hv_def_prepare(def, error))
+    if (!def || !hv_control_domain_spare_def(def, error) || !hv_def_prepare(def, error))
         return NULL;
     job = hv_registry_begin(host, def, HV_JOB_DEFINE, error);
     if (!job || !define(job, def, error))
@@ -125,6 +125,8 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
     if (!job)
         return FALSE;
     now = hv_domain_snapshot(domain);
+    if (!hv_control_domain_spare(now, error))
+        return FALSE;
     if (!now->persistent) {
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
                             "cannot undefine transient domain");
@@ -165,6 +167,8 @@ hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
     if (!job)
         return FALSE;
     now = hv_domain_snapshot(domain);
+    if (!hv_control_domain_spare(now, error))
+        return FALSE;
     if (!now->persistent) {
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
                             "cannot set autostart for transient domain");
@@ -420,16 +424,76 @@ hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GEr
     return fd;
 }
 
-void
-hv_domain_close_console(HvDomain *domain, int fd)
+static const ConfChardev *
+find_channel(const ConfDomain *live, const char *name)
+{
+    for (guint i = 0; i < live->channels->len; i++) {
+        const ConfChardev *chr = g_ptr_array_index(live->channels, i);
+
+        if (!name || g_strcmp0(chr->dev.alias, name) == 0 || g_strcmp0(chr->target_name, name) == 0)
+            return chr;
+    }
+    return NULL;
+}
+
+int
+hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error)
+{
+    HvHost *host = domain->host;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    const ConfChardev *chr;
+    int fd;
+
+    if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
+        return -1;
+    if (!host->ops->channel) {
+        hv_set_unsupported(error, host, "opening a channel");
+        return -1;
+    }
+    chr = find_channel(now->live, name);
+    if (!chr) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "cannot find channel %s",
+                    name ? name : "device");
+        return -1;
+    }
+    if (!hv_host_enter_engine(host, error))
+        return -1;
+    fd = host->ops->channel(host->engine, now->domid, chr, error);
+    hv_host_leave_engine(host);
+    if (fd < 0)
+        return -1;
+    if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The domain that it has become, if this one had no such console. */
+static HvDomain *
+forget_console(HvDomain *domain, int fd)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
 
     for (guint i = 0; i < domain->consoles->len; i++) {
         if (g_array_index(domain->consoles, HvConsole, i).fd == fd) {
             g_array_remove_index_fast(domain->consoles, i);
-            return;
+            return NULL;
         }
+    }
+    return domain->successor ? hv_domain_ref(domain->successor) : NULL;
+}
+
+void
+hv_domain_close_console(HvDomain *domain, int fd)
+{
+    g_autoptr(HvDomain) next = forget_console(domain, fd);
+
+    while (next) {
+        HvDomain *now = g_steal_pointer(&next);
+
+        next = forget_console(now, fd);
+        hv_domain_unref(now);
     }
 }
 

@@ -89,26 +89,52 @@ publish_state(HvDomain *domain, HvState state, HvReason reason)
 }
 
 static ConfAction
-action_of(const HvDomain *domain, const Ending *ending, const ConfDomain *live)
+action_of(const Ending *ending, const ConfDomain *live)
 {
     ConfAction action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
 
-    switch (action) {
-    case CONF_ACTION_ABSENT:
-        return ending->default_action;
-    case CONF_ACTION_COREDUMP_DESTROY:
-    case CONF_ACTION_COREDUMP_RESTART:
-        g_message("domain '%s': no core dump is written, engine '%s' does not support it",
-                  domain->name, domain->host->ops->name);
-        return action == CONF_ACTION_COREDUMP_DESTROY ? CONF_ACTION_DESTROY : CONF_ACTION_RESTART;
-    case CONF_ACTION_RENAME_RESTART: /* as the stock Xen driver */
-        return CONF_ACTION_RESTART;
-    case CONF_ACTION_DESTROY:
-    case CONF_ACTION_RESTART:
-    case CONF_ACTION_PRESERVE:
-    default:
-        return action;
+    return action == CONF_ACTION_ABSENT ? ending->default_action : action;
+}
+
+static gboolean
+is_restart(ConfAction action)
+{
+    return action == CONF_ACTION_RESTART || action == CONF_ACTION_RENAME_RESTART ||
+           action == CONF_ACTION_COREDUMP_RESTART;
+}
+
+/* Job held. The guest makes room: TRUE when its name is free for the next one. */
+static gboolean
+clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction action)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    if (action == CONF_ACTION_RENAME_RESTART) {
+        if (hv_domain_preserve(job, now, ending->state, ending->state_reason, &error))
+            return TRUE;
+        g_warning("what is left of domain '%s' is not kept: %s", domain->name, error->message);
+        g_clear_error(&error);
     }
+    if (action == CONF_ACTION_COREDUMP_DESTROY || action == CONF_ACTION_COREDUMP_RESTART) {
+        hv_job_become(job, HV_JOB_DUMP);
+        hv_domain_auto_dump(job, now->domid);
+        hv_job_become(job, HV_JOB_STOP);
+    }
+    if (host->ops->destroy(host->engine, now->domid, &error))
+        return TRUE;
+    g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
+              domain->name, ending->what, error->message);
+    return FALSE;
+}
+
+/* Job held: it stays as it is, for everybody to look at. */
+static void
+keep_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
+{
+    hv_domain_set_state(job, ending->state, ending->state_reason);
+    hv_event_post(job->domain, ending->kept_event, ending->kept_detail, now->domid);
 }
 
 /* Job held. */
@@ -117,27 +143,23 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
-    ConfAction action = action_of(domain, ending, now->live);
+    ConfAction action = action_of(ending, now->live);
     g_autoptr(GError) error = NULL;
 
     hv_store_log(host->store, domain->name, "guest %s", ending->what);
     if (action == CONF_ACTION_PRESERVE) {
-        hv_domain_set_state(job, ending->state, ending->state_reason);
-        hv_event_post(domain, ending->kept_event, ending->kept_detail, now->domid);
+        keep_guest(job, now, ending);
         return;
     }
     publish_state(domain, ending->state, ending->state_reason);
-    if (action == CONF_ACTION_RESTART && !hv_store_write_rebooting(host->store, now, &error)) {
+    if (is_restart(action) && !hv_store_write_rebooting(host->store, now, &error)) {
         g_warning("domain '%s' reboots, which a restarted daemon may not know: %s", domain->name,
                   error->message);
         g_clear_error(&error);
     }
-    if (!host->ops->destroy(host->engine, now->domid, &error)) {
-        g_warning("the guest of domain '%s' %s, but what is left of it cannot be removed: %s",
-                  domain->name, ending->what, error->message);
+    if (!clear_away(job, now, ending, action))
         return;
-    }
-    if (action == CONF_ACTION_RESTART)
+    if (is_restart(action))
         hv_domain_boot_again(job, ending->reboot);
     else
         hv_domain_ended(job, ending->reason, ending->detail);
@@ -146,8 +168,10 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 /* ---- one event ---- */
 
 static void
-guest_shut_down(HvJob *job, const HvSnapshot *now, int code)
+guest_shut_down(HvJob *job, const HvSnapshot *now, const HvEngineEvent *event)
 {
+    int code = event->code;
+
     /* Suspended: a save does that, and goes on with it by itself. */
     if (code == CODE_SUSPEND)
         return;
@@ -157,25 +181,77 @@ guest_shut_down(HvJob *job, const HvSnapshot *now, int code)
                   job->domain->name, code);
         code = CODE_CRASH;
     }
-    end_guest(job, now, &endings[code]);
+    /* Whoever started it destroys or restarts it: not two at once. */
+    if (event->foreign)
+        keep_guest(job, now, &endings[code]);
+    else
+        end_guest(job, now, &endings[code]);
+}
+
+/* What was kept for a while is gone now; its end was told before. */
+static void
+guest_gone(HvJob *job, const HvSnapshot *now)
+{
+    if (now->state == HV_STATE_SHUTDOWN)
+        hv_domain_ended(job, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
+    else if (now->state == HV_STATE_CRASHED)
+        hv_domain_ended(job, HV_REASON_SHUTOFF_CRASHED, HV_DETAIL_STOPPED_CRASHED);
+    else
+        hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
+}
+
+/* FALSE: not there. */
+static gboolean
+find_seen(HvHost *host, int domid, HvEngineDomain *ret_seen, GError **error)
+{
+    g_autoptr(GArray) all = host->ops->list(host->engine, error);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        *ret_seen = g_array_index(all, HvEngineDomain, i);
+        if (ret_seen->domid == domid)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static void
 domain_appeared(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) all = host->ops->list(host->engine, &error);
+    HvEngineDomain seen;
 
-    if (!all) {
+    if (find_seen(host, event->domid, &seen, &error))
+        hv_reconcile_adopt(host, &seen);
+    else if (error)
         g_warning("domain id %d appeared, but the hypervisor does not say what it is: %s",
                   event->domid, error->message);
-        return;
-    }
-    for (guint i = 0; i < all->len; i++) {
-        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+}
 
-        if (seen->domid == event->domid)
-            hv_reconcile_adopt(host, seen);
+/* Somebody else may have paused it. Where a job is under way the change is that job's, or will be
+ * seen after it. */
+static void
+state_changed(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvJob) job = domain ? hv_job_begin_idle(domain, HV_JOB_MODIFY) : NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvEngineDomain seen;
+    gboolean was_paused;
+
+    if (!job)
+        return;
+    now = hv_domain_snapshot(domain);
+    was_paused = now->state == HV_STATE_PAUSED;
+    if (now->domid != event->domid || (!was_paused && now->state != HV_STATE_RUNNING) ||
+        !find_seen(host, event->domid, &seen, NULL) || seen.shutdown || seen.dying ||
+        seen.paused == was_paused)
+        return;
+    if (seen.paused) {
+        hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_USER);
+        hv_event_post(domain, HV_EVENT_SUSPENDED, HV_DETAIL_SUSPENDED_PAUSED, now->domid);
+    } else {
+        hv_domain_set_state(job, HV_STATE_RUNNING, HV_REASON_RUNNING_UNPAUSED);
+        hv_event_post(domain, HV_EVENT_RESUMED, HV_DETAIL_RESUMED_UNPAUSED, now->domid);
     }
 }
 
@@ -193,9 +269,23 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
     if (now->domid != event->domid)
         return;
     if (event->kind == HV_ENGINE_EVENT_GONE)
-        hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
+        guest_gone(job, now);
     else if (now->state != HV_STATE_SHUTDOWN && now->state != HV_STATE_CRASHED)
-        guest_shut_down(job, now, event->code);
+        guest_shut_down(job, now, event);
+}
+
+static void
+tray_opened(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+
+    if (!job)
+        return;
+    now = hv_domain_snapshot(domain);
+    if (now->domid == event->domid)
+        hv_domain_tray_opened(job, now, event->target);
 }
 
 static void
@@ -208,6 +298,12 @@ handle(HvHost *host, const HvEngineEvent *event)
     case HV_ENGINE_EVENT_SHUTDOWN:
     case HV_ENGINE_EVENT_GONE:
         domain_ended(host, event);
+        break;
+    case HV_ENGINE_EVENT_STATE:
+        state_changed(host, event);
+        break;
+    case HV_ENGINE_EVENT_EJECT:
+        tray_opened(host, event);
         break;
     default:
         g_warning("engine '%s' sent an event of unknown kind %d", host->ops->name, event->kind);

@@ -25,12 +25,13 @@ choose_engine(const char *name, GError **error)
 }
 
 static gboolean
-open_host(HvHost *host, const char *root, GError **error)
+open_host(HvHost *host, const char *root, GHashTable *settings, GError **error)
 {
     HvEngineConfig config = {
         .root = root,
         .event = hv_guests_engine_event,
         .event_data = host->guests,
+        .settings = settings,
     };
 
     host->store = hv_store_new(root, error);
@@ -56,7 +57,7 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->events = hv_events_new(host);
     host->guests = hv_guests_new(host);
     host->sampler = hv_sampler_new(host);
-    if (!open_host(host, config->root ? config->root : "", error))
+    if (!open_host(host, config->root ? config->root : "", config->engine_settings, error))
         return NULL;
     return g_steal_pointer(&host);
 }
@@ -80,6 +81,7 @@ hv_host_start(HvHost *host, GError **error)
     }
     if (!hv_reconcile(host, error))
         return FALSE;
+    hv_control_domain_add(host);
     g_atomic_int_set(&host->started, TRUE);
     hv_events_start(host->events);
     hv_sampler_start(host->sampler);

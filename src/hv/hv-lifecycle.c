@@ -15,14 +15,14 @@
  * domain is active. As the stock Xen driver: to pause a paused domain, or resume a running one, is
  * no error. */
 static const HvVerdict verdicts[HV_N_STATES][HV_N_OPS] = {
-    /*                         START DESTROY SHUTDOWN REBOOT SUSPEND RESUME SAVE TUNE */
-    [HV_STATE_SHUTOFF] = { YES, NO, NO, NO, NO, NO, NO, NO },
-    [HV_STATE_RUNNING] = { NO, YES, YES, YES, YES, SO_YET, YES, YES },
-    [HV_STATE_BLOCKED] = { NO, YES, YES, YES, YES, SO_YET, YES, YES },
-    [HV_STATE_PAUSED] = { NO, YES, YES, YES, SO_YET, YES, YES, YES },
-    [HV_STATE_SHUTDOWN] = { NO, YES, NO, NO, NO, NO, NO, NO },
-    [HV_STATE_CRASHED] = { NO, YES, NO, NO, NO, NO, NO, NO },
-    [HV_STATE_PMSUSPENDED] = { NO, YES, NO, NO, NO, NO, NO, YES },
+    /*     START DESTROY SHUTDOWN REBOOT SUSPEND RESUME SAVE TUNE RESET DUMP PM_SUSPEND PM_WAKEUP */
+    [HV_STATE_SHUTOFF] = { YES, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
+    [HV_STATE_RUNNING] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO },
+    [HV_STATE_BLOCKED] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO },
+    [HV_STATE_PAUSED] = { NO, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO, NO },
+    [HV_STATE_SHUTDOWN] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO },
+    [HV_STATE_CRASHED] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO },
+    [HV_STATE_PMSUSPENDED] = { NO, YES, NO, NO, NO, NO, NO, YES, YES, YES, NO, YES },
 };
 
 #undef NO
@@ -42,11 +42,17 @@ hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error)
 {
     HvVerdict verdict = verdicts[snapshot->state][op];
 
+    if (op != HV_OP_TUNE && !hv_control_domain_spare(snapshot, error))
+        return HV_VERDICT_REFUSE;
     if (verdict == HV_VERDICT_REFUSE) {
         const char *reason = refusals[snapshot->state];
 
         if (op == HV_OP_START)
             reason = "domain is already running";
+        else if (op == HV_OP_PM_WAKEUP && hv_snapshot_is_active(snapshot))
+            reason = "domain is not suspended";
+        else if (op == HV_OP_PM_SUSPEND && snapshot->state == HV_STATE_PAUSED)
+            reason = "domain is paused";
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, reason);
     }
     return verdict;
@@ -117,6 +123,7 @@ hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen, 
     conf_domain_unref(next->live);
     next->live = live;
     live->id = seen->domid;
+    conf_domain_assign_aliases(live);
     next->domid = seen->domid;
     next->state = seen->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
     next->reason = reason;
@@ -135,6 +142,7 @@ publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
 
     conf_domain_unref(next->live);
     next->live = live;
+    conf_domain_assign_aliases(live);
     next->domid = domid;
     next->state = boot->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
     next->reason = boot->paused ? HV_REASON_PAUSED_USER : boot->reason;
@@ -230,12 +238,13 @@ publish_between(HvDomain *domain)
     hv_event_post(domain, HV_EVENT_STOPPED, HV_DETAIL_STOPPED_SHUTDOWN, now->domid);
 }
 
+/* `same`: the definition that ran. Else changes of the persistent one take effect, as with the
+ * stock driver. */
 static gboolean
-boot_again(HvJob *job, const HvSnapshot *now, GError **error)
+boot_again(HvJob *job, const HvSnapshot *now, gboolean same, GError **error)
 {
-    /* Changes of the persistent definition take effect with a reboot, as with the stock driver. */
-    g_autoptr(ConfDomain) def = now->persistent ? conf_domain_ref(now->persistent)
-                                                : hv_def_inactive(now->live, error);
+    g_autoptr(ConfDomain) def = now->persistent && !same ? conf_domain_ref(now->persistent)
+                                                         : hv_def_inactive(now->live, error);
 
     return def && hv_domain_boot(job,
                                  &(HvBoot){ .def = def,
@@ -245,28 +254,102 @@ boot_again(HvJob *job, const HvSnapshot *now, GError **error)
                                  error);
 }
 
-void
-hv_domain_boot_again(HvJob *job, gboolean tell_reboot)
+static gboolean
+go_on_again(HvJob *job, gboolean tell_reboot, gboolean same, GError **error)
 {
     HvDomain *domain = job->domain;
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     g_autoptr(HvSnapshot) then = NULL;
-    g_autoptr(GError) error = NULL;
 
     publish_between(domain);
     hv_job_become(job, HV_JOB_START);
-    if (!boot_again(job, now, &error)) {
-        g_warning("domain '%s' could not be started again after its guest asked for it: %s",
-                  domain->name, error->message);
+    if (!boot_again(job, now, same, error)) {
         /* Cut off by our own end: the state file tells the next daemon to go on. */
-        if (hv_job_is_cancelled(job) && g_atomic_int_get(&domain->host->stopping))
-            return;
-        hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_NONE);
-        return;
+        if (!hv_job_is_cancelled(job) || !g_atomic_int_get(&domain->host->stopping))
+            hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_NONE);
+        return FALSE;
     }
     then = hv_domain_snapshot(domain);
     if (tell_reboot)
         hv_event_post(domain, HV_EVENT_REBOOT, HV_DETAIL_NONE, then->domid);
+    return TRUE;
+}
+
+void
+hv_domain_boot_again(HvJob *job, gboolean tell_reboot)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!go_on_again(job, tell_reboot, FALSE, &error))
+        g_warning("domain '%s' could not be started again after its guest asked for it: %s",
+                  job->domain->name, error->message);
+}
+
+/* ---- reset ---- */
+
+/* The engine's own way. *ret_done says whether it has one for this guest. */
+static gboolean
+reset_in_place(HvJob *job, const HvSnapshot *now, gboolean *ret_done, GError **error)
+{
+    HvHost *host = job->domain->host;
+    g_autoptr(GError) local = NULL;
+    gboolean ok;
+
+    /* One that has ended has nothing left that could be reset. */
+    *ret_done = host->ops->reset && now->state != HV_STATE_CRASHED &&
+                now->state != HV_STATE_SHUTDOWN;
+    if (!*ret_done)
+        return TRUE;
+    hv_job_enter_hook(job);
+    ok = host->ops->reset(host->engine, now->domid, now->live, &local);
+    if (!hv_job_leave_hook(job, error))
+        return FALSE;
+    if (!ok && g_error_matches(local, HV_ERROR, HV_ERROR_UNSUPPORTED)) {
+        *ret_done = FALSE;
+        return TRUE;
+    }
+    if (!ok)
+        g_propagate_error(error, g_steal_pointer(&local));
+    else
+        hv_event_post(job->domain, HV_EVENT_REBOOT, HV_DETAIL_NONE, now->domid);
+    return ok;
+}
+
+gboolean
+hv_domain_reset_running(HvJob *job, GError **error)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(GError) local = NULL;
+    gboolean done;
+
+    hv_store_log(host->store, domain->name, "reset, domain id %d", now->domid);
+    if (!reset_in_place(job, now, &done, error))
+        return FALSE;
+    if (done)
+        return TRUE;
+    if (!hv_store_write_rebooting(host->store, now, &local))
+        g_warning("domain '%s' is reset, which a restarted daemon may not know: %s", domain->name,
+                  local->message);
+    if (!host->ops->destroy(host->engine, now->domid, error)) {
+        write_status(domain, now);
+        return FALSE;
+    }
+    return go_on_again(job, TRUE, TRUE, error);
+}
+
+gboolean
+hv_domain_reset(HvDomain *domain, GError **error)
+{
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_RESET, error);
+    g_autoptr(HvSnapshot) now = NULL;
+
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    return hv_lifecycle_check(now, HV_OP_RESET, error) == HV_VERDICT_ALLOW &&
+           hv_domain_reset_running(job, error);
 }
 
 void
@@ -411,7 +494,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
     gboolean is_new, ok;
 
     def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
-    if (!def || !hv_def_prepare(def, error))
+    if (!def || !hv_control_domain_spare_def(def, error) || !hv_def_prepare(def, error))
         return NULL;
     job = hv_registry_begin(host, def, HV_JOB_START, error);
     if (!job)

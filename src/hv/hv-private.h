@@ -51,6 +51,7 @@ struct HvDomain {
     GCond changed;        /* job, stop_waiters or removed changed */
     HvSnapshot *snapshot; /* [lock] never NULL */
     gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
+    HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
     HvJob *job;           /* [lock] the holder's, or NULL */
     guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
     GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
@@ -58,6 +59,7 @@ struct HvDomain {
     GError *vcpus_error;  /* [lock] why there is none; may be NULL */
     gboolean vcpus_asked; /* [lock] a question to the engine is under way */
     GArray *consoles;     /* [lock] HvConsole: who holds what */
+    HvJobInfo completed;  /* [lock] the last one that moved memory; kind NULL: none */
 };
 
 /* ---- errors (hv-error.c) ---- */
@@ -103,6 +105,8 @@ typedef enum HvJobKind {
     HV_JOB_RESUME,
     HV_JOB_SAVE,
     HV_JOB_MODIFY,
+    HV_JOB_DUMP,
+    HV_JOB_RESET,
     HV_N_JOBS,
 } HvJobKind;
 
@@ -127,6 +131,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
 /* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
  * may be about a domain that its start job has not yet published), waits without a limit. */
 HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+/* Takes the job only where nobody has it, nor wants to stop the domain. */
+HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
 void hv_job_end(HvJob *job); /* accepts NULL */
@@ -138,6 +144,9 @@ void hv_job_enter_hook(HvJob *job);
 gboolean hv_job_leave_hook(HvJob *job, GError **error);
 void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
 gboolean hv_job_is_cancelled(HvJob *job);
+/* The job has moved a guest's memory, all of it or not: keeps its figures for
+ * hv_domain_completed_job() and posts JOB_COMPLETED. */
+void hv_job_completed(HvJob *job, gboolean ok, int domid);
 /* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
 gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
 
@@ -173,6 +182,14 @@ HvDomain *hv_registry_find(HvHost *host, const guint8 uuid[16]);
 gboolean hv_domain_is_visible(HvDomain *domain);
 /* Swaps the snapshot; `next` is taken over. The caller holds the job. */
 void hv_domain_publish(HvDomain *domain, HvSnapshot *next);
+/* Job held: an object for `domain` under another name, which nobody sees yet, but the name is
+ * taken. HV_ERROR_WRONG_STATE: it was taken before. */
+HvDomain *hv_registry_reserve_name(HvDomain *domain, const char *name, GError **error);
+/* Gives the name back. Drops the caller's reference. */
+void hv_registry_release_name(HvDomain *reserved);
+/* `reserved` takes the place of `domain`, which is gone for everybody from then on, with the events
+ * that tell of it. Takes `next` over. */
+void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
 /* ---- events (hv-event.c) ---- */
@@ -185,6 +202,14 @@ void hv_events_free(HvEvents *events);
 void hv_event_post(HvDomain *domain, HvEventKind kind, HvEventDetail detail, int domid);
 void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, int domid);
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
+void hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid);
+void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid);
+/* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
+ * over; NULL: the value is the number. */
+GPtrArray *hv_event_params_new(void);
+void hv_event_params_add(GPtrArray *params, const char *field, char *text, guint64 number);
+void hv_event_post_params(HvDomain *domain, HvEventKind kind, GPtrArray *params, int domid);
+void hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid);
 
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
@@ -207,6 +232,10 @@ typedef enum HvOp {
     HV_OP_RESUME,
     HV_OP_SAVE,
     HV_OP_TUNE, /* memory, vcpus, console of a running domain */
+    HV_OP_RESET,
+    HV_OP_DUMP,
+    HV_OP_PM_SUSPEND,
+    HV_OP_PM_WAKEUP,
     HV_N_OPS,
 } HvOp;
 
@@ -242,6 +271,9 @@ void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
  * more in the engine, and its state file says that it is to be started again. */
 void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
+/* Job held: ends what runs and boots its live definition again, which may be other than the one on
+ * disk; by the engine's own means where it has some. */
+gboolean hv_domain_reset_running(HvJob *job, GError **error);
 /* Job held: a saved image of a domain that runs without it gets another name. Memory that was saved
  * must not come back over disks that have moved on since. */
 void hv_domain_put_image_aside(HvJob *job);
@@ -263,8 +295,54 @@ typedef gboolean (*HvEditFunc)(ConfDomain *def, gpointer data, GError **error);
 /* Job held: edits the live definition, the persistent one or both (LIVE, CONFIG in `which`): all
  * edits, then the disk, then the snapshot, so that a failure changes nothing. */
 gboolean hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error);
+/* A change that the engine makes and the definitions repeat. */
+typedef struct HvTune {
+    /* Does it fit this definition? Asked for each half before either changes. NULL: it does. */
+    gboolean (*check)(const ConfDomain *def, gpointer data, GError **error);
+    /* Calls the engine, inside the hook's brackets. NULL: the definition is all that changes. */
+    gboolean (*live)(HvHost *host, const HvSnapshot *now, gpointer data, GError **error);
+    HvEditFunc edit;
+    /* Posts the events of a live change. NULL: there are none. */
+    void (*tell)(HvDomain *domain, int domid, gpointer data);
+} HvTune;
+/* Takes the job (MODIFY) and does it all. A failure changes nothing, but for an edit or a write
+ * that fails after the engine has agreed. */
+gboolean hv_domain_tune(HvDomain *domain, unsigned affect, const HvTune *tune, gpointer data,
+                        GError **error);
 /* Drops what is known of consoles of a domain that ended. */
 void hv_domain_forget_consoles(HvDomain *domain);
+
+/* ---- devices (hv-device.c) ---- */
+
+/* Job held: the guest has opened the tray of this disk. */
+void hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target);
+
+/* ---- core dumps (hv-dump.c) ---- */
+
+/* Job held (cancellable or not): the guest's memory into a file that appears complete or not at
+ * all.
+ */
+gboolean hv_domain_write_core(HvJob *job, int domid, const char *path, GError **error);
+/* Job held, the guest has crashed: a core into the folder that the stock driver has for them. */
+void hv_domain_auto_dump(HvJob *job, int domid);
+
+/* ---- rename-restart (hv-preserve.c) ---- */
+
+/* Job held, the guest has ended: what is left of it becomes a transient domain of another name and
+ * uuid. The domain has no id any more; its definitions stay. */
+gboolean hv_domain_preserve(HvJob *job, const HvSnapshot *now, HvState state, HvReason reason,
+                            GError **error);
+
+/* ---- the control domain (hv-control.c) ---- */
+
+#define HV_CONTROL_NAME "Domain-0"
+
+/* Puts it into the registry. An engine without one is no failure. */
+void hv_control_domain_add(HvHost *host);
+/* FALSE and *error, in the words of the stock driver, for domain 0. */
+gboolean hv_control_domain_spare(const HvSnapshot *snapshot, GError **error);
+/* The same for a definition that a user hands in. */
+gboolean hv_control_domain_spare_def(const ConfDomain *def, GError **error);
 
 /* ---- found again (hv-reconcile.c) ---- */
 
@@ -284,11 +362,18 @@ void hv_sampler_free(HvSampler *sampler);
 /* What the engine says was changed by us: the next question asks again. */
 void hv_sampler_invalidate(HvSampler *sampler);
 
+/* ---- the host's firmware (hv-sysinfo.c) ---- */
+
+/* As hv_host_sysinfo(), out of a folder like /sys/class/dmi/id. NULL: nothing is in it. */
+char *hv_sysinfo_of(const char *dir);
+
 /* ---- the store (hv-store.c) ---- */
 
 struct HvStore {
-    char *config, *autostart, *state, *save, *log; /* folders, immutable after hv_store_new() */
-    GMutex lock;                                   /* a leaf: nothing else is taken under it */
+    /* folders, immutable after hv_store_new() */
+    char *config, *autostart, *state, *save, *log, *dump;
+    char *root;           /* "" = none; as the folders */
+    GMutex lock;          /* a leaf: nothing else is taken under it */
     GHashTable *left_out; /* [lock] set of names whose definition could not be read */
 };
 
@@ -371,6 +456,12 @@ typedef struct HvSaveHeader {
 } HvSaveHeader;
 G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
 
+/* What a user hands in instead of the saved XML must be the same machine to its guest. */
+gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement,
+                                   GError **error);
+/* The head of an image: what comes before the engine's stream. */
+gboolean hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused,
+                            GError **error);
 /* Opens an image and leaves the offset behind the XML. -1 and *error when it is none. */
 int hv_save_open(const char *path, ConfDomain **ret_def, gboolean *ret_paused, GError **error);
 

@@ -38,7 +38,8 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
 static gboolean
 was_kept(const HvStatus *status)
 {
-    return status->state == HV_STATE_SHUTDOWN || status->state == HV_STATE_CRASHED;
+    return status->state == HV_STATE_SHUTDOWN || status->state == HV_STATE_CRASHED ||
+           status->state == HV_STATE_PMSUSPENDED;
 }
 
 /* What the guest has come to since the state file was written. */
@@ -51,7 +52,7 @@ publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *see
     HvSnapshot *next;
 
     hv_domain_found(domain, conf_domain_ref(status->live), seen, reason, status->started_us);
-    if (!was_kept(status))
+    if (!seen->shutdown || !was_kept(status))
         return;
     now = hv_domain_snapshot(domain);
     next = hv_snapshot_copy(now);
@@ -93,6 +94,7 @@ tell_shutdown(HvHost *host, const HvEngineDomain *seen)
         .kind = HV_ENGINE_EVENT_SHUTDOWN,
         .domid = seen->domid,
         .code = seen->shutdown_code,
+        .foreign = seen->foreign,
     };
 
     memcpy(event.uuid, seen->uuid, sizeof(event.uuid));
@@ -119,9 +121,11 @@ take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
 
         if (job)
             hv_domain_put_image_aside(job);
+    } else if (was_kept(status)) {
+        return;
     } else if (seen->shutdown_code == 2) {
         finish_save(domain, now);
-    } else if (!was_kept(status)) {
+    } else {
         tell_shutdown(host, seen);
     }
 }

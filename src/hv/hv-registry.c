@@ -94,6 +94,7 @@ hv_domain_unref(HvDomain *domain)
         return;
     g_assert(!domain->job);
     host = domain->host;
+    hv_domain_unref(domain->successor);
     hv_snapshot_unref(domain->snapshot);
     g_clear_pointer(&domain->vcpus, g_array_unref);
     g_clear_error(&domain->vcpus_error);
@@ -258,6 +259,80 @@ hv_registry_remove_telling(HvDomain *domain, const HvLastEvent *last)
     if (last)
         hv_event_post(domain, last->kind, last->detail, last->domid);
     g_mutex_unlock(&host->registry_lock);
+    if (there)
+        hv_domain_unref(domain);
+}
+
+/* ---- rename ---- */
+
+HvDomain *
+hv_registry_reserve_name(HvDomain *domain, const char *name, GError **error)
+{
+    HvHost *host = domain->host;
+    g_autoptr(ConfDomain) def = conf_domain_new();
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
+    HvDomain *reserved;
+
+    def->name = g_strdup(name);
+    memcpy(def->uuid, domain->uuid, sizeof(def->uuid));
+    reserved = domain_new(host, def);
+    locker = g_mutex_locker_new(&host->registry_lock);
+    if (!g_hash_table_contains(host->by_name, name)) {
+        g_hash_table_insert(host->by_name, reserved->name, reserved);
+        return reserved;
+    }
+    g_clear_pointer(&locker, g_mutex_locker_free);
+    hv_domain_unref(reserved);
+    g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain with name '%s' already exists",
+                name);
+    return NULL;
+}
+
+void
+hv_registry_release_name(HvDomain *reserved)
+{
+    HvHost *host = reserved->host;
+
+    g_mutex_lock(&host->registry_lock);
+    g_hash_table_remove(host->by_name, reserved->name);
+    g_mutex_unlock(&host->registry_lock);
+    hv_domain_unref(reserved);
+}
+
+void
+hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next)
+{
+    HvHost *host = domain->host;
+    HvSnapshot *old;
+    gboolean there;
+
+    g_mutex_lock(&host->registry_lock);
+    there = g_hash_table_lookup(host->by_uuid, domain->uuid) == domain;
+    if (there) {
+        g_hash_table_steal(host->by_uuid, domain->uuid);
+        g_hash_table_remove(host->by_name, domain->name);
+    }
+    g_mutex_lock(&domain->lock);
+    domain->removed = TRUE;
+    domain->successor = hv_domain_ref(reserved);
+    /* Whoever has a console open keeps it. */
+    g_mutex_lock(&reserved->lock);
+    g_clear_pointer(&reserved->consoles, g_array_unref);
+    reserved->consoles = domain->consoles;
+    domain->consoles = g_array_new(FALSE, FALSE, sizeof(HvConsole));
+    g_array_set_clear_func(domain->consoles, console_clear);
+    g_mutex_unlock(&reserved->lock);
+    if (domain->snapshot->domid >= 0)
+        g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->snapshot->domid));
+    g_cond_broadcast(&domain->changed);
+    g_mutex_unlock(&domain->lock);
+    hv_event_post(domain, HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_RENAMED, next->domid);
+    g_hash_table_insert(host->by_uuid, reserved->uuid, reserved);
+    reserved->visible = TRUE;
+    old = swap_locked(reserved, next);
+    hv_event_post(reserved, HV_EVENT_DEFINED, HV_DETAIL_DEFINED_RENAMED, next->domid);
+    g_mutex_unlock(&host->registry_lock);
+    hv_snapshot_unref(old);
     if (there)
         hv_domain_unref(domain);
 }

@@ -47,6 +47,8 @@ sample_locked(HvSampler *sampler)
     HvHost *host = sampler->host;
     g_autoptr(GError) error = NULL;
     g_autoptr(GArray) all = NULL;
+    HvEngineDomain control = { 0 };
+    gboolean has_control = FALSE;
     gint64 asked_us = g_get_monotonic_time();
 
     sampler->begun++;
@@ -56,6 +58,10 @@ sample_locked(HvSampler *sampler)
     if (!all)
         g_warning("the hypervisor does not tell what runs, older figures are shown: %s",
                   error->message);
+    else if (host->ops->control_domain)
+        has_control = host->ops->control_domain(host->engine, &control, NULL, NULL);
+    if (has_control)
+        g_array_append_val(all, control);
     g_mutex_lock(&sampler->lock);
     if (all)
         take_over_locked(sampler, all, asked_us);

@@ -120,9 +120,8 @@ hv_save_open(const char *path, ConfDomain **ret_def, gboolean *ret_paused, GErro
 
 /* ---- writing ---- */
 
-/* What a user may hand in instead of the saved XML must be the same machine to its guest. */
-static gboolean
-check_replacement(const ConfDomain *saved, const ConfDomain *replacement, GError **error)
+gboolean
+hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement, GError **error)
 {
     const char *what = NULL;
 
@@ -143,8 +142,8 @@ check_replacement(const ConfDomain *saved, const ConfDomain *replacement, GError
     return FALSE;
 }
 
-static gboolean
-write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GError **error)
+gboolean
+hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GError **error)
 {
     g_autofree char *xml = conf_domain_format_xml(def, CONF_XML_SECURE);
     HvSaveHeader header = {
@@ -167,7 +166,7 @@ write_image(HvJob *job, const HvSnapshot *now, const ConfDomain *def, const char
     HvHost *host = job->domain->host;
     g_autoptr(HvNewFile) file = hv_new_file_open(path, error);
 
-    if (!file || !write_head(file, def, paused, error))
+    if (!file || !hv_save_write_head(file, def, paused, error))
         return FALSE;
     if (!host->ops->save(host->engine, now->domid, file->fd, job->cancellable, hv_job_progress, job,
                          error))
@@ -247,6 +246,7 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         g_prefix_error(
             error, "domain '%s' was saved but could not be ended, so it runs on: ", domain->name);
         hv_store_remove_file(path, NULL);
+        hv_job_completed(job, FALSE, before->domid);
         resume_saved(job, before);
         return FALSE;
     }
@@ -259,6 +259,7 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         hv_domain_publish(domain, next);
     }
     hv_store_log(host->store, domain->name, "saved to '%s'", path);
+    hv_job_completed(job, TRUE, before->domid);
     hv_domain_ended(job, HV_REASON_SHUTOFF_SAVED, HV_DETAIL_STOPPED_SAVED);
     return TRUE;
 }
@@ -279,7 +280,7 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
                             "cannot do managed save for transient domain");
         return FALSE;
     }
-    if (replacement && !check_replacement(now->live, replacement, error))
+    if (replacement && !hv_save_check_replacement(now->live, replacement, error))
         return FALSE;
     if (save_flags & HV_SAVE_RUNNING)
         paused = FALSE;
@@ -288,6 +289,7 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_SAVE);
     if (!write_image(job, now, replacement ? replacement : now->live, path, paused, error)) {
         hv_store_log(domain->host->store, domain->name, "save to '%s' failed", path);
+        hv_job_completed(job, FALSE, now->domid);
         resume_saved(job, now);
         return FALSE;
     }
@@ -416,7 +418,7 @@ hv_host_restore(HvHost *host, const char *path, ConfDomain *replacement, unsigne
         memcpy(owned->uuid, saved->uuid, sizeof(owned->uuid));
         owned->uuid_set = true;
     }
-    if ((!owned || check_replacement(saved, owned, error)) &&
+    if ((!owned || hv_save_check_replacement(saved, owned, error)) &&
         hv_def_prepare(owned ? owned : saved, error))
         domain = restore(host, owned ? owned : saved, fd, paused, error);
     close(fd);

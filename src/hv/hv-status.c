@@ -80,6 +80,9 @@ write_status(HvStore *store, const HvSnapshot *snapshot, gboolean again, GError 
 gboolean
 hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error)
 {
+    /* The control domain is there as long as the host is: nothing of it is written. */
+    if (snapshot->domid == 0)
+        return TRUE;
     return write_status(store, snapshot, FALSE, error);
 }
 

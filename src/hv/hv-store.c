@@ -163,9 +163,11 @@ hv_store_new(const char *root, GError **error)
         { &store->state, "/run/libvirt/libxl" },
         { &store->save, "/var/lib/libvirt/libxl/save" },
         { &store->log, "/var/log/libvirt/libxl" },
+        { &store->dump, "/var/lib/libvirt/libxl/dump" },
     };
 
     g_mutex_init(&store->lock);
+    store->root = g_strdup(root);
     store->left_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
         *folders[i].path = make_folder(root, folders[i].absolute, error);
@@ -187,6 +189,8 @@ hv_store_free(HvStore *store)
     g_free(store->state);
     g_free(store->save);
     g_free(store->log);
+    g_free(store->dump);
+    g_free(store->root);
     g_hash_table_unref(store->left_out);
     g_mutex_clear(&store->lock);
     g_free(store);

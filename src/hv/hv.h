@@ -124,6 +124,9 @@ typedef struct HvConfig {
     int autostart_workers; /* domains started side by side; 0 = 4 */
     guint job_timeout_ms;  /* how long to wait for another's job; 0 = 30000 */
     gboolean no_autostart;
+    /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
+     * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
+    GHashTable *engine_settings;
 } HvConfig;
 
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
@@ -251,6 +254,89 @@ HvDomain *hv_host_restore(HvHost *host, const char *path, ConfDomain *replacemen
 gboolean hv_domain_managed_save(HvDomain *domain, unsigned save_flags, GError **error);
 gboolean hv_domain_managed_save_remove(HvDomain *domain, GError **error);
 
+/* ---- devices and the less common turns (may block) ---- */
+
+/* As virDomainAttachDeviceFlags() and its like: LIVE, CONFIG or both, all or nothing. `device` is
+ * taken over in any case. CONF_ERROR_MISSING, _EXISTS, _AMBIGUOUS by libvirt's rules of which
+ * device is meant; HV_ERROR_TIMEOUT when the guest does not let go of it. */
+gboolean hv_domain_attach_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 GError **error);
+gboolean hv_domain_detach_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 GError **error);
+gboolean hv_domain_detach_alias(HvDomain *domain, const char *alias, unsigned affect,
+                                GError **error);
+/* `force`: change a medium although the guest has locked it. */
+gboolean hv_domain_update_device(HvDomain *domain, ConfAnyDevice *device, unsigned affect,
+                                 gboolean force, GError **error);
+/* `target_or_path` names a disk of the running domain. */
+gboolean hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 bytes,
+                                GError **error);
+
+/* The reset button: the guest boots again from its live definition. */
+gboolean hv_domain_reset(HvDomain *domain, GError **error);
+gboolean hv_domain_inject_nmi(HvDomain *domain, GError **error);
+#define HV_MAX_KEYS 16 /* as the protocol */
+/* To and from Linux key codes; 0: there is none. XT: 0xe0NN for those with a prefix; QNUM: QEMU's
+ * and RFB's numbers. */
+guint hv_key_from_linux(guint key);
+guint hv_key_from_xt(guint code);
+guint hv_key_from_usb(guint usage);
+guint hv_key_from_qnum(guint qnum);
+guint hv_key_to_qnum(guint key);
+/* Linux key codes, pressed together. */
+gboolean hv_domain_send_keys(HvDomain *domain, const guint *keys, guint n_keys, guint hold_ms,
+                             GError **error);
+gboolean hv_domain_pm_suspend(HvDomain *domain, GError **error);
+gboolean hv_domain_pm_wakeup(HvDomain *domain, GError **error);
+
+typedef enum HvDumpFlags {
+    HV_DUMP_LIVE = 1 << 0,  /* the guest runs on meanwhile */
+    HV_DUMP_CRASH = 1 << 1, /* and is destroyed afterwards, */
+    HV_DUMP_RESET = 1 << 2, /* or reset */
+} HvDumpFlags;
+gboolean hv_domain_core_dump(HvDomain *domain, const char *path, unsigned dump_flags,
+                             GError **error);
+
+/* Writes a picture to `fd`; its type is returned, static. NULL and *error on failure. */
+const char *hv_domain_screenshot(HvDomain *domain, guint screen, int fd, GError **error);
+/* To the device model, in its own words; `human` as its monitor's command line. */
+char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean human,
+                                GError **error);
+/* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
+int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
+/* A descriptor that is connected to the display. */
+int hv_domain_open_graphics(HvDomain *domain, guint index, GError **error);
+
+/* The domain goes on under another name, with its files; the old object is no more. */
+gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);
+
+/* The XML in a saved domain's file. `replacement` is taken over. */
+char *hv_image_format_xml(const char *path, unsigned conf_xml_flags, GError **error);
+gboolean hv_image_define_xml(const char *path, ConfDomain *replacement, unsigned save_flags,
+                             GError **error);
+char *hv_domain_managed_save_format_xml(HvDomain *domain, unsigned conf_xml_flags, GError **error);
+gboolean hv_domain_managed_save_define_xml(HvDomain *domain, ConfDomain *replacement,
+                                           unsigned save_flags, GError **error);
+
+/* A PCI device of the host. */
+typedef struct HvPciAddress {
+    guint domain, bus, slot, function;
+} HvPciAddress;
+typedef enum HvPciOp { HV_PCI_DETACH, HV_PCI_ATTACH, HV_PCI_RESET } HvPciOp;
+gboolean hv_host_pci(HvHost *host, const HvPciAddress *address, HvPciOp op, GError **error);
+
+typedef enum HvAddressSource { HV_ADDRESSES_LEASE, HV_ADDRESSES_ARP } HvAddressSource;
+typedef struct HvAddress {
+    char *interface; /* vif name */
+    char *mac;
+    char *ip;
+    gboolean v6;
+    guint prefix;
+} HvAddress;
+/* What this host knows of a running domain's addresses: GPtrArray of HvAddress, those of one
+ * interface side by side; an interface without one has no row, as in libvirt's own drivers. */
+GPtrArray *hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error);
+
 typedef enum HvMetadata {
     HV_METADATA_DESCRIPTION,
     HV_METADATA_TITLE,
@@ -274,9 +360,180 @@ typedef struct HvJobInfo {
     const char *kind; /* "start", "save" ...; static */
     guint64 elapsed_ms;
     guint64 total, done; /* bytes; 0 = not known */
+    gboolean in_engine;  /* the engine was asked for what cannot be cancelled */
+    gboolean failed;     /* of a job that is over */
 } HvJobInfo;
 void hv_domain_job_info(HvDomain *domain, HvJobInfo *ret_info); /* does not block */
+/* The last job that moved a guest's memory and is over; `forget`: the next question has no answer.
+ * Does not block. FALSE: there is none. */
+gboolean hv_domain_completed_job(HvDomain *domain, gboolean forget, HvJobInfo *ret_info);
 gboolean hv_domain_job_abort(HvDomain *domain, GError **error);
+
+/* ---- tuning and statistics ---- */
+
+/* What the schedulers of Xen let one domain have. */
+typedef enum HvSchedParam {
+    HV_SCHED_WEIGHT,    /* credit, credit2: share beside the others' */
+    HV_SCHED_CAP,       /* credit, credit2: percent of one cpu, 0 = no limit */
+    HV_SCHED_PERIOD,    /* rtds: us */
+    HV_SCHED_BUDGET,    /* rtds: us of each period */
+    HV_SCHED_EXTRATIME, /* rtds: 1 = may use what others leave */
+    HV_N_SCHED_PARAMS,
+} HvSchedParam;
+
+typedef struct HvSched {
+    char type[16]; /* credit, credit2, rtds, null, arinc653 */
+    unsigned has;  /* 1 << HvSchedParam */
+    int value[HV_N_SCHED_PARAMS];
+} HvSched;
+
+/* Counters since the start of the domain, seen from the guest. In all of them -1: the backend does
+ * not tell. */
+typedef struct HvDiskStats {
+    gint64 rd_reqs, rd_bytes, rd_ns;
+    gint64 wr_reqs, wr_bytes, wr_ns;
+    gint64 fl_reqs, fl_ns;
+    gint64 errors;
+} HvDiskStats;
+
+typedef struct HvNicStats {
+    gint64 rx_bytes, rx_packets, rx_errors, rx_dropped;
+    gint64 tx_bytes, tx_packets, tx_errors, tx_dropped;
+} HvNicStats;
+
+/* KiB; -1: not known. */
+typedef struct HvMemoryStats {
+    gint64 actual_kib;    /* what the domain has now */
+    gint64 maximum_kib;   /* what it may have */
+    gint64 available_kib; /* what the guest says that it can use in all */
+    gint64 unused_kib;    /* what the guest says that it leaves unused */
+    gint64 rss_kib;       /* of the host's memory, with what the hypervisor needs for it */
+    gint64 swap_in_kib, swap_out_kib;
+} HvMemoryStats;
+
+/* Bytes or requests a second; 0: no limit. `total` excludes `read` and `write`. */
+typedef struct HvDiskLimits {
+    guint64 total_bytes, read_bytes, write_bytes;
+    guint64 total_iops, read_iops, write_iops;
+} HvDiskLimits;
+
+typedef struct HvHostNode {
+    guint64 memory_kib, free_kib;
+} HvHostNode;
+
+typedef struct HvHostCpu {
+    gboolean online;
+    guint node;
+    guint64 busy_ns, idle_ns; /* since the host's boot; busy: any domain ran, ours too */
+} HvHostCpu;
+
+typedef enum HvStatsGroup {
+    HV_STATS_VCPU = 1 << 0,
+    HV_STATS_DISK = 1 << 1,
+    HV_STATS_NIC = 1 << 2,
+    HV_STATS_MEMORY = 1 << 3,
+    HV_STATS_NOWAIT = 1 << 4, /* no group: leave out what may have to be waited for */
+} HvStatsGroup;
+
+static inline gboolean
+hv_sched_has(const HvSched *sched, HvSchedParam param)
+{
+    return (sched->has & 1u << param) != 0;
+}
+
+/* Changes. All may block. LIVE: the engine and the live definition; CONFIG: the persistent one.
+ * Cpus that the host does not have are left out of a set; none left is HV_ERROR_INVALID_ARG. */
+gboolean hv_domain_pin_vcpu(HvDomain *domain, guint vcpu, const ConfBitmap *cpus, unsigned affect,
+                            GError **error);
+gboolean hv_domain_pin_emulator(HvDomain *domain, const ConfBitmap *cpus, unsigned affect,
+                                GError **error);
+ConfBitmap *hv_domain_emulator_pin(HvDomain *domain, unsigned affect, GError **error);
+/* Switches these vcpus on or off and leaves the others as they are. */
+gboolean hv_domain_set_vcpu(HvDomain *domain, const ConfBitmap *vcpus, gboolean online,
+                            unsigned affect, GError **error);
+gboolean hv_domain_sched(HvDomain *domain, unsigned affect, HvSched *ret_sched, GError **error);
+/* The parameters in `change->has`. */
+gboolean hv_domain_set_sched(HvDomain *domain, const HvSched *change, unsigned affect,
+                             GError **error);
+
+typedef struct HvNuma {
+    char *mode;        /* strict, preferred, interleave, restrictive; never NULL in an answer */
+    ConfBitmap *nodes; /* NULL: nothing said */
+} HvNuma;
+void hv_numa_clear(HvNuma *numa);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HvNuma, hv_numa_clear)
+gboolean hv_domain_numa(HvDomain *domain, unsigned affect, HvNuma *ret_numa, GError **error);
+/* A NULL member of `change` stays as it is. */
+gboolean hv_domain_set_numa(HvDomain *domain, const HvNuma *change, unsigned affect,
+                            GError **error);
+
+typedef enum HvAction { HV_ACTION_POWEROFF, HV_ACTION_REBOOT, HV_ACTION_CRASH } HvAction;
+gboolean hv_domain_set_action(HvDomain *domain, HvAction which, ConfAction action, unsigned affect,
+                              GError **error);
+
+/* KiB/s, KiB/s, KiB; an average of 0: no limit. -1 in a change: stays as it is. */
+typedef struct HvBandwidth {
+    gint64 in_average, in_peak, in_burst;
+    gint64 out_average, out_peak, out_burst;
+} HvBandwidth;
+/* `device`: name of the interface on the host, or its MAC address. */
+gboolean hv_domain_bandwidth(HvDomain *domain, const char *device, unsigned affect,
+                             HvBandwidth *ret_bandwidth, GError **error);
+gboolean hv_domain_set_bandwidth(HvDomain *domain, const char *device, const HvBandwidth *change,
+                                 unsigned affect, GError **error);
+
+/* `disk`: its target, or the path of its image. */
+gboolean hv_domain_disk_limits(HvDomain *domain, const char *disk, unsigned affect,
+                               HvDiskLimits *ret_limits, GError **error);
+/* Sets the three of bytes, the three of requests, or both; others stay as they are. */
+typedef enum HvLimitGroup { HV_LIMIT_BYTES = 1 << 0, HV_LIMIT_IOPS = 1 << 1 } HvLimitGroup;
+gboolean hv_domain_set_disk_limits(HvDomain *domain, const char *disk, const HvDiskLimits *limits,
+                                   unsigned groups, unsigned affect, GError **error);
+
+/* Questions to the engine. All may block, but never for a job. */
+
+/* What is known of one domain. */
+typedef struct HvDomainStats {
+    HvDomain *domain;
+    HvSnapshot *snapshot; /* what the figures are about */
+    HvDomainInfo info;
+    GArray *vcpus; /* HvVcpuInfo; NULL: not asked for, not active or not told */
+    /* HvDiskStats and HvNicStats in the order of the live definition; NULL as above. All -1 where
+     * the engine cannot tell. */
+    GArray *disks, *nics;
+    gboolean has_memory;
+    HvMemoryStats memory;
+    char *why; /* a reason why something is missing; may be NULL */
+} HvDomainStats;
+void hv_domain_stats_free(HvDomainStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvDomainStats, hv_domain_stats_free)
+
+/* Of all these domains at once. `groups`: HvStatsGroup. GPtrArray of HvDomainStats in the order of
+ * `domains` (HvDomain), with a free function. */
+GPtrArray *hv_host_stats(HvHost *host, GPtrArray *domains, unsigned groups, GError **error);
+/* Of one domain that must be active, in full: a group that the engine cannot tell is an error. */
+HvDomainStats *hv_domain_stats(HvDomain *domain, unsigned groups, GError **error);
+/* Index of a disk (by target, or path of its image) or interface (by name on the host, or MAC) in a
+ * definition; -1 and *error (INVALID_ARG). */
+int hv_def_find_disk(const ConfDomain *def, const char *name, GError **error);
+int hv_def_find_interface(const ConfDomain *def, const char *name, GError **error);
+
+typedef struct HvDiskSize {
+    guint64 capacity;   /* bytes: what the guest sees */
+    guint64 allocation; /* bytes that it takes on the host's storage */
+    guint64 physical;   /* bytes: the end of the file or device */
+} HvDiskSize;
+/* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
+gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+
+GArray *hv_host_nodes(HvHost *host, GError **error); /* HvHostNode */
+GArray *hv_host_cpus(HvHost *host, GError **error);  /* HvHostCpu */
+/* <sysinfo> of the host's SMBIOS. CONFIG: it has none. */
+char *hv_host_sysinfo(HvHost *host, GError **error);
+/* *ret_label NULL: the hypervisor has no security module, or it is off. */
+gboolean hv_domain_security_label(HvDomain *domain, char **ret_label, gboolean *ret_enforcing,
+                                  GError **error);
+gboolean hv_host_has_security_label(HvHost *host);
 
 /* ---- events ---- */
 
@@ -289,9 +546,18 @@ typedef enum HvEventKind {
     HV_EVENT_STOPPED,
     HV_EVENT_SHUTDOWN, /* guest began to go down */
     HV_EVENT_CRASHED,
-    HV_EVENT_REBOOT,          /* not lifecycle: the guest rebooted */
-    HV_EVENT_METADATA_CHANGE, /* metadata_type, metadata_uri */
-    HV_EVENT_BALLOON_CHANGE,  /* memory_kib */
+    HV_EVENT_REBOOT,                /* not lifecycle: the guest rebooted */
+    HV_EVENT_METADATA_CHANGE,       /* metadata_type, metadata_uri */
+    HV_EVENT_BALLOON_CHANGE,        /* memory_kib */
+    HV_EVENT_DEVICE_ADDED,          /* device */
+    HV_EVENT_DEVICE_REMOVED,        /* device */
+    HV_EVENT_DEVICE_REMOVAL_FAILED, /* device */
+    HV_EVENT_TRAY_CHANGE,           /* device, tray_open */
+    HV_EVENT_PMSUSPENDED,           /* lifecycle */
+    HV_EVENT_PMSUSPEND,             /* not lifecycle: the guest went to sleep */
+    HV_EVENT_PMWAKEUP,
+    HV_EVENT_TUNABLE,       /* params */
+    HV_EVENT_JOB_COMPLETED, /* job */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -315,8 +581,18 @@ typedef enum HvEventDetail {
     HV_DETAIL_SHUTDOWN_GUEST,
     HV_DETAIL_SHUTDOWN_HOST,
     HV_DETAIL_CRASHED_PANICKED,
+    HV_DETAIL_DEFINED_RENAMED,
+    HV_DETAIL_UNDEFINED_RENAMED,
+    HV_DETAIL_PMSUSPENDED_MEMORY,
     HV_N_DETAILS,
 } HvEventDetail;
+
+/* One value that was tuned, under libvirt's name for it. */
+typedef struct HvEventParam {
+    char *field;
+    char *text; /* NULL: the value is the number */
+    guint64 number;
+} HvEventParam;
 
 typedef struct HvEvent {
     HvEventKind kind;
@@ -327,6 +603,10 @@ typedef struct HvEvent {
     HvMetadata metadata_type;
     const char *metadata_uri;
     guint64 memory_kib;
+    const char *device; /* alias */
+    gboolean tray_open;
+    GPtrArray *params; /* HvEventParam; not changed by anybody; a reference may be taken */
+    HvJobInfo job;
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the snapshot

@@ -19,6 +19,7 @@ typedef enum {
     KEY_SECONDS,
     KEY_MODE,
     KEY_NONE_ONLY,
+    KEY_ENGINE,
     KEY_UNUSED
 } KeyType;
 
@@ -50,6 +51,10 @@ static const Key keys[] = {
     { "engine", KEY_STRING, FIELD(engine) },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
+    { "hotplug", KEY_ENGINE },
+    { "kernel_cache", KEY_ENGINE },
+    { "autoballoon", KEY_ENGINE },
+    { "libxl_log_level", KEY_ENGINE },
 
     /* These restrict access. To read over them would let in whom they keep out, so only the
      * value that restricts nothing passes. */
@@ -96,6 +101,7 @@ lvd_config_new(void)
     config->keepalive_interval = 5;
     config->keepalive_count = 5;
     config->log_level = 3;
+    config->engine_settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return config;
 }
 
@@ -108,6 +114,7 @@ lvd_config_copy(const LvdConfig *config)
     copy->engine = g_strdup(config->engine);
     copy->unix_sock_dir = g_strdup(config->unix_sock_dir);
     copy->unix_sock_group = g_strdup(config->unix_sock_group);
+    copy->engine_settings = g_hash_table_ref(config->engine_settings);
     /* A limit of nothing would be a daemon that serves nobody. */
     copy->max_clients = MAX(config->max_clients, 1);
     copy->max_client_requests = MAX(config->max_client_requests, 1);
@@ -125,6 +132,7 @@ lvd_config_free(LvdConfig *config)
     g_free(config->engine);
     g_free(config->unix_sock_dir);
     g_free(config->unix_sock_group);
+    g_hash_table_unref(config->engine_settings);
     g_free(config);
 }
 
@@ -195,6 +203,22 @@ set_string(const Place *place, char **field, GError **error)
     return TRUE;
 }
 
+/* The engine knows what is right; here it is text. */
+static gboolean
+hand_on(LvdConfig *config, const Place *place, GError **error)
+{
+    const LvdSetting *setting = place->setting;
+    char *text;
+
+    if (setting->kind == LVD_SETTING_LIST)
+        return bad_value(place, error, "must be a string or a number");
+    text = setting->kind == LVD_SETTING_STRING
+               ? g_strdup(setting->text)
+               : g_strdup_printf("%" G_GINT64_FORMAT, setting->number);
+    g_hash_table_insert(config->engine_settings, g_strdup(setting->key), text);
+    return TRUE;
+}
+
 static gboolean
 check_none(const Place *place, GError **error)
 {
@@ -227,6 +251,8 @@ set_key(LvdConfig *config, const Key *key, const Place *place, GError **error)
         return set_mode(place, field, error);
     case KEY_NONE_ONLY:
         return check_none(place, error);
+    case KEY_ENGINE:
+        return hand_on(config, place, error);
     case KEY_UNUSED:
         break;
     }

@@ -42,6 +42,9 @@ static const WireCode conf_wire_codes[] = {
     [CONF_ERROR_INVALID] = { VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN },
     [CONF_ERROR_UNSUPPORTED] = { VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_DOMAIN },
     [CONF_ERROR_LIMIT] = { VIR_ERR_XML_ERROR, VIR_FROM_DOMAIN },
+    [CONF_ERROR_MISSING] = { VIR_ERR_DEVICE_MISSING, VIR_FROM_LIBXL },
+    [CONF_ERROR_EXISTS] = { VIR_ERR_OPERATION_FAILED, VIR_FROM_LIBXL },
+    [CONF_ERROR_AMBIGUOUS] = { VIR_ERR_OPERATION_FAILED, VIR_FROM_LIBXL },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(conf_wire_codes) == CONF_N_ERRORS);
 
@@ -66,6 +69,7 @@ static const struct {
     { VIR_ERR_ARGUMENT_UNSUPPORTED, "argument unsupported" },
     { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
     { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
+    { VIR_ERR_DEVICE_MISSING, "device not found" },
     { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
     { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
 };

@@ -7,7 +7,7 @@
  * before what comes after it. lvd_client_send_message() only queues.
  */
 #include "lvd-session.h"
-#include "lvd-do.h"
+#include "lvd-params.h"
 
 #include <string.h>
 
@@ -55,6 +55,15 @@ static const struct {
     [HV_EVENT_REBOOT] = { VIR_DOMAIN_EVENT_ID_REBOOT, -1 },
     [HV_EVENT_METADATA_CHANGE] = { VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, -1 },
     [HV_EVENT_BALLOON_CHANGE] = { VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, -1 },
+    [HV_EVENT_DEVICE_ADDED] = { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, -1 },
+    [HV_EVENT_DEVICE_REMOVED] = { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, -1 },
+    [HV_EVENT_DEVICE_REMOVAL_FAILED] = { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED, -1 },
+    [HV_EVENT_TRAY_CHANGE] = { VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, -1 },
+    [HV_EVENT_PMSUSPENDED] = { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_PMSUSPENDED },
+    [HV_EVENT_PMSUSPEND] = { VIR_DOMAIN_EVENT_ID_PMSUSPEND, -1 },
+    [HV_EVENT_PMWAKEUP] = { VIR_DOMAIN_EVENT_ID_PMWAKEUP, -1 },
+    [HV_EVENT_TUNABLE] = { VIR_DOMAIN_EVENT_ID_TUNABLE, -1 },
+    [HV_EVENT_JOB_COMPLETED] = { VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, -1 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_kinds) == HV_N_EVENTS);
 
@@ -78,6 +87,9 @@ static const int event_details[] = {
     [HV_DETAIL_SHUTDOWN_GUEST] = VIR_DOMAIN_EVENT_SHUTDOWN_GUEST,
     [HV_DETAIL_SHUTDOWN_HOST] = VIR_DOMAIN_EVENT_SHUTDOWN_HOST,
     [HV_DETAIL_CRASHED_PANICKED] = VIR_DOMAIN_EVENT_CRASHED_PANICKED,
+    [HV_DETAIL_DEFINED_RENAMED] = VIR_DOMAIN_EVENT_DEFINED_RENAMED,
+    [HV_DETAIL_UNDEFINED_RENAMED] = VIR_DOMAIN_EVENT_UNDEFINED_RENAMED,
+    [HV_DETAIL_PMSUSPENDED_MEMORY] = VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_details) == HV_N_DETAILS);
 
@@ -96,6 +108,8 @@ event_copy(const HvEvent *event)
 
     copy->name = g_strdup(event->name);
     copy->metadata_uri = g_strdup(event->metadata_uri);
+    copy->device = g_strdup(event->device);
+    copy->params = event->params ? g_ptr_array_ref(event->params) : NULL;
     return copy;
 }
 
@@ -106,6 +120,8 @@ event_copy_free(gpointer data)
 
     g_free((char *)copy->name);
     g_free((char *)copy->metadata_uri);
+    g_free((char *)copy->device);
+    g_clear_pointer(&copy->params, g_ptr_array_unref);
     g_free(copy);
 }
 
@@ -185,12 +201,144 @@ send_metadata(LvdClient *client, const Registration *reg, const HvEvent *event)
                             (xdrproc_t)xdr_lvd_domain_event_callback_metadata_change_msg, &msg);
 }
 
+/* These three have messages of one shape. */
+static void
+send_device_added(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_device_added_msg msg = { .callbackID = reg->id,
+                                                       .dom = event_domain(event),
+                                                       .devAlias = (char *)event->device };
+
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_ADDED,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_device_added_msg, &msg);
+}
+
+static void
+send_device_removal_failed(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_device_removal_failed_msg msg = { .callbackID = reg->id,
+                                                                .dom = event_domain(event),
+                                                                .devAlias = (char *)event->device };
+
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_device_removal_failed_msg,
+                            &msg);
+}
+
+static void
+send_device_removed(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_device_removed_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event), .devAlias = (char *)event->device },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_DEVICE_REMOVED,
+                                (xdrproc_t)xdr_lvd_domain_event_device_removed_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_device_removed_msg, &msg);
+}
+
+static void
+send_tray(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_tray_change_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event),
+                 .devAlias = (char *)event->device,
+                 .reason = event->tray_open ? VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN
+                                            : VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_TRAY_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_tray_change_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_TRAY_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_tray_change_msg, &msg);
+}
+
+static void
+send_pmsuspend(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_pmsuspend_msg msg = { .callbackID = reg->id,
+                                                    .msg = { .dom = event_domain(event) } };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_PMSUSPEND,
+                                (xdrproc_t)xdr_lvd_domain_event_pmsuspend_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_PMSUSPEND,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_pmsuspend_msg, &msg);
+}
+
+static void
+send_pmwakeup(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_pmwakeup_msg msg = { .callbackID = reg->id,
+                                                   .msg = { .dom = event_domain(event) } };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_PMWAKEUP,
+                                (xdrproc_t)xdr_lvd_domain_event_pmwakeup_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_PMWAKEUP,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_pmwakeup_msg, &msg);
+}
+
+/* As metadata: of the new kind only. */
+static void
+send_tunable(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_tunable_msg msg = { .callbackID = reg->id,
+                                                  .dom = event_domain(event) };
+    GArray *params = lvd_params_new();
+
+    for (guint i = 0; i < event->params->len; i++) {
+        const HvEventParam *param = g_ptr_array_index(event->params, i);
+        if (param->text)
+            lvd_params_add_string(params, param->field, param->text);
+        else
+            lvd_params_add_ullong(params, param->field, param->number);
+    }
+    lvd_params_give(params, &msg.params.params_val, &msg.params.params_len);
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_tunable_msg, &msg);
+    msg.dom.name = NULL; /* the event's */
+    xdr_free((xdrproc_t)xdr_lvd_domain_event_callback_tunable_msg, (char *)&msg);
+}
+
+static void
+send_job_completed(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_job_completed_msg msg = { .callbackID = reg->id,
+                                                        .dom = event_domain(event) };
+    GArray *params = lvd_params_new();
+
+    lvd_add_job_stats(params, &event->job);
+    lvd_params_give(params, &msg.params.params_val, &msg.params.params_len);
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_job_completed_msg, &msg);
+    msg.dom.name = NULL;
+    xdr_free((xdrproc_t)xdr_lvd_domain_event_callback_job_completed_msg, (char *)&msg);
+}
+
 static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
                                               const HvEvent *) = {
     [VIR_DOMAIN_EVENT_ID_LIFECYCLE] = send_lifecycle,
     [VIR_DOMAIN_EVENT_ID_REBOOT] = send_reboot,
     [VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE] = send_balloon,
     [VIR_DOMAIN_EVENT_ID_METADATA_CHANGE] = send_metadata,
+    [VIR_DOMAIN_EVENT_ID_DEVICE_ADDED] = send_device_added,
+    [VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED] = send_device_removed,
+    [VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED] = send_device_removal_failed,
+    [VIR_DOMAIN_EVENT_ID_TRAY_CHANGE] = send_tray,
+    [VIR_DOMAIN_EVENT_ID_PMSUSPEND] = send_pmsuspend,
+    [VIR_DOMAIN_EVENT_ID_PMWAKEUP] = send_pmwakeup,
+    [VIR_DOMAIN_EVENT_ID_TUNABLE] = send_tunable,
+    [VIR_DOMAIN_EVENT_ID_JOB_COMPLETED] = send_job_completed,
 };
 
 /* ---- registrations ---- */

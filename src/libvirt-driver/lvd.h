@@ -127,6 +127,7 @@ typedef struct LvdConfig {
     gboolean verbose;
     /* libxl.conf's and ours, handed to libhv */
     unsigned autostart_workers;
+    GHashTable *engine_settings; /* name -> text, for the engine; immutable once loaded */
     unsigned job_timeout_ms;
 } LvdConfig;
 

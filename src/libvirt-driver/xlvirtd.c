@@ -178,7 +178,8 @@ has_active_domain(HvHost *host)
     for (guint i = 0; i < domains->len; i++) {
         g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
 
-        if (hv_snapshot_is_active(snapshot))
+        /* Domain 0 is always there. */
+        if (snapshot->domid > 0)
             return TRUE;
     }
     return FALSE;
@@ -283,7 +284,8 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
     HvConfig hv_config = { .root = config->root,
                            .engine = config->engine,
                            .autostart_workers = (int)config->autostart_workers,
-                           .job_timeout_ms = config->job_timeout_ms };
+                           .job_timeout_ms = config->job_timeout_ms,
+                           .engine_settings = config->engine_settings };
 
     daemon->host = hv_host_new(&hv_config, error);
     return daemon->host != NULL;

@@ -39,7 +39,7 @@ class Case(unittest.TestCase):
         return out if status == 0 else err
 
     def names(self, *options):
-        return sorted(self.virsh('list', '--name', *(options or ['--all'])).split())
+        return sorted(set(self.virsh('list', '--name', *(options or ['--all'])).split()) - {'Domain-0'})
 
     def tool(self, *args):
         return subprocess.run([harness.SIMHOST, '--root', self.host.root, *args], check=True, text=True,

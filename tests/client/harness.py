@@ -28,6 +28,11 @@ def wait_for(condition, what, timeout=TIMEOUT):
         time.sleep(0.02)
 
 
+def guests(connection, flags=0):
+    """All domains but the control domain, which is always there."""
+    return [domain for domain in connection.listAllDomains(flags) if domain.ID() != 0]
+
+
 def set_control(root, text):
     """Faults, delays and the guests' behaviour: sim's control file, swapped in one piece."""
     path = f'{root}/etc/xlvirt/sim-control'

@@ -188,7 +188,7 @@ class TestStress(unittest.TestCase):
         return {row[0]: int(row[1]) for row in rows if row[0] != 'Domain-0'}
 
     def known(self):
-        return {d.name(): d.ID() for d in self.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
+        return {d.name(): d.ID() for d in harness.guests(self.conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
 
     def test_stress(self):
         self.conn = libvirt.open(self.host.uri())

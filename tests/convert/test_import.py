@@ -32,7 +32,7 @@ class Import(unittest.TestCase):
         return out
 
     def names(self):
-        return self.virsh('list', '--all', '--name').split('\n')[:-2]
+        return [name for name in self.virsh('list', '--all', '--name').split('\n')[:-2] if name != 'Domain-0']
 
     def state(self):
         return {name: (self.virsh('dumpxml', '--inactive', '--security-info', name), self.autostart(name))

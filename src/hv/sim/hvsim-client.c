@@ -154,9 +154,11 @@ take_event(Link *link, GVariant *payload)
     guint32 kind, code;
     guint64 high, low;
     gboolean ours;
-    g_variant_get(payload, SIM_EVENT_TYPE, &kind, &event.domid, &high, &low, &code, &ours);
-    if (kind > HV_ENGINE_EVENT_NEW)
+    g_autofree char *target = NULL;
+    g_variant_get(payload, SIM_EVENT_TYPE, &kind, &event.domid, &high, &low, &code, &ours, &target);
+    if (kind > HV_ENGINE_EVENT_EJECT)
         return;
+    g_strlcpy(event.target, target, sizeof(event.target));
     event.kind = (HvEngineEventKind)kind;
     event.code = (int)code;
     sim_uuid_from_words(high, low, event.uuid);

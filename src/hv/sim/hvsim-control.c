@@ -31,6 +31,9 @@ static const struct {
     [SIM_KNOB_CRASH_AFTER_MS] = { "crash-after-ms", VALUE_NUMBER, NEVER },
     [SIM_KNOB_SAVE_FAIL_AT] = { "save-fail-at", VALUE_NUMBER, NEVER },
     [SIM_KNOB_SAVE_WRITE_MS] = { "save-write-ms", VALUE_NUMBER, 0 },
+    [SIM_KNOB_KEEPS_DEVICES] = { "guest-keeps-devices", VALUE_BOOL, 0 },
+    [SIM_KNOB_NEVER_SLEEPS] = { "guest-never-sleeps", VALUE_BOOL, 0 },
+    [SIM_KNOB_DUMP_WRITE_MS] = { "dump-write-ms", VALUE_NUMBER, 0 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(knobs) == SIM_N_KNOBS);
 

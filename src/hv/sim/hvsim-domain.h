@@ -17,9 +17,11 @@ G_BEGIN_DECLS
 
 typedef struct SimMachine SimMachine;
 typedef struct SimDomain SimDomain;
+typedef struct SimTune SimTune; /* hvsim-tune.h */
 
 /* Something that a toolstack wants to hear. The domain is still there when it is called. */
-typedef void (*SimMachineEvent)(HvEngineEventKind kind, SimDomain *domain, int code, gpointer data);
+typedef void (*SimMachineEvent)(HvEngineEventKind kind, SimDomain *domain, int code,
+                                const char *target, gpointer data);
 
 struct SimMachine {
     SimLoop *loop;
@@ -27,11 +29,15 @@ struct SimMachine {
     SimConf conf;
     guint64 free_kib;
     int next_domid;
-    GHashTable *domains; /* GINT_TO_POINTER(domid) -> SimDomain, owned */
-    GHashTable *names;   /* name -> SimDomain */
-    GHashTable *uuids;   /* bytes -> SimDomain */
-    GHashTable *ports;   /* set of GUINT_TO_POINTER(port) */
-    guint *load;         /* vcpus placed on each cpu */
+    GHashTable *domains;  /* GINT_TO_POINTER(domid) -> SimDomain, owned */
+    GHashTable *names;    /* name -> SimDomain */
+    GHashTable *uuids;    /* bytes -> SimDomain */
+    GHashTable *ports;    /* set of GUINT_TO_POINTER(port) */
+    guint *load;          /* vcpus placed on each cpu */
+    SimDomain *dom0;      /* in no table */
+    GHashTable *free_pci; /* set of addresses that are free to be assigned, owned */
+    guint64 *busy_ns;     /* what ran on each cpu */
+    gint64 born_us;
     SimMachineEvent event;
     gpointer event_data;
 };
@@ -69,9 +75,47 @@ gboolean sim_domain_unpause(SimDomain *domain, GError **error);
 gboolean sim_domain_set_memory(SimDomain *domain, guint64 kib, GError **error);
 gboolean sim_domain_set_max_memory(SimDomain *domain, guint64 kib, GError **error);
 gboolean sim_domain_set_vcpus(SimDomain *domain, guint online, GError **error);
+/* Hard affinity of a vcpu: as in SimStart.pinned. */
+gboolean sim_domain_pin(SimDomain *domain, guint vcpu, GBytes *cpus, GError **error);
+/* Exactly the vcpus of this bitmap are online; one is, at least. */
+gboolean sim_domain_set_vcpu_map(SimDomain *domain, GBytes *map, GError **error);
+guint sim_domain_max_vcpus(SimDomain *domain);
+SimTune *sim_domain_tune(SimDomain *domain);
+void sim_domain_account(SimDomain *domain); /* brings every counter up to now */
 /* Suspends the guest and returns what it is made of. */
 SimGuest *sim_domain_suspend(SimDomain *domain, GError **error);
 gboolean sim_domain_resume(SimDomain *domain, GError **error); /* of one that runs: nothing to do */
 int sim_domain_console(SimDomain *domain, guint number, GError **error);
+
+/* ---- hvsim-turn.c: devices and the less common turns ---- */
+
+typedef struct SimTurns SimTurns; /* what of them a domain keeps */
+SimTurns *sim_turns_new(const SimStart *start);
+void sim_turns_free(SimTurns *turns);
+SimTurns *sim_domain_turns(SimDomain *domain);
+SimMachine *sim_domain_machine(SimDomain *domain);
+/* What its guest says; `console` may have none. */
+void sim_domain_print(SimDomain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* The guest boots again in the same domain; the other four are as their names. */
+gboolean sim_domain_reset(SimDomain *domain, GError **error);
+gboolean sim_domain_sleep(SimDomain *domain, GError **error);
+gboolean sim_domain_wakeup(SimDomain *domain, GError **error);
+gboolean sim_domain_is_up(SimDomain *domain, GError **error);
+void sim_domain_set_record(SimDomain *domain, const char *record);
+gboolean sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16],
+                           const char *record, GError **error);
+/* The last text on the screen; for sim_domain_print() and the console. */
+void sim_turns_show(SimTurns *turns, const char *text);
+gboolean sim_turn_attach(SimDomain *domain, const char *key, const char *record, GError **error);
+gboolean sim_turn_detach(SimDomain *domain, const char *key, const char *record, GError **error);
+gboolean sim_turn_update(SimDomain *domain, const char *key, const char *record, GError **error);
+gboolean sim_turn_nmi(SimDomain *domain, GError **error);
+gboolean sim_turn_keys(SimDomain *domain, const guint32 *keys, gsize n, GError **error);
+gboolean sim_turn_resize(SimDomain *domain, const char *target, guint64 bytes, GError **error);
+/* SIM_LINES lines of at most SIM_COLUMNS characters. */
+char *sim_turn_screen(SimDomain *domain);
+int sim_turn_channel(SimDomain *domain, const char *name, GError **error);
+gboolean sim_turn_eject(SimDomain *domain, const char *target, GError **error);
+gboolean sim_machine_pci(SimMachine *machine, guint op, const char *address, GError **error);
 
 G_END_DECLS

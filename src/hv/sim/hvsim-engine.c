@@ -4,7 +4,7 @@
  */
 #include <hv/sim/hvsim.h>
 
-#include <hv/sim/hvsim-client.h>
+#include <hv/sim/hvsim-engine.h>
 #include <hv/sim/hvsim-live.h>
 #include <hv/sim/hvsim-stream.h>
 
@@ -13,10 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-struct HvEngine {
-    SimClient *client; /* self-locking */
-};
 
 static HvEngine *
 engine_open(const HvEngineConfig *config, GError **error)
@@ -57,8 +53,8 @@ engine_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error)
     return TRUE;
 }
 
-static HvEngineDomain
-domain_of_row(const SimDomainRow *row)
+HvEngineDomain
+sim_engine_domain(const SimDomainRow *row)
 {
     HvEngineDomain domain = { .domid = row->domid,
                               .running = (row->flags & SIM_FLAG_RUNNING) != 0,
@@ -89,7 +85,7 @@ engine_list(HvEngine *engine, GError **error)
     const SimDomainRow *row = g_variant_get_fixed_array(rows, &n, sizeof(SimDomainRow));
     GArray *list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), (guint)n);
     for (gsize i = 0; i < n; i++) {
-        HvEngineDomain domain = domain_of_row(&row[i]);
+        HvEngineDomain domain = sim_engine_domain(&row[i]);
         g_array_append_val(list, domain);
     }
     return list;
@@ -165,9 +161,8 @@ engine_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid, ConfD
     return TRUE;
 }
 
-/* A request that only a domain id goes with, and whose answer is that it is done. */
-static gboolean
-order(HvEngine *engine, SimOp op, GVariant *payload, GError **error)
+gboolean
+sim_engine_order(HvEngine *engine, SimOp op, GVariant *payload, GError **error)
 {
     g_autoptr(GVariant) reply = sim_client_call(engine->client, op, payload, NULL, NULL, error);
     return reply != NULL;
@@ -176,31 +171,31 @@ order(HvEngine *engine, SimOp op, GVariant *payload, GError **error)
 static gboolean
 engine_destroy(HvEngine *engine, int domid, GError **error)
 {
-    return order(engine, SIM_OP_DESTROY, g_variant_new("(i)", domid), error);
+    return sim_engine_order(engine, SIM_OP_DESTROY, g_variant_new("(i)", domid), error);
 }
 
 static gboolean
 engine_shutdown(HvEngine *engine, int domid, unsigned mode, GError **error)
 {
-    return order(engine, SIM_OP_SHUTDOWN, g_variant_new("(iu)", domid, mode), error);
+    return sim_engine_order(engine, SIM_OP_SHUTDOWN, g_variant_new("(iu)", domid, mode), error);
 }
 
 static gboolean
 engine_reboot(HvEngine *engine, int domid, unsigned mode, GError **error)
 {
-    return order(engine, SIM_OP_REBOOT, g_variant_new("(iu)", domid, mode), error);
+    return sim_engine_order(engine, SIM_OP_REBOOT, g_variant_new("(iu)", domid, mode), error);
 }
 
 static gboolean
 engine_pause(HvEngine *engine, int domid, GError **error)
 {
-    return order(engine, SIM_OP_PAUSE, g_variant_new("(i)", domid), error);
+    return sim_engine_order(engine, SIM_OP_PAUSE, g_variant_new("(i)", domid), error);
 }
 
 static gboolean
 engine_unpause(HvEngine *engine, int domid, GError **error)
 {
-    return order(engine, SIM_OP_UNPAUSE, g_variant_new("(i)", domid), error);
+    return sim_engine_order(engine, SIM_OP_UNPAUSE, g_variant_new("(i)", domid), error);
 }
 
 /* ---- memory and vcpus ---- */
@@ -208,19 +203,19 @@ engine_unpause(HvEngine *engine, int domid, GError **error)
 static gboolean
 engine_set_memory(HvEngine *engine, int domid, guint64 kib, GError **error)
 {
-    return order(engine, SIM_OP_MEMORY, g_variant_new("(it)", domid, kib), error);
+    return sim_engine_order(engine, SIM_OP_MEMORY, g_variant_new("(it)", domid, kib), error);
 }
 
 static gboolean
 engine_set_max_memory(HvEngine *engine, int domid, guint64 kib, GError **error)
 {
-    return order(engine, SIM_OP_MAX_MEMORY, g_variant_new("(it)", domid, kib), error);
+    return sim_engine_order(engine, SIM_OP_MAX_MEMORY, g_variant_new("(it)", domid, kib), error);
 }
 
 static gboolean
 engine_set_vcpus(HvEngine *engine, int domid, guint online, GError **error)
 {
-    return order(engine, SIM_OP_VCPUS, g_variant_new("(iu)", domid, online), error);
+    return sim_engine_order(engine, SIM_OP_VCPUS, g_variant_new("(iu)", domid, online), error);
 }
 
 static GArray *
@@ -255,7 +250,7 @@ static void
 run_on(HvEngine *engine, int domid, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    if (!order(engine, SIM_OP_RESUME, g_variant_new("(i)", domid), &local))
+    if (!sim_engine_order(engine, SIM_OP_RESUME, g_variant_new("(i)", domid), &local))
         g_prefix_error(
             error, "the guest is still suspended (%s) after a save that failed: ", local->message);
 }
@@ -288,7 +283,7 @@ engine_save(HvEngine *engine, int domid, int fd, GCancellable *cancellable,
 static gboolean
 engine_resume_saved(HvEngine *engine, int domid, GError **error)
 {
-    return order(engine, SIM_OP_RESUME, g_variant_new("(i)", domid), error);
+    return sim_engine_order(engine, SIM_OP_RESUME, g_variant_new("(i)", domid), error);
 }
 
 static int
@@ -334,5 +329,36 @@ const HvEngineOps hv_engine_sim_ops = {
     .resume_saved = engine_resume_saved,
     .console = engine_console,
     .adopt = engine_adopt,
-    /* no .emulator: a simulated host has no device model */
+    /* no .emulator and no .monitor_command: a simulated host has no device model */
+    .attach_device = sim_engine_attach,
+    .detach_device = sim_engine_detach,
+    .update_device = sim_engine_update,
+    .reset = sim_engine_reset,
+    .inject_nmi = sim_engine_inject_nmi,
+    .send_keys = sim_engine_send_keys,
+    .pm_suspend = sim_engine_pm_suspend,
+    .pm_wakeup = sim_engine_pm_wakeup,
+    .core_dump = sim_engine_core_dump,
+    .rename = sim_engine_rename,
+    .preserve = sim_engine_preserve,
+    .block_resize = sim_engine_block_resize,
+    .screenshot = sim_engine_screenshot,
+    .channel = sim_engine_channel,
+    .control_domain = sim_engine_control_domain,
+    .pci_detach = sim_engine_pci_detach,
+    .pci_attach = sim_engine_pci_attach,
+    .pci_reset = sim_engine_pci_reset,
+    .pin_vcpu = sim_engine_pin_vcpu,
+    .set_vcpu_map = sim_engine_set_vcpu_map,
+    .pin_emulator = sim_engine_pin_emulator,
+    .emulator_pin = sim_engine_emulator_pin,
+    .sched = sim_engine_sched,
+    .set_sched = sim_engine_set_sched,
+    .set_nodes = sim_engine_set_nodes,
+    .nodes = sim_engine_nodes,
+    .set_interface_rate = sim_engine_set_interface_rate,
+    .set_disk_limits = sim_engine_set_disk_limits,
+    .host_nodes = sim_engine_host_nodes,
+    .host_cpus = sim_engine_host_cpus,
+    .stats = sim_engine_stats,
 };

@@ -349,7 +349,7 @@ main(int argc, char **argv)
 {
     g_autofree char *root = NULL, *create = NULL;
     gboolean foreground = FALSE, stop = FALSE, status = FALSE;
-    int destroy = -1, end = -1;
+    int destroy = -1, end = -1, eject = -1;
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (required)",
@@ -367,7 +367,10 @@ main(int argc, char **argv)
         { "exit", 0, 0, G_OPTION_ARG_INT, &end,
           "The guest ends by itself; needs CODE: 0 poweroff, 1 reboot, 3 crash, 4 watchdog",
           "DOMID" },
-        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, "[MEMORY|CODE]" },
+        { "eject", 0, 0, G_OPTION_ARG_INT, &eject, "The guest opens the tray of the disk TARGET",
+          "DOMID" },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL,
+          "[MEMORY|CODE|TARGET]" },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- a simulated Xen host");
@@ -379,7 +382,7 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     const char *argument = rest == NULL ? NULL : rest[0];
-    gboolean wants_argument = create != NULL || end >= 0;
+    gboolean wants_argument = create != NULL || end >= 0 || eject >= 0;
     if ((argument != NULL) != wants_argument || (argument != NULL && rest[1] != NULL)) {
         fprintf(stderr, "xlvirt-simhost: wrong number of arguments, see --help\n");
         return EXIT_FAILURE;
@@ -399,5 +402,7 @@ main(int argc, char **argv)
         return run_create(root, create, argument);
     if (end >= 0)
         return run_exit(root, end, argument);
+    if (eject >= 0)
+        return sim_tool_eject(root, eject, argument);
     return run_host(root, foreground);
 }

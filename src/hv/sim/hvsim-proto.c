@@ -34,6 +34,36 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_CONSOLE] = { "console", "(iu)", "()", TRUE, TRUE },
     [SIM_OP_ADOPT] = { "adopt", "(i)", "(sstt" SIM_LIVE_TYPE "ttuub)", TRUE, TRUE },
     [SIM_OP_EXIT] = { "exit", "(iu)", "()", TRUE, FALSE },
+    [SIM_OP_ATTACH] = { "attach", "(iss)", "()", TRUE, TRUE },
+    [SIM_OP_DETACH] = { "detach", "(iss)", "()", TRUE, TRUE },
+    [SIM_OP_UPDATE] = { "update", "(iss)", "()", TRUE, TRUE },
+    [SIM_OP_RESET] = { "reset", "(i)", "()", TRUE, TRUE },
+    [SIM_OP_NMI] = { "nmi", "(i)", "()", TRUE, TRUE },
+    [SIM_OP_KEYS] = { "keys", "(iau)", "()", TRUE, TRUE },
+    [SIM_OP_SLEEP] = { "pm-suspend", "(i)", "()", TRUE, TRUE },
+    [SIM_OP_WAKEUP] = { "pm-wakeup", "(i)", "()", TRUE, TRUE },
+    [SIM_OP_DUMP] = { "dump", "(i)", "(stu)", TRUE, TRUE },
+    [SIM_OP_RENAME] = { "rename", "(istts)", "()", TRUE, TRUE },
+    [SIM_OP_RESIZE] = { "resize", "(ist)", "()", TRUE, TRUE },
+    [SIM_OP_SCREEN] = { "screenshot", "(iu)", "(s)", TRUE, TRUE },
+    [SIM_OP_CHANNEL] = { "channel", "(is)", "()", TRUE, TRUE },
+    [SIM_OP_CONTROL] = { "control", "()", "(" SIM_DOMAIN_TYPE ")", FALSE, TRUE },
+    [SIM_OP_PCI] = { "pci", "(us)", "()", FALSE, TRUE },
+    [SIM_OP_EJECT] = { "eject", "(is)", "()", TRUE, FALSE },
+    [SIM_OP_PIN] = { "pin", "(iuay)", "()", TRUE, TRUE },
+    [SIM_OP_VCPU_MAP] = { "vcpu-map", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_PIN_EMULATOR] = { "pin-emulator", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_EMULATOR_PIN] = { "emulator-pin", "(i)", "(ay)", TRUE, TRUE },
+    [SIM_OP_SCHED] = { "sched", "(i)", "(sai)", FALSE, TRUE },
+    [SIM_OP_SET_SCHED] = { "set-sched", "(iuai)", "()", TRUE, TRUE },
+    [SIM_OP_SET_NODES] = { "set-nodes", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_NODES] = { "nodes", "(i)", "(ay)", TRUE, TRUE },
+    [SIM_OP_HOST_NODES] = { "host-nodes", "()", "(a(tt))", FALSE, TRUE },
+    [SIM_OP_HOST_CPUS] = { "host-cpus", "()", "(a(utt))", FALSE, TRUE },
+    [SIM_OP_NIC_RATE] = { "nic-rate", "(ist)", "()", TRUE, TRUE },
+    [SIM_OP_DISK_LIMITS] = { "disk-limits", "(is(tttttt))", "()", TRUE, TRUE },
+    [SIM_OP_STATS] = { "stats", "(ua(iasas))", "(a(ia(uiti)a(xxxxxxxxx)a(xxxxxxxx)tt))", FALSE,
+                       TRUE },
 };
 
 G_STATIC_ASSERT(sizeof(SimHeader) == 24);
@@ -152,6 +182,7 @@ sim_start_new(void)
     SimStart *start = g_new0(SimStart, 1);
     start->disks = g_ptr_array_new_with_free_func(g_free);
     start->pinned = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    start->devices = g_ptr_array_new_with_free_func(g_free);
     return start;
 }
 
@@ -164,6 +195,8 @@ sim_start_free(SimStart *start)
     g_free(start->record);
     g_ptr_array_unref(start->disks);
     g_ptr_array_unref(start->pinned);
+    g_ptr_array_unref(start->devices);
+    g_clear_pointer(&start->options, g_variant_unref);
     g_free(start);
 }
 
@@ -171,7 +204,7 @@ GVariant *
 sim_start_pack(const SimStart *start)
 {
     guint64 high, low;
-    GVariantBuilder disks, pinned;
+    GVariantBuilder disks, pinned, devices;
     sim_uuid_to_words(start->uuid, &high, &low);
     g_variant_builder_init(&disks, G_VARIANT_TYPE("as"));
     for (guint i = 0; i < start->disks->len; i++)
@@ -179,10 +212,14 @@ sim_start_pack(const SimStart *start)
     g_variant_builder_init(&pinned, G_VARIANT_TYPE("aay"));
     for (guint i = 0; i < start->pinned->len; i++)
         g_variant_builder_add_value(&pinned, pack_bytes(start->pinned->pdata[i]));
-    return g_variant_new("(sttsttuubbbuasaay)", start->name, high, low, start->record,
+    g_variant_builder_init(&devices, G_VARIANT_TYPE("as"));
+    for (guint i = 0; i < start->devices->len; i++)
+        g_variant_builder_add(&devices, "s", start->devices->pdata[i]);
+    return g_variant_new("(sttsttuubbbuasaayas@a{sv})", start->name, high, low, start->record,
                          start->memory_kib, start->max_memory_kib, start->vcpus_online,
                          start->vcpus_max, start->hvm, start->paused, start->console,
-                         start->n_ports, &disks, &pinned);
+                         start->n_ports, &disks, &pinned, &devices,
+                         start->options != NULL ? start->options : g_variant_new("a{sv}", NULL));
 }
 
 static const char *
@@ -208,16 +245,18 @@ SimStart *
 sim_start_unpack(GVariant *packed, const char **ret_why)
 {
     g_autoptr(SimStart) start = sim_start_new();
-    g_autoptr(GVariantIter) disks = NULL, pinned = NULL;
+    g_autoptr(GVariantIter) disks = NULL, pinned = NULL, devices = NULL;
     guint64 high, low;
-    g_variant_get(packed, "(sttsttuubbbuasaay)", &start->name, &high, &low, &start->record,
+    g_variant_get(packed, "(sttsttuubbbuasaayas@a{sv})", &start->name, &high, &low, &start->record,
                   &start->memory_kib, &start->max_memory_kib, &start->vcpus_online,
                   &start->vcpus_max, &start->hvm, &start->paused, &start->console, &start->n_ports,
-                  &disks, &pinned);
+                  &disks, &pinned, &devices, &start->options);
     sim_uuid_from_words(high, low, start->uuid);
     char *disk;
     while (g_variant_iter_next(disks, "s", &disk))
         g_ptr_array_add(start->disks, disk);
+    while (g_variant_iter_next(devices, "s", &disk))
+        g_ptr_array_add(start->devices, disk);
     GVariant *map;
     while ((map = g_variant_iter_next_value(pinned)) != NULL) {
         g_ptr_array_add(start->pinned, g_variant_get_data_as_bytes(map));

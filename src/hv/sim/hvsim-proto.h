@@ -17,12 +17,15 @@
 
 G_BEGIN_DECLS
 
-#define SIM_PROTOCOL  1u /* HELLO refuses another number */
+#define SIM_PROTOCOL  2u /* HELLO refuses another number */
 #define SIM_MAX_FRAME (32u << 20)
 #define SIM_MAX_CPUS  1024u /* physical: as wide as HvVcpuInfo.affinity */
 #define SIM_MAX_VCPUS 4096u
 #define SIM_MAX_DISKS 64u   /* named in the boot text */
 #define SIM_BACKLOG   16384 /* console output that waits for a reader */
+#define SIM_MAX_KEYS  16u
+#define SIM_COLUMNS   80u /* of the simulated screen */
+#define SIM_LINES     25u
 
 #define SIM_EXIT_TAKEN 3 /* exit status of a host whose root has one already */
 
@@ -67,6 +70,35 @@ typedef enum SimOp {
     SIM_OP_CONSOLE,
     SIM_OP_ADOPT,
     SIM_OP_EXIT,
+    SIM_OP_ATTACH,
+    SIM_OP_DETACH,
+    SIM_OP_UPDATE,
+    SIM_OP_RESET,
+    SIM_OP_NMI,
+    SIM_OP_KEYS,
+    SIM_OP_SLEEP,
+    SIM_OP_WAKEUP,
+    SIM_OP_DUMP,
+    SIM_OP_RENAME,
+    SIM_OP_RESIZE,
+    SIM_OP_SCREEN,
+    SIM_OP_CHANNEL,
+    SIM_OP_CONTROL,
+    SIM_OP_PCI,
+    SIM_OP_EJECT,
+    SIM_OP_PIN, /* from here to STATS: hvsim-tune.c */
+    SIM_OP_VCPU_MAP,
+    SIM_OP_PIN_EMULATOR,
+    SIM_OP_EMULATOR_PIN,
+    SIM_OP_SCHED,
+    SIM_OP_SET_SCHED,
+    SIM_OP_SET_NODES,
+    SIM_OP_NODES,
+    SIM_OP_HOST_NODES,
+    SIM_OP_HOST_CPUS,
+    SIM_OP_NIC_RATE,
+    SIM_OP_DISK_LIMITS,
+    SIM_OP_STATS,
     SIM_N_OPS,
 } SimOp;
 
@@ -119,8 +151,8 @@ typedef enum SimFlags {
 void sim_uuid_to_words(const guint8 uuid[16], guint64 *ret_high, guint64 *ret_low);
 void sim_uuid_from_words(guint64 high, guint64 low, guint8 ret_uuid[16]);
 
-/* kind, domid, uuid, code, "this connection made it" */
-#define SIM_EVENT_TYPE "(uittub)"
+/* kind, domid, uuid, code, "this connection made it", target */
+#define SIM_EVENT_TYPE "(uittubs)"
 
 /* What a saved guest is made of. Also the state record of the save stream. */
 typedef struct SimGuest {
@@ -149,12 +181,18 @@ typedef struct SimStart {
     guint32 vcpus_online, vcpus_max;
     gboolean hvm;
     gboolean paused;
-    gboolean console;  /* wants a pty */
-    guint32 n_ports;   /* of graphics that the host chooses */
-    GPtrArray *disks;  /* char *: target names */
-    GPtrArray *pinned; /* GBytes: one cpu bitmap a vcpu; empty bytes = any cpu */
+    gboolean console;   /* wants a pty */
+    guint32 n_ports;    /* of graphics that the host chooses */
+    GPtrArray *disks;   /* char *: target names */
+    GPtrArray *devices; /* char *: sim_live_device_key() of what can be unplugged */
+    GPtrArray *pinned;  /* GBytes: one cpu bitmap a vcpu; empty bytes = any cpu */
+    /* a{sv} of what else can be said, each only where it is: "online" ay, which vcpus; "weight",
+     * "cap", "period", "budget", "extratime" i; "nodes" ay; "emulator" ay, its cpus; "disks" as,
+     * targets; "nics" as, MACs; "limits" a{s(tttttt)}, by target; "rates" a{st}, bytes a second by
+     * MAC. NULL: nothing. */
+    GVariant *options;
 } SimStart;
-#define SIM_START_TYPE "(sttsttuubbbuasaay)"
+#define SIM_START_TYPE "(sttsttuubbbuasaayasa{sv})"
 
 SimStart *sim_start_new(void);
 void sim_start_free(SimStart *start);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-server.h>
 
+#include <hv/sim/hvsim-tune.h>
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -367,6 +369,137 @@ do_stop(Request *request, SimDomain *domain, GError **error)
     return g_variant_new("()");
 }
 
+/* ---- devices and the less common turns ---- */
+
+static GVariant *
+do_device(Request *request, SimDomain *domain, GError **error)
+{
+    const char *key, *record;
+    g_variant_get(request->payload, "(i&s&s)", NULL, &key, &record);
+    if (request->op == SIM_OP_ATTACH)
+        return done(sim_turn_attach(domain, key, record, error));
+    return done(request->op == SIM_OP_DETACH ? sim_turn_detach(domain, key, record, error)
+                                             : sim_turn_update(domain, key, record, error));
+}
+
+static GVariant *
+do_reset(Request *request, SimDomain *domain, GError **error)
+{
+    return done(sim_domain_reset(domain, error));
+}
+
+static GVariant *
+do_nmi(Request *request, SimDomain *domain, GError **error)
+{
+    return done(sim_turn_nmi(domain, error));
+}
+
+static GVariant *
+do_keys(Request *request, SimDomain *domain, GError **error)
+{
+    g_autoptr(GVariant) keys = g_variant_get_child_value(request->payload, 1);
+    gsize n;
+    const guint32 *key = g_variant_get_fixed_array(keys, &n, sizeof(guint32));
+    return done(sim_turn_keys(domain, key, n, error));
+}
+
+static GVariant *
+do_sleep(Request *request, SimDomain *domain, GError **error)
+{
+    return done(request->op == SIM_OP_SLEEP ? sim_domain_sleep(domain, error)
+                                            : sim_domain_wakeup(domain, error));
+}
+
+static GVariant *
+do_dump(Request *request, SimDomain *domain, GError **error)
+{
+    SimDomainRow row;
+    guint64 write_ms;
+    sim_domain_row(domain, &row);
+    sim_control_knob(request->client->server->control, request->name, SIM_KNOB_DUMP_WRITE_MS,
+                     &write_ms);
+    return g_variant_new("(stu)", sim_domain_record(domain), row.memory_kib, (guint32)write_ms);
+}
+
+static GVariant *
+do_rename(Request *request, SimDomain *domain, GError **error)
+{
+    const char *name, *record;
+    guint64 high, low;
+    guint8 uuid[16];
+    g_variant_get(request->payload, "(i&stt&s)", NULL, &name, &high, &low, &record);
+    if (name[0] == '\0' || strchr(name, '/') != NULL || strlen(name) > 255) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_INVALID_ARG,
+                    "the domain's name is empty, too long or holds a '/'");
+        return NULL;
+    }
+    sim_uuid_from_words(high, low, uuid);
+    return done(sim_domain_rename(domain, name, uuid, record, error));
+}
+
+static GVariant *
+do_resize(Request *request, SimDomain *domain, GError **error)
+{
+    const char *target;
+    guint64 bytes;
+    g_variant_get(request->payload, "(i&st)", NULL, &target, &bytes);
+    return done(sim_turn_resize(domain, target, bytes, error));
+}
+
+static GVariant *
+do_screen(Request *request, SimDomain *domain, GError **error)
+{
+    if (number_of(request) != 0) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_INVALID_ARG, "a simulated domain has one screen");
+        return NULL;
+    }
+    g_autofree char *text = sim_turn_screen(domain);
+    return g_variant_new("(s)", text);
+}
+
+static GVariant *
+do_channel(Request *request, SimDomain *domain, GError **error)
+{
+    const char *name;
+    g_variant_get(request->payload, "(i&s)", NULL, &name);
+    request->reply_fd = sim_turn_channel(domain, name, error);
+    return done(request->reply_fd >= 0);
+}
+
+static GVariant *
+do_eject(Request *request, SimDomain *domain, GError **error)
+{
+    const char *target;
+    g_variant_get(request->payload, "(i&s)", NULL, &target);
+    return done(sim_turn_eject(domain, target, error));
+}
+
+static GVariant *
+do_control(Request *request, SimDomain *unused, GError **error)
+{
+    SimDomainRow row;
+    sim_domain_row(request->client->server->machine->dom0, &row);
+    g_autoptr(GBytes) bytes = g_bytes_new(&row, sizeof(row));
+    GVariant *packed = g_variant_new_from_bytes(G_VARIANT_TYPE(SIM_DOMAIN_TYPE), bytes, TRUE);
+    return g_variant_new_tuple(&packed, 1);
+}
+
+static GVariant *
+do_pci(Request *request, SimDomain *unused, GError **error)
+{
+    const char *address;
+    guint32 op;
+    g_variant_get(request->payload, "(u&s)", &op, &address);
+    return done(sim_machine_pci(request->client->server->machine, op, address, error));
+}
+
+static GVariant *
+do_tune(Request *request, SimDomain *domain, GError **error)
+{
+    return sim_tune_request(request->client->server->machine, domain, request->op, request->payload,
+                            error);
+}
+
 /* NULL and *error, or the (floating) reply. `domain` is set where the operation is about one. */
 typedef GVariant *(*Handler)(Request *request, SimDomain *domain, GError **error);
 
@@ -377,7 +510,17 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_PAUSE] = do_pause,       [SIM_OP_UNPAUSE] = do_pause, [SIM_OP_MEMORY] = do_memory,
     [SIM_OP_MAX_MEMORY] = do_memory, [SIM_OP_VCPUS] = do_vcpus,   [SIM_OP_VCPU_INFO] = do_vcpu_info,
     [SIM_OP_SAVE] = do_save,         [SIM_OP_RESUME] = do_resume, [SIM_OP_CONSOLE] = do_console,
-    [SIM_OP_ADOPT] = do_adopt,       [SIM_OP_EXIT] = do_exit,
+    [SIM_OP_ADOPT] = do_adopt,       [SIM_OP_EXIT] = do_exit,     [SIM_OP_ATTACH] = do_device,
+    [SIM_OP_DETACH] = do_device,     [SIM_OP_UPDATE] = do_device, [SIM_OP_RESET] = do_reset,
+    [SIM_OP_NMI] = do_nmi,           [SIM_OP_KEYS] = do_keys,     [SIM_OP_SLEEP] = do_sleep,
+    [SIM_OP_WAKEUP] = do_sleep,      [SIM_OP_DUMP] = do_dump,     [SIM_OP_RENAME] = do_rename,
+    [SIM_OP_RESIZE] = do_resize,     [SIM_OP_SCREEN] = do_screen, [SIM_OP_CHANNEL] = do_channel,
+    [SIM_OP_CONTROL] = do_control,   [SIM_OP_PCI] = do_pci,       [SIM_OP_EJECT] = do_eject,
+    [SIM_OP_PIN] = do_tune,          [SIM_OP_VCPU_MAP] = do_tune, [SIM_OP_PIN_EMULATOR] = do_tune,
+    [SIM_OP_EMULATOR_PIN] = do_tune, [SIM_OP_SCHED] = do_tune,    [SIM_OP_SET_SCHED] = do_tune,
+    [SIM_OP_SET_NODES] = do_tune,    [SIM_OP_NODES] = do_tune,    [SIM_OP_HOST_NODES] = do_tune,
+    [SIM_OP_HOST_CPUS] = do_tune,    [SIM_OP_NIC_RATE] = do_tune, [SIM_OP_DISK_LIMITS] = do_tune,
+    [SIM_OP_STATS] = do_tune,
 };
 
 static void
@@ -385,6 +528,14 @@ refresh_control(SimServer *server)
 {
     if (sim_control_refresh(server->control))
         sim_machine_control_changed(server->machine);
+}
+
+/* Domain 0 is tuned, and nothing else happens to it. */
+static gboolean
+takes_dom0(SimOp op)
+{
+    return op == SIM_OP_MEMORY || op == SIM_OP_MAX_MEMORY || op == SIM_OP_VCPUS ||
+           op == SIM_OP_VCPU_INFO;
 }
 
 /* The next step of a request; also its timer's function. */
@@ -413,6 +564,10 @@ step(gpointer data)
         domain = sim_machine_lookup(server->machine, request->domid, &error);
         if (domain == NULL) {
             answer(request, NULL, error);
+            return;
+        }
+        if (request->domid == 0 && !takes_dom0(request->op)) {
+            answer_error(request, HV_ERROR_INVALID_ARG, "not with domain 0");
             return;
         }
     }
@@ -578,7 +733,8 @@ on_listen(guint32 events, gpointer data)
 }
 
 static void
-on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, gpointer data)
+on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, const char *target,
+                 gpointer data)
 {
     SimServer *server = data;
     guint64 high, low;
@@ -589,7 +745,8 @@ on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, gpointer d
             client_send(client, SIM_KIND_EVENT, SIM_OP_NONE, 0,
                         g_variant_new(SIM_EVENT_TYPE, (guint32)kind, sim_domain_id(domain), high,
                                       low, (guint32)code,
-                                      kind == HV_ENGINE_EVENT_NEW && client == server->maker),
+                                      kind == HV_ENGINE_EVENT_NEW && client == server->maker,
+                                      target),
                         -1);
     }
 }

@@ -153,6 +153,12 @@ sim_tool_exit(const char *root, int domid, guint code)
 }
 
 int
+sim_tool_eject(const char *root, int domid, const char *target)
+{
+    return order(root, SIM_OP_EJECT, g_variant_new("(is)", domid, target));
+}
+
+int
 sim_tool_create(const char *root, const char *name, guint64 memory_mib)
 {
     g_autoptr(GError) error = NULL;

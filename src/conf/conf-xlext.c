@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Our element in <metadata>. */
+#include "conf-xml.h"
+
+#include <conf/conf-xlext.h>
+
+#include <string.h>
+
+/* ---- the model ---- */
+
+static void
+key_free(gpointer data)
+{
+    ConfXlKey *key = data;
+
+    g_free(key->name);
+    g_free(key->value);
+    g_free(key);
+}
+
+static void
+device_free(gpointer data)
+{
+    ConfXlDevice *device = data;
+
+    g_free(device->target);
+    g_ptr_array_unref(device->keys);
+    g_free(device);
+}
+
+GPtrArray *
+conf_xl_keys_new(void)
+{
+    return g_ptr_array_new_with_free_func(key_free);
+}
+
+ConfXlExt *
+conf_xl_ext_new(void)
+{
+    ConfXlExt *ext = g_new0(ConfXlExt, 1);
+
+    ext->keys = conf_xl_keys_new();
+    ext->devices = g_ptr_array_new_with_free_func(device_free);
+    return ext;
+}
+
+void
+conf_xl_ext_free(ConfXlExt *ext)
+{
+    if (ext == NULL)
+        return;
+    g_ptr_array_unref(ext->keys);
+    g_ptr_array_unref(ext->devices);
+    g_free(ext);
+}
+
+bool
+conf_xl_ext_is_empty(const ConfXlExt *ext)
+{
+    for (guint i = 0; i < ext->devices->len; i++) {
+        if (((const ConfXlDevice *)ext->devices->pdata[i])->keys->len)
+            return false;
+    }
+    return ext->keys->len == 0;
+}
+
+const char *
+conf_xl_keys_get(const GPtrArray *keys, const char *name)
+{
+    for (guint i = 0; keys && i < keys->len; i++) {
+        const ConfXlKey *key = keys->pdata[i];
+
+        if (strcmp(key->name, name) == 0)
+            return key->value;
+    }
+    return NULL;
+}
+
+static void
+add_key(GPtrArray *keys, const char *name, const char *value, bool list)
+{
+    ConfXlKey *key = g_new0(ConfXlKey, 1);
+
+    key->name = g_strdup(name);
+    key->value = g_strdup(value ? value : "");
+    key->list = list;
+    g_ptr_array_add(keys, key);
+}
+
+void
+conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value)
+{
+    for (guint i = keys->len; i > 0; i--) {
+        if (strcmp(((const ConfXlKey *)keys->pdata[i - 1])->name, name) == 0)
+            g_ptr_array_remove_index(keys, i - 1);
+    }
+    add_key(keys, name, value, false);
+}
+
+void
+conf_xl_keys_add_item(GPtrArray *keys, const char *name, const char *value)
+{
+    add_key(keys, name, value, true);
+}
+
+const GPtrArray *
+conf_xl_ext_device(const ConfXlExt *ext, const char *target)
+{
+    for (guint i = 0; target && i < ext->devices->len; i++) {
+        const ConfXlDevice *device = ext->devices->pdata[i];
+
+        if (strcmp(device->target, target) == 0)
+            return device->keys;
+    }
+    return NULL;
+}
+
+GPtrArray *
+conf_xl_ext_ensure_device(ConfXlExt *ext, const char *target)
+{
+    const GPtrArray *keys = conf_xl_ext_device(ext, target);
+    ConfXlDevice *device;
+
+    if (keys)
+        return (GPtrArray *)keys;
+    device = g_new0(ConfXlDevice, 1);
+    device->target = g_strdup(target);
+    device->keys = conf_xl_keys_new();
+    g_ptr_array_add(ext->devices, device);
+    return device->keys;
+}
+
+/* ---- reading ---- */
+
+static bool
+is_ours(const xmlNode *node, const char *name)
+{
+    return node->ns && strcmp((const char *)node->ns->href, CONF_XL_EXT_URI) == 0 &&
+           strcmp((const char *)node->name, name) == 0;
+}
+
+static char *
+attribute(const xmlNode *node, const char *name)
+{
+    xmlChar *value = xmlGetNoNsProp(node, BAD_CAST name);
+    char *copy = g_strdup((const char *)value);
+
+    xmlFree(value);
+    return copy;
+}
+
+static gboolean
+read_key(const xmlNode *node, GPtrArray *keys, GError **error)
+{
+    g_autofree char *name = attribute(node, "name");
+    g_autofree char *list = attribute(node, "list");
+    xmlChar *value = xmlNodeGetContent(node);
+
+    if (name && *name)
+        add_key(keys, name, (const char *)value, g_strcmp0(list, "yes") == 0);
+    else
+        g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID,
+                    "metadata: a <%s:key> without a name=", CONF_XL_EXT_PREFIX);
+    xmlFree(value);
+    return name && *name;
+}
+
+static gboolean
+read_keys(xmlNode *parent, GPtrArray *keys, GError **error)
+{
+    for (xmlNode *node = conf_xml_element(parent->children); node;
+         node = conf_xml_element(node->next)) {
+        if (is_ours(node, "key") && !read_key(node, keys, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+read_device(xmlNode *node, ConfXlExt *ext, GError **error)
+{
+    g_autofree char *target = attribute(node, "target");
+
+    if (target && *target)
+        return read_keys(node, conf_xl_ext_ensure_device(ext, target), error);
+    g_set_error(error, CONF_ERROR, CONF_ERROR_INVALID,
+                "metadata: a <%s:device> without a target=", CONF_XL_EXT_PREFIX);
+    return FALSE;
+}
+
+static gboolean
+read_ext(xmlNode *parent, ConfXlExt *ext, GError **error)
+{
+    if (!read_keys(parent, ext->keys, error))
+        return FALSE;
+    for (xmlNode *node = conf_xml_element(parent->children); node;
+         node = conf_xml_element(node->next)) {
+        if (is_ours(node, "device") && !read_device(node, ext, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+ConfXlExt *
+conf_xl_ext_load(const ConfDomain *def, GError **error)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_new();
+    g_autofree char *whole = NULL;
+    g_autoptr(ConfXmlNode) all = NULL;
+
+    /* Most domains have none: no need to look closer. */
+    if (def->metadata == NULL || strstr(def->metadata, CONF_XL_EXT_URI) == NULL)
+        return g_steal_pointer(&ext);
+    whole = g_strconcat("<metadata>", def->metadata, "</metadata>", NULL);
+    all = conf_xml_read_element(whole);
+    for (xmlNode *node = all ? conf_xml_element(all->children) : NULL; node;
+         node = conf_xml_element(node->next)) {
+        if (is_ours(node, "xl") && !read_ext(node, ext, error))
+            return NULL;
+    }
+    return g_steal_pointer(&ext);
+}
+
+/* ---- writing ---- */
+
+static void
+write_keys(xmlNode *parent, const GPtrArray *keys)
+{
+    for (guint i = 0; i < keys->len; i++) {
+        const ConfXlKey *key = keys->pdata[i];
+        g_autofree char *value = conf_xml_clean(key->value);
+        xmlNode *node = conf_xml_add(parent, "key");
+
+        xmlNewProp(node, BAD_CAST "name", BAD_CAST key->name);
+        if (key->list)
+            xmlNewProp(node, BAD_CAST "list", BAD_CAST "yes");
+        xmlAddChild(node, xmlNewText(BAD_CAST value));
+    }
+}
+
+gboolean
+conf_xl_ext_store(ConfDomain *def, const ConfXlExt *ext, GError **error)
+{
+    g_autoptr(ConfXmlNode) root = conf_xml_add(NULL, "xl");
+    g_autofree char *text = NULL;
+
+    if (conf_xl_ext_is_empty(ext)) {
+        if (def->metadata == NULL || strstr(def->metadata, CONF_XL_EXT_URI) == NULL)
+            return TRUE;
+        return conf_domain_metadata_set(def, CONF_XL_EXT_URI, CONF_XL_EXT_PREFIX, NULL, error);
+    }
+    write_keys(root, ext->keys);
+    for (guint i = 0; i < ext->devices->len; i++) {
+        const ConfXlDevice *device = ext->devices->pdata[i];
+        xmlNode *node;
+
+        if (device->keys->len == 0)
+            continue;
+        node = conf_xml_add(root, "device");
+        xmlNewProp(node, BAD_CAST "target", BAD_CAST device->target);
+        write_keys(node, device->keys);
+    }
+    text = conf_xml_to_string(root);
+    return conf_domain_metadata_set(def, CONF_XL_EXT_URI, CONF_XL_EXT_PREFIX, text, error);
+}

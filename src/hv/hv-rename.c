@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain under another name: its definition, its mark for autostart, its log, and where it runs,
+ * its place in the hypervisor and its state file. */
+#include "hv-private.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+
+static gboolean
+check_name(const char *name, GError **error)
+{
+    const char *wrong = NULL;
+
+    if (!*name)
+        wrong = "it is empty";
+    else if (strchr(name, '/'))
+        wrong = "it contains '/'";
+    else if (strpbrk(name, "\n\r"))
+        wrong = "it contains a line break";
+    else if (g_str_equal(name, ".") || g_str_equal(name, ".."))
+        wrong = "it cannot name a file";
+    if (!wrong)
+        return TRUE;
+    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "invalid new name '%s': %s", name, wrong);
+    return FALSE;
+}
+
+/* As libvirt's own drivers; a running domain may be renamed where its hypervisor can. */
+static gboolean
+check_domain(const HvHost *host, const HvSnapshot *now, GError **error)
+{
+    const char *why = NULL;
+
+    if (!hv_control_domain_spare(now, error))
+        return FALSE;
+    if (!now->persistent)
+        why = "cannot rename a transient domain";
+    else if (hv_snapshot_is_active(now) && !host->ops->rename)
+        why = "cannot rename active domain";
+    else if (now->managed_save)
+        why = "domain with a managed saved state can't be renamed";
+    if (!why)
+        return TRUE;
+    g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, why);
+    return FALSE;
+}
+
+static ConfDomain *
+named(const ConfDomain *def, const char *name)
+{
+    ConfDomain *copy = conf_domain_copy(def);
+
+    g_free(copy->name);
+    copy->name = g_strdup(name);
+    return copy;
+}
+
+static HvSnapshot *
+named_snapshot(const HvSnapshot *now, const char *name)
+{
+    HvSnapshot *next = hv_snapshot_copy(now);
+
+    g_free(next->name);
+    next->name = g_strdup(name);
+    conf_domain_unref(next->persistent);
+    next->persistent = named(now->persistent, name);
+    if (now->live) {
+        conf_domain_unref(next->live);
+        next->live = named(now->live, name);
+    }
+    return next;
+}
+
+/* What is there of the domain under a name in the store. */
+static gboolean
+write_files(HvStore *store, const HvSnapshot *snapshot, GError **error)
+{
+    return hv_store_write_definition(store, snapshot->persistent, error) &&
+           (!snapshot->autostart || hv_store_set_autostart(store, snapshot->name, TRUE, error)) &&
+           (!hv_snapshot_is_active(snapshot) || hv_store_write_status(store, snapshot, error));
+}
+
+static void
+remove_files(HvStore *store, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    hv_store_remove_status(store, name);
+    if (!hv_store_remove_definition(store, name, &error))
+        g_warning("the definition of a domain that had the name '%s' stays behind: %s", name,
+                  error->message);
+}
+
+static void
+move_log(HvStore *store, const char *before, const char *after)
+{
+    g_autofree char *from = hv_store_log_path(store, before);
+    g_autofree char *to = hv_store_log_path(store, after);
+
+    if (g_rename(from, to) < 0 && errno != ENOENT)
+        g_warning("cannot rename '%s': %s", from, g_strerror(errno));
+}
+
+/* Job held. */
+static gboolean
+rename_in_engine(HvJob *job, const HvSnapshot *now, const char *name, GError **error)
+{
+    HvHost *host = job->domain->host;
+    gboolean ok;
+
+    if (!hv_snapshot_is_active(now))
+        return TRUE;
+    hv_job_enter_hook(job);
+    ok = host->ops->rename(host->engine, now->domid, now->name, name, error);
+    return hv_job_leave_hook(job, error) && ok;
+}
+
+static void
+undo(HvJob *job, const HvSnapshot *now, const char *name)
+{
+    HvHost *host = job->domain->host;
+    g_autoptr(GError) error = NULL;
+
+    remove_files(host->store, name);
+    if (hv_snapshot_is_active(now) &&
+        !host->ops->rename(host->engine, now->domid, name, now->name, &error))
+        g_warning("domain '%s' is called '%s' by the hypervisor: %s", now->name, name,
+                  error->message);
+}
+
+/* Job held, the new name is reserved: all that can fail. */
+static gboolean
+write_renamed(HvJob *job, const HvSnapshot *now, const HvSnapshot *next, GError **error)
+{
+    if (!rename_in_engine(job, now, next->name, error))
+        return FALSE;
+    if (write_files(job->domain->host->store, next, error))
+        return TRUE;
+    undo(job, now, next->name);
+    return FALSE;
+}
+
+gboolean
+hv_domain_rename(HvDomain *domain, const char *name, GError **error)
+{
+    HvStore *store = domain->host->store;
+    g_autoptr(HvJob) job = NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvSnapshot) next = NULL;
+    HvDomain *reserved;
+
+    if (!check_name(name, error))
+        return FALSE;
+    job = hv_job_begin(domain, HV_JOB_DEFINE, error);
+    if (!job)
+        return FALSE;
+    now = hv_domain_snapshot(domain);
+    if (!check_domain(domain->host, now, error))
+        return FALSE;
+    reserved = hv_registry_reserve_name(domain, name, error);
+    if (!reserved)
+        return FALSE;
+    next = named_snapshot(now, name);
+    if (!write_renamed(job, now, next, error)) {
+        hv_registry_release_name(reserved);
+        return FALSE;
+    }
+    /* While both names are ours. */
+    remove_files(store, now->name);
+    move_log(store, now->name, name);
+    hv_store_log(store, name, "renamed, it was '%s'", now->name);
+    hv_registry_rename(domain, reserved, g_steal_pointer(&next));
+    return TRUE;
+}

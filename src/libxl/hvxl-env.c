@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hvxl-env.h"
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define USB_DEVICES  "/sys/bus/usb/devices"
+#define NETWORK_FILE "/run/libvirt/network/%s.xml" /* of libvirt's network driver, while active */
+#define FILE_MAX     (1 << 20)
+
+/* ---- networks ---- */
+
+/* The text of the first match; NULL: none. */
+static char *
+query(const char *text, gsize len, const char *xpath)
+{
+    xmlDoc *doc = xmlReadMemory(text, (int)len, "network", NULL,
+                                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
+    xmlXPathObject *found = context ? xmlXPathEvalExpression(BAD_CAST xpath, context) : NULL;
+    xmlChar *value = found ? xmlXPathCastToString(found) : NULL;
+    char *copy = value && *value ? g_strdup((const char *)value) : NULL;
+
+    xmlFree(value);
+    xmlXPathFreeObject(found);
+    xmlXPathFreeContext(context);
+    xmlFreeDoc(doc);
+    return copy;
+}
+
+static char *
+network_bridge(const char *network, const char *portgroup, gpointer data, GError **error)
+{
+    HvEngine *engine = data;
+    g_autofree char *file = g_strdup_printf(NETWORK_FILE, network);
+    g_autofree char *path = g_strconcat(engine->root, file, NULL);
+    g_autofree char *text = NULL;
+    char *bridge = NULL;
+    struct stat st;
+    gsize len;
+
+    if (!strchr(network, '/') && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        st.st_size <= FILE_MAX && g_file_get_contents(path, &text, &len, NULL))
+        bridge = query(text, len, "string(//network/bridge/@name)");
+    if (!bridge)
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "network '%s' is not active, or has no bridge; start it (virsh net-start), or "
+                    "name the bridge: <interface type='bridge'>",
+                    network);
+    return bridge;
+}
+
+/* ---- usb ---- */
+
+static gboolean
+read_hex(const char *device, const char *name, int base, unsigned *ret_number)
+{
+    g_autofree char *path = g_build_filename(USB_DEVICES, device, name, NULL);
+    g_autofree char *text = NULL;
+    guint64 number;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) ||
+        !g_ascii_string_to_unsigned(g_strchomp(text), (guint)base, 0, G_MAXUINT16, &number, NULL))
+        return FALSE;
+    *ret_number = (unsigned)number;
+    return TRUE;
+}
+
+static gboolean
+usb_find(unsigned vendor, unsigned product, unsigned *ret_bus, unsigned *ret_device, gpointer data,
+         GError **error)
+{
+    g_autoptr(GDir) dir = g_dir_open(USB_DEVICES, 0, NULL);
+    const char *name;
+    guint n = 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        unsigned its_vendor, its_product, bus, device;
+
+        if (read_hex(name, "idVendor", 16, &its_vendor) && its_vendor == vendor &&
+            read_hex(name, "idProduct", 16, &its_product) && its_product == product &&
+            read_hex(name, "busnum", 10, &bus) && read_hex(name, "devnum", 10, &device)) {
+            *ret_bus = bus;
+            *ret_device = device;
+            n++;
+        }
+    }
+    if (n == 1)
+        return TRUE;
+    g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                n == 0 ? "no USB device %04x:%04x is plugged in"
+                       : "several USB devices %04x:%04x are plugged in; name bus and device",
+                vendor, product);
+    return FALSE;
+}
+
+/* ---- all together ---- */
+
+/* What a setting of libxl.conf says, NULL for none. */
+static const char *
+text_of(HvEngine *engine, const char *name)
+{
+    const char *text = hvxl_setting(engine, name);
+
+    return text && *text ? text : NULL;
+}
+
+void
+hvxl_env_fill(HvEngine *engine, HvxlCtx *ctx, HvxlConfigEnv *ret_env)
+{
+    hvxl_config_env_init(ret_env);
+    ret_env->hotplug_script = engine->hotplug;
+    ret_env->n_cpus = engine->n_cpus;
+    ret_env->n_nodes = engine->n_nodes;
+    ret_env->scheduler = libxl_get_scheduler(ctx->libxl);
+    ret_env->nested_hvm = hvxl_setting_bool(engine, "nested_hvm", FALSE);
+    ret_env->vnc_listen = text_of(engine, "vnc_listen");
+    ret_env->spice_listen = text_of(engine, "spice_listen");
+    ret_env->keymap = text_of(engine, "keymap");
+    ret_env->channel_dir = engine->channel_dir;
+    ret_env->data = engine;
+    ret_env->network_bridge = network_bridge;
+    ret_env->usb_find = usb_find;
+}

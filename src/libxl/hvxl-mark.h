@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Starts under way, in files that outlive the daemon and not the host's boot: a domain that a
+ * daemon was building when it was killed is half a domain, and goes.
+ */
+#pragma once
+
+#include "hvxl-private.h"
+
+void hvxl_mark_set(HvEngine *engine, const guint8 uuid[16]);
+void hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16]);
+/* Destroys what starts that were cut off left behind. Before anybody looks for domains. */
+void hvxl_mark_sweep(HvEngine *engine);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hvxl-watch.h"
+
+#include "hvxl-hooks.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often a domain is looked at that somebody else is building: nothing tells of its end. */
+#define PENDING_MS 200
+/* One that stays paused counts as complete this long after its memory was built. */
+#define PAUSED_COMPLETE_S 10
+/* Nothing tells of a domain that somebody pauses either. */
+#define IDLE_MS 5000
+/* While xenstore does not answer. */
+#define BLIND_MS 1000
+
+typedef struct Known {
+    int domid;
+    guint8 uuid[16];
+    gboolean told;     /* libhv knows it, or will find it: not half built */
+    gboolean foreign;  /* its maker has no XML of libvirt's there: xl, or who else */
+    gboolean shutdown; /* told */
+    int code;
+    gboolean paused;
+    gboolean dying;   /* told, or never will be */
+    gsize record;     /* length of libxl's record at the look before; 0: none yet */
+    guint born, seen; /* rounds */
+} Known;
+
+struct HvxlWatch {
+    HvEngine *engine;     /* immutable */
+    struct xs_handle *xs; /* the thread's */
+    int wake_fd;          /* immutable */
+    GThread *thread;      /* immutable between new and free */
+    gint stopping;        /* atomic */
+    GMutex lock;          /* never held across a call of libxl, nor of the event function */
+    GHashTable *known;    /* [lock] domain id -> Known */
+    GHashTable *starting; /* [lock] set of uuids */
+    guint round;          /* [lock] of looking at all */
+};
+
+/* ---- is it complete? ---- */
+
+/* xl writes its record of the domain early, and once more when all is there; it unpauses after
+ * that. A domain that is created paused shows it by the second record, or by its age. */
+static gboolean
+is_complete(HvxlWatch *watch, HvxlCtx *ctx, Known *known, gboolean paused)
+{
+    char uuid[37];
+    gint64 built;
+    gsize first = known->record;
+    uint8_t *record = NULL;
+    int len = 0;
+
+    known->foreign = FALSE;
+    if (libxl_userdata_retrieve(ctx->libxl, (uint32_t)known->domid, HVXL_USERDATA, &record, &len) ==
+            0 &&
+        record) {
+        free(record);
+        return TRUE;
+    }
+    known->foreign = TRUE;
+    if (libxl_userdata_retrieve(ctx->libxl, (uint32_t)known->domid, "libxl-json", &record, &len) !=
+            0 ||
+        !record)
+        return FALSE;
+    free(record);
+    known->record = (gsize)len;
+    if (!paused || (first && known->record != first))
+        return TRUE;
+    conf_uuid_format(known->uuid, uuid);
+    return hvxl_xs_read_number(watch->engine, &built, "/vm/%s/start_time", uuid) &&
+           time(NULL) - built > PAUSED_COMPLETE_S;
+}
+
+/* ---- one round ---- */
+
+static void
+add_event(GArray *events, const Known *known, HvEngineEventKind kind)
+{
+    HvEngineEvent event = {
+        .kind = kind,
+        .domid = known->domid,
+        .code = known->code,
+        .foreign = known->foreign,
+    };
+
+    memcpy(event.uuid, known->uuid, sizeof(event.uuid));
+    g_array_append_val(events, event);
+}
+
+/* [lock] The entry of this domain; NULL: a start of ours is about it. */
+static Known *
+know_locked(HvxlWatch *watch, const HvEngineDomain *seen, GArray *events)
+{
+    gpointer id = GINT_TO_POINTER(seen->domid);
+    Known *known = g_hash_table_lookup(watch->known, id);
+
+    if (known && memcmp(known->uuid, seen->uuid, sizeof(known->uuid)) != 0) {
+        /* The id was used again within one round. */
+        if (known->told && !known->dying)
+            add_event(events, known, HV_ENGINE_EVENT_GONE);
+        g_hash_table_remove(watch->known, id);
+        known = NULL;
+    }
+    if (known)
+        return known;
+    if (g_hash_table_contains(watch->starting, seen->uuid))
+        return NULL;
+    known = g_new0(Known, 1);
+    known->domid = seen->domid;
+    memcpy(known->uuid, seen->uuid, sizeof(known->uuid));
+    /* Nobody wants to know of a domain that was never there for long enough to be told of. */
+    known->dying = seen->dying;
+    known->paused = seen->paused;
+    known->born = watch->round;
+    g_hash_table_insert(watch->known, id, known);
+    return known;
+}
+
+/* [lock] */
+static void
+compare_locked(Known *known, const HvEngineDomain *seen, GArray *events)
+{
+    if (seen->dying) {
+        if (!known->dying && known->told)
+            add_event(events, known, HV_ENGINE_EVENT_GONE);
+        known->dying = TRUE;
+        return;
+    }
+    if (!known->told)
+        return;
+    if (seen->shutdown && (!known->shutdown || known->code != seen->shutdown_code)) {
+        known->code = seen->shutdown_code;
+        add_event(events, known, HV_ENGINE_EVENT_SHUTDOWN);
+    } else if (!seen->shutdown && known->paused != seen->paused) {
+        add_event(events, known, HV_ENGINE_EVENT_STATE);
+    }
+    known->shutdown = seen->shutdown;
+    known->paused = seen->paused;
+}
+
+/* [lock] One that a start of ours added in this very round may be younger than the list. */
+static void
+drop_vanished_locked(HvxlWatch *watch, GArray *events)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, watch->known);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Known *known = value;
+
+        if (known->seen == watch->round || known->born == watch->round)
+            continue;
+        if (known->told && !known->dying)
+            add_event(events, known, HV_ENGINE_EVENT_GONE);
+        g_hash_table_iter_remove(&iter);
+    }
+}
+
+/* Looks at one domain. No lock is held while libxl is asked whether it is complete, so what is
+ * known is looked up again after that. TRUE: somebody is building it. */
+static gboolean
+look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tell, GArray *events)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+    Known *known = know_locked(watch, seen, events);
+    Known copy;
+
+    if (!known)
+        return FALSE;
+    known->seen = watch->round;
+    if (!known->told && !known->dying) {
+        copy = *known;
+        g_mutex_unlock(&watch->lock);
+        copy.told = is_complete(watch, ctx, &copy, seen->paused);
+        g_mutex_lock(&watch->lock);
+        known = g_hash_table_lookup(watch->known, GINT_TO_POINTER(seen->domid));
+        if (!known)
+            return FALSE;
+        *known = copy;
+        if (copy.told && tell)
+            add_event(events, known, HV_ENGINE_EVENT_NEW);
+    }
+    compare_locked(known, seen, events);
+    return !known->told && !known->dying;
+}
+
+/* Compares what is with what was. `tell`: not the first time, so that what is new came now. TRUE:
+ * somebody is building a domain. */
+static gboolean
+look(HvxlWatch *watch, gboolean tell)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(HvEngineEvent));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(watch->engine, &error);
+    libxl_dominfo *all;
+    gboolean pending = FALSE;
+    int n = 0;
+
+    g_mutex_lock(&watch->lock);
+    watch->round++;
+    g_mutex_unlock(&watch->lock);
+    all = ctx ? libxl_list_domain(ctx->libxl, &n) : NULL;
+    if (!all) {
+        g_warning("cannot look which domains there are: %s",
+                  error ? error->message : "Xen does not answer");
+        return TRUE;
+    }
+    for (int i = 0; i < n; i++) {
+        HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
+
+        if (seen.domid != 0)
+            pending |= look_at(watch, ctx, &seen, tell, events);
+    }
+    libxl_dominfo_list_free(all, n);
+    g_mutex_lock(&watch->lock);
+    drop_vanished_locked(watch, events);
+    g_mutex_unlock(&watch->lock);
+    for (guint i = 0; tell && i < events->len; i++)
+        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+    return pending;
+}
+
+/* ---- the thread ---- */
+
+/* FALSE: xenstore does not answer. */
+static gboolean
+drain(HvxlWatch *watch)
+{
+    uint64_t count;
+    char **event;
+
+    while (read(watch->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+        continue;
+    while ((event = xs_check_watch(watch->xs)))
+        free(event);
+    return errno == EAGAIN;
+}
+
+static gpointer
+run(gpointer data)
+{
+    HvxlWatch *watch = data;
+    gboolean blind = FALSE, pending = TRUE;
+
+    while (!g_atomic_int_get(&watch->stopping)) {
+        struct pollfd fds[] = {
+            { .fd = watch->wake_fd, .events = POLLIN },
+            { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
+        };
+
+        poll(fds, G_N_ELEMENTS(fds), blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS);
+        if (!drain(watch) && !blind) {
+            g_warning("xenstore does not answer any more; domains are looked at once a second");
+            blind = TRUE;
+        }
+        if (!g_atomic_int_get(&watch->stopping))
+            pending = look(watch, TRUE);
+    }
+    return NULL;
+}
+
+static void
+wake(HvxlWatch *watch)
+{
+    uint64_t one = 1;
+
+    while (write(watch->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        continue;
+}
+
+/* ---- for the others ---- */
+
+static guint
+uuid_hash(gconstpointer uuid)
+{
+    guint32 word;
+
+    memcpy(&word, uuid, sizeof(word));
+    return word;
+}
+
+static gboolean
+uuid_equal(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, 16) == 0;
+}
+
+void
+hvxl_watch_begin_start(HvxlWatch *watch, const guint8 uuid[16])
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+
+    g_hash_table_add(watch->starting, g_memdup2(uuid, 16));
+}
+
+void
+hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
+{
+    g_mutex_lock(&watch->lock);
+    g_hash_table_remove(watch->starting, uuid);
+    if (domid >= 0) {
+        Known *known = g_new0(Known, 1);
+
+        known->domid = domid;
+        memcpy(known->uuid, uuid, sizeof(known->uuid));
+        known->told = TRUE;
+        known->born = watch->round;
+        g_hash_table_insert(watch->known, GINT_TO_POINTER(domid), known);
+    }
+    g_mutex_unlock(&watch->lock);
+    wake(watch);
+}
+
+gboolean
+hvxl_watch_look(HvxlWatch *watch, HvEngineDomain *seen)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+    const Known *known = g_hash_table_lookup(watch->known, GINT_TO_POINTER(seen->domid));
+
+    if (known && memcmp(known->uuid, seen->uuid, sizeof(known->uuid)) == 0) {
+        seen->foreign = known->foreign;
+        return known->told;
+    }
+    return FALSE;
+}
+
+/* ---- life cycle ---- */
+
+HvxlWatch *
+hvxl_watch_new(HvEngine *engine, GError **error)
+{
+    HvxlWatch *watch = g_new0(HvxlWatch, 1);
+
+    watch->engine = engine;
+    watch->wake_fd = -1;
+    g_mutex_init(&watch->lock);
+    watch->known = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    watch->starting = g_hash_table_new_full(uuid_hash, uuid_equal, g_free, NULL);
+    watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    watch->xs = xs_open(0);
+    if (watch->wake_fd < 0 || !watch->xs || !xs_watch(watch->xs, "@releaseDomain", "gone") ||
+        !xs_watch(watch->xs, "@introduceDomain", "new")) {
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "cannot listen to xenstore: %s",
+                    g_strerror(errno));
+        hvxl_watch_free(watch);
+        return NULL;
+    }
+    /* What is there now is found by list(). */
+    look(watch, FALSE);
+    watch->thread = g_thread_new("hvxl-watch", run, watch);
+    return watch;
+}
+
+void
+hvxl_watch_free(HvxlWatch *watch)
+{
+    if (!watch)
+        return;
+    if (watch->thread) {
+        g_atomic_int_set(&watch->stopping, TRUE);
+        wake(watch);
+        g_thread_join(watch->thread);
+    }
+    if (watch->xs)
+        xs_close(watch->xs);
+    if (watch->wake_fd >= 0)
+        close(watch->wake_fd);
+    g_hash_table_unref(watch->known);
+    g_hash_table_unref(watch->starting);
+    g_mutex_clear(&watch->lock);
+    g_free(watch);
+}
