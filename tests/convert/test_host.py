@@ -224,6 +224,15 @@ class Reports(Host):
         first = self.write('r.json', 'r.html', 'r.md', host=OLD_HOST)
         self.assertEqual(first, self.write('r.json', 'r.html', 'r.md', host=OLD_HOST))
 
+    def test_keys_in_our_namespace(self):
+        self.put('etc/xen/ours.cfg', xl('ours', ioports=['2f8-2ff'], nomigrate=1,
+                                        disk=['/a,raw,xvda,w', 'vdev=xvdb,format=raw,direct-io-safe,target=/b']))
+        domain = self.domain(self.report(status=1), 'ours')
+        outcomes = {key['key']: key['outcome'] for key in domain['keys']}
+        self.assertEqual((outcomes['name'], outcomes['disk[0]']), ('carried', 'carried'))
+        self.assertEqual({k.split('[')[0] for k, o in outcomes.items() if o == 'namespace'},
+                         {'ioports', 'nomigrate', 'disk'})
+
     def test_other_names_are_refused(self):
         result = self.run_tool('--dry-run', '--report', 'r.pdf', status=1)
         self.assertIn('.json, .html or .md', result.stderr)

@@ -288,6 +288,16 @@ is_counted_device(const char *path)
     return FALSE;
 }
 
+static gboolean
+has_script(const Checking *c, const ConfDisk *disk)
+{
+    const GPtrArray *keys = c->domain->ext && disk->target
+                                ? conf_xl_ext_device(c->domain->ext, disk->target)
+                                : NULL;
+
+    return keys && conf_xl_keys_get(keys, "script");
+}
+
 static void
 check_disk(const Checking *c, const ConfDisk *disk)
 {
@@ -299,7 +309,7 @@ check_disk(const Checking *c, const ConfDisk *disk)
     if (disk->type != CONF_DISK_TYPE_FILE && !block)
         return;
     /* What its script makes of the text is the script's affair. */
-    if (disk->dev.extra && strstr(disk->dev.extra, "<script"))
+    if (has_script(c, disk))
         return;
     if (is_counted_device(disk->source))
         x2l_find(c->findings, "device-name", c->domain, "%s: %s", disk->target, disk->source);

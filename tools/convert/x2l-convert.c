@@ -29,6 +29,8 @@ domain_free(gpointer data)
     conf_domain_unref(domain->def);
     conf_report_free(domain->report);
     g_clear_pointer(&domain->defaults, g_ptr_array_unref);
+    g_clear_pointer(&domain->ours, g_hash_table_unref);
+    conf_xl_ext_free(domain->ext);
     g_free(domain->xml);
     g_free(domain->diff);
     g_free(domain->error);
@@ -232,6 +234,41 @@ derive_uuid(X2lDomain *domain)
     domain->def->uuid_set = true;
 }
 
+/* The row of the device with this name: disks and interfaces come in the order of their lists. */
+static char *
+row_of_device(const ConfDomain *def, const char *target)
+{
+    for (guint i = 0; i < def->disks->len; i++) {
+        if (g_strcmp0(((ConfDisk *)def->disks->pdata[i])->target, target) == 0)
+            return g_strdup_printf("disk[%u]", i);
+    }
+    for (guint i = 0; i < def->interfaces->len; i++) {
+        if (g_strcmp0(((ConfInterface *)def->interfaces->pdata[i])->mac, target) == 0)
+            return g_strdup_printf("vif[%u]", i);
+    }
+    return g_strdup(target);
+}
+
+/* Which of the carried keys domXML has no place for, so that another driver would ignore them. */
+static void
+note_ours(X2lDomain *domain)
+{
+    const ConfXlExt *ext;
+
+    if (!domain->def->metadata || !strstr(domain->def->metadata, CONF_XL_EXT_URI))
+        return;
+    ext = domain->ext = conf_xl_ext_load(domain->def, NULL);
+    if (!ext)
+        return;
+    domain->ours = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < ext->keys->len; i++)
+        g_hash_table_add(domain->ours, g_strdup(((ConfXlKey *)ext->keys->pdata[i])->name));
+    for (guint i = 0; i < ext->devices->len; i++)
+        g_hash_table_add(
+            domain->ours,
+            row_of_device(domain->def, ((ConfXlDevice *)ext->devices->pdata[i])->target));
+}
+
 static void
 convert_one(X2lResult *result, const X2lInput *input, ConfNative *native, const X2lOptions *options)
 {
@@ -251,6 +288,7 @@ convert_one(X2lResult *result, const X2lInput *input, ConfNative *native, const 
     domain->format = native->format;
     domain->autostart = input->autostart || conf_native_wants_autostart(native);
     domain->uuid_from = def->uuid_set ? X2L_UUID_CONFIG : X2L_UUID_NONE;
+    note_ours(domain);
     if (options->site) {
         domain->defaults = g_ptr_array_new_with_free_func(default_free);
         x2l_default_apply(options->site, native, domain);

@@ -338,7 +338,7 @@ put_rows(const Page *page, const X2lDomain *domain, X2lCategory first, X2lCatego
 
     for (guint i = 0; i < rows->len; i++) {
         const ConfReportRow *row = rows->pdata[i];
-        X2lCategory category = x2l_category_of(row);
+        X2lCategory category = x2l_category_of(domain, row);
 
         if (category < first || category > last)
             continue;
@@ -368,7 +368,7 @@ count_keys(const X2lDomain *domain, X2lCategory first, X2lCategory last)
     unsigned count = 0;
 
     for (guint i = 0; i < rows->len; i++) {
-        X2lCategory category = x2l_category_of(rows->pdata[i]);
+        X2lCategory category = x2l_category_of(domain, rows->pdata[i]);
 
         count += category >= first && category <= last;
     }

@@ -155,7 +155,7 @@ put_rows(Json *json, const X2lDomain *domain)
     for (guint i = 0; i < report->rows->len; i++) {
         const ConfReportRow *row = report->rows->pdata[i];
 
-        put_row(json, report->file, row->line, row->column, row->path, x2l_category_of(row),
+        put_row(json, report->file, row->line, row->column, row->path, x2l_category_of(domain, row),
                 row->value, row->reason);
     }
     for (guint i = 0; domain->defaults && i < domain->defaults->len; i++) {

@@ -193,7 +193,7 @@ put_domain(GString *out, const X2lDomain *domain, gboolean dry)
     for (guint i = 0; i < report->rows->len; i++) {
         const ConfReportRow *row = report->rows->pdata[i];
 
-        put_row(out, row->path, x2l_category_of(row), row->value, row->reason, report->file,
+        put_row(out, row->path, x2l_category_of(domain, row), row->value, row->reason, report->file,
                 row->line);
     }
     for (guint i = 0; domain->defaults && i < domain->defaults->len; i++) {

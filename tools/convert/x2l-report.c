@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "x2l-report.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 typedef struct Words {
     const char *word, *title;
@@ -35,12 +34,28 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(actions) == X2L_N_ACTIONS);
 
+/* "ioports[1]" and "disk[0].script" belong to "ioports" and "disk[0]"; "disk[0]" is no "disk". */
+static gboolean
+is_ours(const X2lDomain *domain, const char *path)
+{
+    g_autofree char *name = NULL;
+    gsize len = strcspn(path, "./");
+
+    if (!domain->ours)
+        return FALSE;
+    name = g_strndup(path, len);
+    if (g_hash_table_contains(domain->ours, name))
+        return TRUE;
+    name[strcspn(name, "[")] = '\0';
+    return g_hash_table_contains(domain->ours, name);
+}
+
 X2lCategory
-x2l_category_of(const ConfReportRow *row)
+x2l_category_of(const X2lDomain *domain, const ConfReportRow *row)
 {
     switch (row->outcome) {
     case CONF_OUTCOME_CARRIED:
-        return X2L_CATEGORY_CARRIED;
+        return is_ours(domain, row->path) ? X2L_CATEGORY_NAMESPACE : X2L_CATEGORY_CARRIED;
     case CONF_OUTCOME_DEFAULT:
         return X2L_CATEGORY_DEFAULT;
     case CONF_OUTCOME_RUNTIME:
@@ -89,7 +104,7 @@ count_domain(X2lTotals *totals, const X2lDomain *domain)
     totals->autostart += domain->autostart != FALSE;
     totals->keys[X2L_CATEGORY_HOST] += domain->defaults ? domain->defaults->len : 0;
     for (guint i = 0; i < rows->len; i++)
-        totals->keys[x2l_category_of(rows->pdata[i])]++;
+        totals->keys[x2l_category_of(domain, rows->pdata[i])]++;
 }
 
 void

@@ -26,7 +26,8 @@ typedef enum X2lCategory {
     X2L_N_CATEGORIES,
 } X2lCategory;
 
-X2lCategory x2l_category_of(const ConfReportRow *row);
+/* Of a row of the domain's report. */
+X2lCategory x2l_category_of(const X2lDomain *domain, const ConfReportRow *row);
 const char *x2l_category_word(X2lCategory category);  /* "lost": of the JSON */
 const char *x2l_category_title(X2lCategory category); /* "not carried": for people */
 

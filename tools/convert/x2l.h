@@ -136,6 +136,8 @@ typedef struct X2lDomain {
     ConfDomain *def;
     ConfReport *report;
     GPtrArray *defaults; /* X2lDefault; NULL: none */
+    ConfXlExt *ext;      /* what of it rides in our element of <metadata>; NULL: nothing */
+    GHashTable *ours;    /* rows of these keys: "ioports", "disk[0]"; NULL: none */
     char *xml;           /* with passwords; NULL unless options->want_xml */
     ConfFormat format;
     X2lUuid uuid_from;
