@@ -50,7 +50,8 @@ class Import(unittest.TestCase):
         return out
 
     def names(self):
-        return sorted(self.virsh('list', '--all', '--name').split('\n')[:-2])
+        names = self.virsh('list', '--all', '--name').split('\n')[:-2]
+        return sorted(name for name in names if name != 'Domain-0')
 
     def state(self):
         starting = set(self.virsh('list', '--all', '--name', '--autostart').split())
