@@ -135,27 +135,47 @@ x2l_read_regular(const char *path, gsize *ret_len, GError **error)
     return read_path(path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, TRUE, ret_len, error);
 }
 
-static gboolean
-write_file(const char *path, const char *text, GFileSetContentsFlags flags, GError **error)
+gboolean
+x2l_write(const char *path, const char *text, GError **error)
 {
     /* 0600: a definition may hold a VNC password. */
-    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | flags, 0600,
+    if (g_file_set_contents_full(path, text, -1,
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600,
                                  error))
         return TRUE;
     g_prefix_error(error, "%s: ", path);
     return FALSE;
 }
 
-gboolean
-x2l_write(const char *path, const char *text, GError **error)
+static gboolean
+write_all(int fd, const char *text, gsize len)
 {
-    return write_file(path, text, G_FILE_SET_CONTENTS_DURABLE, error);
+    while (len > 0) {
+        ssize_t r = write(fd, text, len);
+
+        if (r < 0 && errno != EINTR)
+            return FALSE;
+        text += MAX(r, 0);
+        len -= (gsize)MAX(r, 0);
+    }
+    return TRUE;
 }
 
+/* GLib syncs the disk even for a file that is only to be whole: twice a file, ten thousand times.
+ */
 gboolean
 x2l_write_soon(const char *path, const char *text, GError **error)
 {
-    return write_file(path, text, G_FILE_SET_CONTENTS_NONE, error);
+    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+    __attribute__((cleanup(close_input))) int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC,
+                                                                  0600);
+
+    if (fd >= 0 && write_all(fd, text, strlen(text)) && rename(temporary, path) == 0)
+        return TRUE;
+    g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: %s", path, g_strerror(errno));
+    if (fd >= 0)
+        unlink(temporary);
+    return FALSE;
 }
 
 static char *

@@ -11,10 +11,8 @@
 #include "x2l-term.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 typedef struct Run {
     const X2lRunOptions *options;
@@ -550,23 +548,6 @@ find_inputs(Run *run)
         unreadable(run, run->found.errors->pdata[i]);
 }
 
-/* Ten thousand files are on the disk at once, not one after the other. */
-static void
-sync_output(Run *run)
-{
-    int fd = run->options->output_dir ? open(run->options->output_dir, O_RDONLY | O_CLOEXEC) : -1;
-
-    if (fd < 0)
-        return;
-    if (syncfs(fd) < 0) {
-        g_autofree char *message = g_strdup_printf("%s: %s", run->options->output_dir,
-                                                   g_strerror(errno));
-
-        fail(run, message);
-    }
-    close(fd);
-}
-
 static void
 run_all(Run *run)
 {
@@ -584,7 +565,6 @@ run_all(Run *run)
         net = x2l_net_plan(run->site, run->domains);
     if (!run->at_once)
         do_all_at_once(run, net);
-    sync_output(run);
     finish(run, net);
 }
 

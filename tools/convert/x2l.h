@@ -184,7 +184,7 @@ char *x2l_read(const char *path, gsize *ret_len, GError **error);
 char *x2l_read_regular(const char *path, gsize *ret_len, GError **error);
 /* Temporary file, fsync, rename: never half a file. */
 gboolean x2l_write(const char *path, const char *text, GError **error);
-/* The same without waiting for the disk; who writes many syncs once. */
+/* The same without the fsync: what a crash of the system takes is made again by another run. */
 gboolean x2l_write_soon(const char *path, const char *text, GError **error);
 
 G_END_DECLS
