@@ -11,6 +11,8 @@
  * and takes them away then. */
 #define RELEASE_MS 30000
 
+#define XENBUS_CONNECTED 4 /* <xen/io/xenbus.h> */
+
 /* One call, as far as all kinds of devices need the same. */
 typedef struct Plug {
     HvEngine *engine;
@@ -140,6 +142,20 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
                   hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target));
 }
 
+/* A guest that has never taken the disk up cannot be using it, and will not let go of it either. */
+static gboolean
+is_in_use(const Plug *plug, const libxl_device_disk *xl)
+{
+    libxl_diskinfo info;
+    gboolean used;
+
+    libxl_diskinfo_init(&info);
+    used = libxl_device_disk_getinfo(plug->ctx->libxl, plug->domid, xl, &info) != 0 ||
+           info.state == XENBUS_CONNECTED;
+    libxl_diskinfo_dispose(&info);
+    return used;
+}
+
 static gboolean
 detach_disk(Plug *plug, const ConfAnyDevice *device, GError **error)
 {
@@ -152,9 +168,12 @@ detach_disk(Plug *plug, const ConfAnyDevice *device, GError **error)
         return FALSE;
     libxl_device_disk_init(&xl);
     rc = libxl_vdev_to_device_disk(plug->ctx->libxl, plug->domid, disk->target, &xl);
-    if (rc == 0)
+    if (rc == 0 && is_in_use(plug, &xl))
         rc = WAIT(plug, op, RELEASE_MS,
                   libxl_device_disk_safe_remove(plug->ctx->libxl, plug->domid, &xl, &op.how));
+    else if (rc == 0)
+        rc = WAIT(plug, op, RELEASE_MS,
+                  libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, &op.how));
     libxl_device_disk_dispose(&xl);
     if (rc == 0)
         return TRUE;
@@ -275,6 +294,21 @@ with_nic_pci(Plug *plug, const ConfInterface *iface, PciFunc func, GError **erro
     return ok;
 }
 
+/* QEMU takes no card while its machine runs: what is plugged has a PV driver in its guest. */
+static gboolean
+set_nic_type(const Plug *plug, const ConfInterface *iface, libxl_device_nic *xl, GError **error)
+{
+    if (plug->live->os.type != CONF_OS_HVM)
+        return TRUE;
+    if (iface->model && !g_str_equal(iface->model, "netfront"))
+        return unsupported(error,
+                           "an interface of the emulated model '%s' cannot be hotplugged, "
+                           "'netfront' can",
+                           iface->model);
+    xl->nictype = LIBXL_NIC_TYPE_VIF;
+    return TRUE;
+}
+
 /* The name that Xen's backend gives it, or the user. */
 static void
 fill_nic(const Plug *plug, ConfInterface *iface, const libxl_device_nic *xl)
@@ -296,7 +330,8 @@ attach_interface(Plug *plug, ConfAnyDevice *device, GError **error)
     if (is_pci_nic(iface))
         return with_nic_pci(plug, iface, attach_pci, error);
     libxl_device_nic_init(&xl);
-    ok = hvxl_nic_build(&plug->env, plug->live, iface, &xl, NULL, error);
+    ok = hvxl_nic_build(&plug->env, plug->live, iface, &xl, NULL, error) &&
+         set_nic_type(plug, iface, &xl, error);
     if (ok)
         rc = WAIT(plug, op, 0, libxl_device_nic_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
     if (ok && rc == 0)

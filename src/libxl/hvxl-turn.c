@@ -125,6 +125,12 @@ hvxl_pm_suspend(HvEngine *engine, int domid, const ConfDomain *live, GError **er
         return FALSE;
     hvxl_op_init(&op, ctx, NULL, SUSPEND_MS);
     rc = hvxl_op_wait(&op, libxl_domain_suspend_only(ctx->libxl, (uint32_t)domid, &op.how));
+    if (rc == ERROR_ABORTED && op.timed_out) {
+        g_set_error(error, HV_ERROR, HV_ERROR_TIMEOUT,
+                    "the guest of domain id %d did not suspend within %d s", domid,
+                    SUSPEND_MS / 1000);
+        return FALSE;
+    }
     return rc == 0 || hvxl_set_error(ctx, rc, error, "cannot suspend domain id %d", domid);
 }
 
