@@ -121,6 +121,23 @@ avoid_qemu(const Plug *plug, const ConfDisk *disk, libxl_device_disk *xl, GError
     return TRUE;
 }
 
+/* Somebody may have plugged one behind our back. */
+static gboolean
+is_taken(const Plug *plug, const char *target, GError **error)
+{
+    int n = 0;
+    libxl_device_disk *all = libxl_device_disk_list(plug->ctx->libxl, plug->domid, &n);
+    gboolean taken = FALSE;
+
+    for (int i = 0; i < n; i++)
+        taken |= g_strcmp0(all[i].vdev, target) == 0;
+    libxl_device_disk_list_free(all, n);
+    if (taken)
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "domain id %u has a disk '%s' already",
+                    plug->domid, target);
+    return taken;
+}
+
 static gboolean
 attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
 {
@@ -130,16 +147,20 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
     HvxlOp op;
     int rc = 0;
 
-    if (!check_bus(disk, error))
+    if (!check_bus(disk, error) || is_taken(plug, disk->target, error))
         return FALSE;
     libxl_device_disk_init(&xl);
     ok = hvxl_disk_build(&plug->env, plug->live, disk, &xl, NULL, error) &&
          avoid_qemu(plug, disk, &xl, error);
     if (ok)
         rc = WAIT(plug, op, 0, libxl_device_disk_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
+    if (ok && rc != 0) {
+        ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
+        /* libxl leaves half of it in xenstore. */
+        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+    }
     libxl_device_disk_dispose(&xl);
-    return ok && (rc == 0 ||
-                  hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target));
+    return ok;
 }
 
 /* A guest that has never taken the disk up cannot be using it, and will not let go of it either. */
@@ -334,10 +355,14 @@ attach_interface(Plug *plug, ConfAnyDevice *device, GError **error)
          set_nic_type(plug, iface, &xl, error);
     if (ok)
         rc = WAIT(plug, op, 0, libxl_device_nic_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
-    if (ok && rc == 0)
+    if (ok && rc == 0) {
         fill_nic(plug, iface, &xl);
-    else if (ok)
+    } else if (ok) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach interface %s", iface->mac);
+        /* libxl leaves half of it in xenstore. */
+        if (xl.devid >= 0)
+            libxl_device_nic_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+    }
     libxl_device_nic_dispose(&xl);
     return ok;
 }
