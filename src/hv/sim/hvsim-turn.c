@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices of the simulated domains, keys, screens and channels. No file or network is touched: a
  * device is its name. */
-#include <hv/sim/hvsim-domain.h>
+#include <hv/sim/hvsim-domain-private.h>
 
 #include <linux/input-event-codes.h>
 #include <string.h>
@@ -270,4 +270,125 @@ sim_turn_channel(SimDomain *domain, const char *name, GError **error)
         g_hash_table_insert(turns->channels, g_strdup(name), channel);
     }
     return sim_console_attach(channel->console, error);
+}
+
+/* ---- reset, sleep, names ---- */
+
+SimTurns *
+sim_domain_turns(SimDomain *domain)
+{
+    return domain->turns;
+}
+
+SimMachine *
+sim_domain_machine(SimDomain *domain)
+{
+    return domain->machine;
+}
+
+void
+sim_domain_print(SimDomain *domain, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    sim_guest_say(domain, text);
+}
+
+gboolean
+sim_domain_reset(SimDomain *domain, GError **error)
+{
+    guint64 boot_ms;
+    if (!domain->hvm) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_UNSUPPORTED,
+                    "domain %d '%s' is a PV guest: it has no reset button", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    if (domain->asleep)
+        sim_domain_wakeup(domain, NULL);
+    if (!sim_domain_is_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
+    sim_guest_account(domain);
+    domain->booted = FALSE;
+    domain->age_us = 0;
+    domain->asked_down = -1;
+    sim_guest_clear_task(domain, TASK_DOWN);
+    sim_domain_print(domain, "\r\n");
+    sim_guest_greet(domain);
+    sim_guest_set_task(domain, TASK_BOOT, (gint64)boot_ms * MS);
+    return TRUE;
+}
+
+gboolean
+sim_domain_sleep(SimDomain *domain, GError **error)
+{
+    guint64 never;
+    if (!sim_domain_is_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_NEVER_SLEEPS, &never);
+    if (never || domain->paused || !domain->booted) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_TIMEOUT,
+                    "the guest of domain %d '%s' did not suspend in time", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    sim_domain_print(domain, "\r\n[%12.6f] PM: suspend entry\r\n",
+                     (double)domain->age_us / G_USEC_PER_SEC);
+    sim_guest_stop(domain);
+    domain->down = CODE_SUSPEND;
+    domain->asleep = TRUE;
+    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, CODE_SUSPEND, "",
+                           domain->machine->event_data);
+    return TRUE;
+}
+
+gboolean
+sim_domain_wakeup(SimDomain *domain, GError **error)
+{
+    if (!domain->asleep) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_WRONG_STATE, "domain %d '%s' is not asleep",
+                    domain->domid, domain->name);
+        return FALSE;
+    }
+    domain->asleep = FALSE;
+    domain->down = -1;
+    sim_guest_start(domain);
+    sim_domain_print(domain, "[%12.6f] PM: suspend exit\r\n",
+                     (double)domain->age_us / G_USEC_PER_SEC);
+    sim_guest_prompt(domain);
+    return TRUE;
+}
+
+void
+sim_domain_set_record(SimDomain *domain, const char *record)
+{
+    g_free(domain->record);
+    domain->record = g_strdup(record);
+}
+
+gboolean
+sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16], const char *record,
+                  GError **error)
+{
+    SimMachine *machine = domain->machine;
+    SimDomain *other = g_hash_table_lookup(machine->names, name);
+    SimDomain *same = g_hash_table_lookup(machine->uuids, uuid);
+    if ((other != NULL && other != domain) || (same != NULL && same != domain)) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "a domain named '%s', or of its uuid, runs",
+                    name);
+        return FALSE;
+    }
+    g_hash_table_remove(machine->names, domain->name);
+    g_hash_table_remove(machine->uuids, domain->uuid);
+    g_free(domain->name);
+    domain->name = g_strdup(name);
+    memcpy(domain->uuid, uuid, 16);
+    g_hash_table_insert(machine->names, domain->name, domain);
+    g_hash_table_insert(machine->uuids, domain->uuid, domain);
+    sim_domain_set_record(domain, record);
+    sim_log("domain %d is '%s' now", domain->domid, name);
+    return TRUE;
 }
