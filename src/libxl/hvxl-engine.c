@@ -6,6 +6,7 @@
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
 #include "hvxl-settings.h"
+#include "hvxl-tune.h"
 #include "hvxl-watch.h"
 
 #include <errno.h>
@@ -154,4 +155,18 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .console = hvxl_console,
     .adopt = hvxl_adopt,
     .emulator = hvxl_emulator,
+    .pin_vcpu = hvxl_pin_vcpu,
+    .set_vcpu_map = hvxl_set_vcpu_map,
+    .pin_emulator = hvxl_pin_emulator,
+    .emulator_pin = hvxl_emulator_pin,
+    .sched = hvxl_sched,
+    .set_sched = hvxl_set_sched,
+    .set_nodes = hvxl_set_nodes,
+    .nodes = hvxl_nodes,
+    .set_interface_rate = hvxl_set_interface_rate,
+    .set_disk_limits = hvxl_set_disk_limits,
+    .host_nodes = hvxl_host_nodes,
+    .host_cpus = hvxl_host_cpus,
+    .stats = hvxl_stats,
+    .security_label = hvxl_security_label,
 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-domain.h>
 
+#include <hv/sim/hvsim-tune.h>
+#include <hv/sim/hvsim-vcpu.h>
+
 #include <string.h>
 
 #define DOMID_LAST      0x7fef /* Xen's DOMID_FIRST_RESERVED - 1 */
@@ -23,13 +26,6 @@ typedef struct GuestTimer {
     gint64 left_us; /* valid while set and not armed */
 } GuestTimer;
 
-typedef struct SimVcpu {
-    guint64 used_ns;
-    guint load;     /* permille, once booted */
-    int cpu;        /* -1: offline */
-    GBytes *pinned; /* NULL or empty: any cpu */
-} SimVcpu;
-
 struct SimDomain {
     SimMachine *machine;
     int domid;
@@ -38,8 +34,7 @@ struct SimDomain {
     char *record;
     gboolean hvm;
     guint64 memory_kib, target_kib, max_memory_kib;
-    guint vcpus_online, vcpus_max;
-    SimVcpu *vcpus;
+    SimVcpus *vcpus;
     gboolean paused, booted;
     int down;       /* -1: up; else Xen's shutdown code, 2 while it is being saved */
     int asked_down; /* -1, or the code to end with after the boot */
@@ -51,6 +46,7 @@ struct SimDomain {
     GArray *ports;       /* guint32 */
     gboolean asleep;     /* its guest suspended itself: `down` is 2 then, and no save is on */
     SimTurns *turns;
+    SimTune *tune;
 };
 
 /* ---- the machine ---- */
@@ -87,6 +83,8 @@ sim_machine_new(SimLoop *loop, SimControl *control, SimConf *conf, SimMachineEve
     machine->uuids = g_hash_table_new(hash_uuid, equal_uuid);
     machine->ports = g_hash_table_new(NULL, NULL);
     machine->load = g_new0(guint, conf->cpus);
+    machine->busy_ns = g_new0(guint64, conf->cpus);
+    machine->born_us = g_get_monotonic_time();
     machine->event = event;
     machine->event_data = data;
     machine->dom0 = control_new(machine);
@@ -106,6 +104,7 @@ sim_machine_free(SimMachine *machine)
     g_hash_table_unref(machine->domains);
     g_hash_table_unref(machine->ports);
     g_free(machine->load);
+    g_free(machine->busy_ns);
     g_free(machine->conf.scheduler);
     g_free(machine);
 }
@@ -151,14 +150,6 @@ take_domid(SimMachine *machine)
 
 /* ---- guest time ---- */
 
-static guint
-vcpu_load(const SimDomain *domain, guint number)
-{
-    if (!domain->booted)
-        return number == 0 ? 700 : 30;
-    return domain->vcpus[number].load;
-}
-
 /* Books what has passed since the last look. */
 static void
 account(SimDomain *domain)
@@ -167,8 +158,8 @@ account(SimDomain *domain)
         return;
     gint64 now = g_get_monotonic_time();
     gint64 passed = now - domain->mark_us;
-    for (guint i = 0; i < domain->vcpus_online; i++) /* us * permille = ns */
-        domain->vcpus[i].used_ns += (guint64)passed * vcpu_load(domain, i);
+    sim_vcpus_run(domain->vcpus, (guint64)passed, domain->booted);
+    sim_tune_run(domain->tune, (guint64)passed);
     domain->age_us += passed;
     domain->mark_us = now;
 }
@@ -241,8 +232,8 @@ guest_greet(SimDomain *domain)
                 "[    0.004000] smp: Brought up 1 node, %u CPU%s\r\n",
                 domain->name, (guint)(version / 1000000), (guint)(version / 1000 % 1000),
                 (guint)(version % 1000), domain->hvm ? "HVM" : "PV", domain->domid,
-                domain->memory_kib, domain->max_memory_kib, domain->vcpus_online,
-                domain->vcpus_online == 1 ? "" : "s");
+                domain->memory_kib, domain->max_memory_kib, sim_vcpus_online(domain->vcpus),
+                sim_vcpus_online(domain->vcpus) == 1 ? "" : "s");
 }
 
 static void
@@ -398,59 +389,6 @@ sim_machine_control_changed(SimMachine *machine)
 /* ---- coming and going ---- */
 
 static gboolean
-may_run_on(const SimVcpu *vcpu, guint cpu)
-{
-    gsize len = 0;
-    const guint8 *bits = vcpu->pinned == NULL ? NULL : g_bytes_get_data(vcpu->pinned, &len);
-    return len == 0 || (cpu / 8 < len && (bits[cpu / 8] >> (cpu % 8) & 1));
-}
-
-/* The least loaded cpu that it may run on; -1 when this machine has none of them. */
-static int
-place_vcpu(SimMachine *machine, const SimVcpu *vcpu)
-{
-    int best = -1;
-    for (guint cpu = 0; cpu < machine->conf.cpus; cpu++)
-        if (may_run_on(vcpu, cpu) && (best < 0 || machine->load[cpu] < machine->load[best]))
-            best = (int)cpu;
-    return best;
-}
-
-static void
-set_online(SimDomain *domain, guint online)
-{
-    SimMachine *machine = domain->machine;
-    for (guint i = 0; i < domain->vcpus_max; i++) {
-        SimVcpu *vcpu = &domain->vcpus[i];
-        if (i < online && vcpu->cpu < 0) {
-            vcpu->cpu = place_vcpu(machine, vcpu);
-            machine->load[vcpu->cpu]++;
-        } else if (i >= online && vcpu->cpu >= 0) {
-            machine->load[vcpu->cpu]--;
-            vcpu->cpu = -1;
-        }
-    }
-    domain->vcpus_online = online;
-}
-
-static void
-make_vcpus(SimDomain *domain, const SimStart *start, const SimGuest *guest)
-{
-    domain->vcpus_max = start->vcpus_max;
-    domain->vcpus = g_new0(SimVcpu, start->vcpus_max);
-    for (guint i = 0; i < start->vcpus_max; i++) {
-        SimVcpu *vcpu = &domain->vcpus[i];
-        vcpu->cpu = -1;
-        /* 5 to 20 percent, other for each, the same in each run. */
-        vcpu->load = 50 + (guint)((domain->domid * 37 + i * 61) % 151);
-        if (i < start->pinned->len)
-            vcpu->pinned = g_bytes_ref(start->pinned->pdata[i]);
-        if (guest != NULL && i < guest->cpu_ns->len)
-            vcpu->used_ns = g_array_index(guest->cpu_ns, guint64, i);
-    }
-}
-
-static gboolean
 check_start(SimMachine *machine, const SimStart *start, const SimGuest *guest, GError **error)
 {
     guint64 wanted = guest == NULL ? start->memory_kib : guest->memory_kib;
@@ -475,19 +413,6 @@ check_start(SimMachine *machine, const SimStart *start, const SimGuest *guest, G
     else
         return TRUE;
     return FALSE;
-}
-
-static gboolean
-check_placement(SimDomain *domain, GError **error)
-{
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        if (place_vcpu(domain->machine, &domain->vcpus[i]) < 0) {
-            g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE,
-                        "vcpu %u is pinned to cpus that this host lacks (it has 0-%u)", i,
-                        domain->machine->conf.cpus - 1);
-            return FALSE;
-        }
-    return TRUE;
 }
 
 static void
@@ -543,8 +468,9 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
         domain->tasks[task].domain = domain;
     domain->target_kib = start->memory_kib;
     domain->max_memory_kib = start->max_memory_kib;
-    make_vcpus(domain, start, guest);
-    if (domain->domid < 0 || !check_placement(domain, error)) {
+    domain->vcpus = sim_vcpus_new(machine, start, guest, (guint)MAX(domain->domid, 0));
+    domain->tune = sim_tune_new(start->options, (guint)MAX(domain->domid, 0));
+    if (domain->domid < 0 || !sim_vcpus_check(domain->vcpus, error)) {
         if (domain->domid < 0)
             g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "the host has no free domain id");
         domain_free(domain);
@@ -553,7 +479,8 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     /* From here on nothing fails. */
     domain->memory_kib = guest == NULL ? start->memory_kib : guest->memory_kib;
     machine->free_kib -= domain->memory_kib;
-    set_online(domain, guest == NULL ? start->vcpus_online : guest->vcpus_online);
+    sim_vcpus_boot(domain->vcpus, guest == NULL ? start->vcpus_online : guest->vcpus_online,
+                   start->options);
     take_ports(domain, start->n_ports);
     g_hash_table_insert(machine->domains, GINT_TO_POINTER(domain->domid), domain);
     g_hash_table_insert(machine->names, domain->name, domain);
@@ -570,7 +497,7 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     start_time(domain);
     sim_log("domain %d '%s' %s: %" G_GUINT64_FORMAT " MiB, %u vcpus, console %s", domain->domid,
             domain->name, guest == NULL ? "created" : "restored", domain->memory_kib / 1024,
-            domain->vcpus_online,
+            sim_vcpus_online(domain->vcpus),
             domain->console == NULL ? "none" : sim_console_tty(domain->console));
     machine->event(HV_ENGINE_EVENT_NEW, domain, 0, "", machine->event_data);
     return domain;
@@ -594,10 +521,8 @@ control_new(SimMachine *machine)
     domain->ports = g_array_new(FALSE, FALSE, sizeof(guint32));
     for (GuestTask task = 0; task < N_TASKS; task++)
         domain->tasks[task].domain = domain;
-    start->vcpus_max = conf->cpus;
-    make_vcpus(domain, start, NULL);
-    set_online(domain, conf->cpus);
-    memset(machine->load, 0, conf->cpus * sizeof(guint)); /* guests are placed as if it slept */
+    domain->vcpus = sim_vcpus_new_control(machine);
+    domain->tune = sim_tune_new(NULL, 0);
     start_time(domain);
     return domain;
 }
@@ -608,10 +533,9 @@ domain_free(gpointer data)
     SimDomain *domain = data;
     for (GuestTask task = 0; task < N_TASKS; task++)
         clear_task(domain, task);
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        g_clear_pointer(&domain->vcpus[i].pinned, g_bytes_unref);
-    g_free(domain->vcpus);
+    sim_vcpus_free(domain->vcpus);
     sim_console_free(domain->console);
+    sim_tune_free(domain->tune);
     g_clear_pointer(&domain->ports, g_array_unref);
     g_clear_pointer(&domain->turns, sim_turns_free);
     g_free(domain->name);
@@ -625,7 +549,7 @@ sim_domain_destroy(SimDomain *domain)
     SimMachine *machine = domain->machine;
     sim_log("domain %d '%s' destroyed", domain->domid, domain->name);
     stop_time(domain);
-    set_online(domain, 0);
+    sim_vcpus_set_online(domain->vcpus, 0);
     machine->free_kib += domain->memory_kib;
     for (guint i = 0; i < domain->ports->len; i++)
         g_hash_table_remove(machine->ports,
@@ -687,12 +611,11 @@ sim_domain_row(SimDomain *domain, SimDomainRow *ret_row)
                          .domid = domain->domid,
                          .flags = state_flags(domain),
                          .shutdown_code = domain->down,
-                         .vcpus_online = domain->vcpus_online,
-                         .vcpus_max = domain->vcpus_max };
+                         .vcpus_online = sim_vcpus_online(domain->vcpus),
+                         .vcpus_max = sim_vcpus_max(domain->vcpus) };
     account(domain);
     sim_uuid_to_words(domain->uuid, &row.uuid_high, &row.uuid_low);
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        row.cpu_time_ns += domain->vcpus[i].used_ns;
+    row.cpu_time_ns = sim_vcpus_used_ns(domain->vcpus);
     *ret_row = row;
 }
 
@@ -708,27 +631,8 @@ sim_domain_live(SimDomain *domain)
 GVariant *
 sim_domain_vcpus(SimDomain *domain)
 {
-    GVariantBuilder rows;
-    guint cpus = domain->machine->conf.cpus;
-    g_autofree guint8 *map = g_malloc((cpus + 7) / 8);
     account(domain);
-    g_variant_builder_init(&rows, G_VARIANT_TYPE("a(uitiay)"));
-    for (guint i = 0; i < domain->vcpus_max; i++) {
-        const SimVcpu *vcpu = &domain->vcpus[i];
-        gboolean busy = !domain->booted && domain->mark_us != 0;
-        memset(map, 0, (cpus + 7) / 8);
-        for (guint cpu = 0; cpu < cpus; cpu++)
-            if (may_run_on(vcpu, cpu))
-                map[cpu / 8] |= (guint8)(1u << (cpu % 8));
-        g_variant_builder_add(
-            &rows, "(uiti@ay)", i,
-            vcpu->cpu < 0 ? 0
-            : busy        ? 1
-                          : 2,
-            vcpu->used_ns, vcpu->cpu,
-            g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, map, (cpus + 7) / 8, 1));
-    }
-    return g_variant_builder_end(&rows);
+    return sim_vcpus_rows(domain->vcpus, !domain->booted && domain->mark_us != 0);
 }
 
 /* ---- orders ---- */
@@ -829,14 +733,47 @@ sim_domain_set_vcpus(SimDomain *domain, guint online, GError **error)
 {
     if (!require_up(domain, error))
         return FALSE;
-    if (online == 0 || online > domain->vcpus_max) {
+    if (online == 0 || online > sim_vcpus_max(domain->vcpus)) {
         g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE,
-                    "%u vcpus are not between 1 and the maximum of %u", online, domain->vcpus_max);
+                    "%u vcpus are not between 1 and the maximum of %u", online,
+                    sim_vcpus_max(domain->vcpus));
         return FALSE;
     }
     account(domain);
-    set_online(domain, online);
+    sim_vcpus_set_online(domain->vcpus, online);
     return TRUE;
+}
+
+guint
+sim_domain_max_vcpus(SimDomain *domain)
+{
+    return sim_vcpus_max(domain->vcpus);
+}
+
+SimTune *
+sim_domain_tune(SimDomain *domain)
+{
+    return domain->tune;
+}
+
+void
+sim_domain_account(SimDomain *domain)
+{
+    account(domain);
+}
+
+gboolean
+sim_domain_pin(SimDomain *domain, guint number, GBytes *cpus, GError **error)
+{
+    account(domain);
+    return require_up(domain, error) && sim_vcpus_pin(domain->vcpus, number, cpus, error);
+}
+
+gboolean
+sim_domain_set_vcpu_map(SimDomain *domain, GBytes *map, GError **error)
+{
+    account(domain);
+    return require_up(domain, error) && sim_vcpus_set_map(domain->vcpus, map, error);
 }
 
 SimGuest *
@@ -848,13 +785,11 @@ sim_domain_suspend(SimDomain *domain, GError **error)
     domain->down = CODE_SUSPEND;
     SimGuest *guest = g_new0(SimGuest, 1);
     guest->memory_kib = domain->memory_kib;
-    guest->vcpus_online = domain->vcpus_online;
+    guest->vcpus_online = sim_vcpus_online(domain->vcpus);
     guest->booted = domain->booted;
     guest->paused = domain->paused;
     guest->age_us = domain->age_us;
-    guest->cpu_ns = g_array_new(FALSE, FALSE, sizeof(guint64));
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        g_array_append_val(guest->cpu_ns, domain->vcpus[i].used_ns);
+    guest->cpu_ns = sim_vcpus_times(domain->vcpus);
     if (domain->console == NULL) {
         guest->backlog = g_bytes_new(NULL, 0);
     } else {

@@ -617,7 +617,8 @@ event_word(HvEventKind kind)
         [HV_EVENT_RESUMED] = "resumed",        [HV_EVENT_STOPPED] = "stopped",
         [HV_EVENT_SHUTDOWN] = "shutdown",      [HV_EVENT_CRASHED] = "crashed",
         [HV_EVENT_REBOOT] = "reboot",          [HV_EVENT_METADATA_CHANGE] = "metadata",
-        [HV_EVENT_BALLOON_CHANGE] = "balloon",
+        [HV_EVENT_BALLOON_CHANGE] = "balloon", [HV_EVENT_TUNABLE] = "tunable",
+        [HV_EVENT_JOB_COMPLETED] = "job",
     };
 
     return words[kind];
