@@ -78,6 +78,8 @@ engine_close(HvEngine *engine)
     hvxl_kernel_cache_free(engine->kernels);
     if (engine->xs)
         xs_close(engine->xs);
+    if (engine->lock_fd >= 0)
+        close(engine->lock_fd);
     g_hash_table_unref(engine->settings);
     g_free(engine->hotplug);
     g_free(engine->emulator);
@@ -118,6 +120,7 @@ engine_open(const HvEngineConfig *config, GError **error)
 {
     HvEngine *engine = g_new0(HvEngine, 1);
 
+    engine->lock_fd = -1;
     engine->event = config->event;
     engine->event_data = config->event_data;
     engine->root = g_strdup(config->root);
