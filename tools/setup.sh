@@ -3,14 +3,18 @@
 # Sees to the packages that xlvirt needs: installs them by apt where it may (root on Debian or a
 # derivative), else says what is missing.
 #
-# usage: tools/setup.sh [build] [demo] [check]
+# usage: tools/setup.sh [build] [demo] [check] [xenlab]
 set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
-       libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libnl-3-dev libxen-dev'
+       libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libnl-3-dev libxen-dev
+       zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev'
 demo='libvirt-clients bsdutils'
 check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils python3-libvirt
        libyajl-dev iproute2 strace man-db'
+# What tools/xenlab/lab/util.py names, too.
+xenlab='mmdebstrap debian-archive-keyring e2fsprogs fakeroot gcc binutils openssh-client
+        qemu-system-x86 qemu-utils libvirt-clients'
 
 wanted=
 for group in "${@:-build}"; do
@@ -18,8 +22,9 @@ for group in "${@:-build}"; do
     build) wanted="$wanted $build" ;;
     demo) wanted="$wanted $demo" ;;
     check) wanted="$wanted $check" ;;
+    xenlab) wanted="$wanted $xenlab" ;;
     *)
-        echo "usage: $0 [build] [demo] [check]" >&2
+        echo "usage: $0 [build] [demo] [check] [xenlab]" >&2
         exit 1
         ;;
     esac

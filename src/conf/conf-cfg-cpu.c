@@ -214,8 +214,8 @@ join_share(CfgReader *r, GError **error)
 
 /* ---- features ---- */
 
-/* Names that libxl and libvirt don't share; all others are the same in both. Where libxl has several
- * names, the first one is written. */
+/* Names that libxl and libvirt don't share; all others are the same in both. Where libxl has
+ * several names, the first one is written. */
 static const struct FeatureName {
     const char *libxl;
     const char *libvirt;
@@ -333,6 +333,26 @@ is_feature_name(const char *name)
     return len > 0 && len <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == len;
 }
 
+/* What domXML can't say of CPUID: "host,WORD,WORD", in metadata. */
+static bool
+carry_cpuid(CfgReader *r, const CfgWord *word)
+{
+    const char *before = conf_xl_keys_get(r->ext->keys, "cpuid");
+    g_autofree char *text = g_strdup_printf("%s,%s=%s", before ? before : "host", word->name,
+                                            word->value ? word->value : "");
+
+    if (r->who != CFG_XL)
+        return false;
+    conf_xl_keys_set(r->ext->keys, "cpuid", text);
+    return true;
+}
+
+static bool
+passes_host_bit(const char *value)
+{
+    return g_str_equal(value, "k") || g_str_equal(value, "s");
+}
+
 static void
 read_cpuid_word(CfgReader *r, const CfgWord *word, const ConfPlace *place)
 {
@@ -344,6 +364,10 @@ read_cpuid_word(CfgReader *r, const CfgWord *word, const ConfPlace *place)
     };
     const char *value = word->value ? word->value : "";
 
+    if ((g_strv_contains(cpuid_numbers, word->name) ||
+         (is_feature_name(word->name) && passes_host_bit(value))) &&
+        carry_cpuid(r, word))
+        return;
     if (g_strv_contains(cpuid_numbers, word->name)) {
         conf_place_report(place, word->offset, CONF_OUTCOME_LOST, word->name, value,
                           "no domXML element for this field of CPUID");
@@ -356,7 +380,7 @@ read_cpuid_word(CfgReader *r, const CfgWord *word, const ConfPlace *place)
         }
     }
     conf_place_report(place, word->offset, CONF_OUTCOME_LOST, word->name, value,
-                      g_str_equal(value, "k") || g_str_equal(value, "s")
+                      passes_host_bit(value)
                           ? "domXML can't pass the host's bit of one feature through"
                           : "expected FEATURE=0, 1, x, k or s");
 }
@@ -379,6 +403,10 @@ read_cpuid(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 gboolean
 cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
 {
+    if (node->kind == CONF_NODE_LIST && r->who == CFG_XL)
+        cfg_carry(r, key, node); /* xend's syntax: bits of leaves */
+    if (node->fate == CONF_FATE_CARRIED)
+        return TRUE;
     if (node->kind == CONF_NODE_LIST || r->who == CFG_XM) {
         cfg_report(r, node, key->name, CONF_OUTCOME_LOST,
                    "domXML names processor features, and here are bits of CPUID leaves");
@@ -407,17 +435,22 @@ cfg_write_cpuid(CfgWriter *w, const CfgKey *key)
     const ConfCpu *cpu = w->def->cpu;
     g_autoptr(GString) text = g_string_new("host");
 
-    if (w->who == CFG_XM || cpu == NULL)
+    if (w->who == CFG_XM)
         return;
-    for (guint i = 0; i < cpu->features->len; i++) {
+    for (guint i = 0; cpu && i < cpu->features->len; i++) {
         const ConfCpuFeature *feature = g_ptr_array_index(cpu->features, i);
 
         const char *policy = policy_to_libxl(feature->policy);
         if (!is_nesting(feature->name) || g_str_equal(policy, "x")) /* else nestedhvm= says it */
             g_string_append_printf(text, ",%s=%s", conf_cpu_feature_to_xl(feature->name), policy);
     }
+    const char *carried = conf_xl_keys_get(w->ext->keys, "cpuid");
+    if (carried && g_str_has_prefix(carried, "host,"))
+        g_string_append(text, carried + strlen("host"));
     if (!g_str_equal(text->str, "host"))
         cfg_put_string(w, key->name, text->str);
+    else
+        cfg_write_carried(w, key); /* in xend's syntax */
 }
 
 /* ---- viridian ---- */
@@ -478,6 +511,19 @@ viridian_add(ConfDomain *def, const char *name)
     g_ptr_array_add(def->features.hyperv, feature);
 }
 
+/* The whole of it, as it stands: the names of <hyperv> are for other drivers then. */
+static void
+carry_viridian(CfgReader *r, const ConfNode *node)
+{
+    if (node->kind == CONF_NODE_LIST) {
+        for (guint i = 0; i < node->items->len; i++)
+            conf_xl_keys_add_item(r->ext->keys, "viridian",
+                                  ((const ConfNode *)g_ptr_array_index(node->items, i))->text);
+    } else {
+        conf_xl_keys_add_item(r->ext->keys, "viridian", node->text);
+    }
+}
+
 /* <viridian/> is the default set; any other is named group by group, as far as libvirt can. */
 static void
 viridian_store(CfgReader *r, ConfNode *node, const ViridianSet *set)
@@ -506,7 +552,9 @@ viridian_store(CfgReader *r, ConfNode *node, const ViridianSet *set)
     }
     if (r->def->features.hyperv->len > 0)
         conf_set_string(&r->def->features.hyperv_mode, "custom");
-    if (lost->len)
+    if (lost->len && r->who == CFG_XL)
+        carry_viridian(r, node);
+    else if (lost->len)
         cfg_report(r, node, "viridian", CONF_OUTCOME_CHANGED,
                    "libvirt has no names for the groups %s", lost->str);
 }
@@ -552,6 +600,10 @@ cfg_write_viridian(CfgWriter *w, const CfgKey *key)
     const ConfFeatures *features = &w->def->features;
     g_autoptr(GPtrArray) list = g_ptr_array_new();
 
+    if (w->who == CFG_XL && conf_xl_keys_get(w->ext->keys, "viridian")) {
+        cfg_write_carried(w, key);
+        return;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(viridian_groups); i++) {
         for (guint k = 0; k < features->hyperv->len; k++) {
             const ConfHypervFeature *feature = g_ptr_array_index(features->hyperv, k);

@@ -7,13 +7,46 @@
 
 /* ---- PCI ---- */
 
+/* As our metadata knows it. */
+static char *
+pci_name(const ConfHostdev *dev)
+{
+    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
+                           (unsigned)dev->bus.value, (unsigned)dev->slot.value,
+                           (unsigned)dev->function.value);
+}
+
+/* The text without the parameters that ride in metadata, blanks in their place. */
+static char *
+take_carried(CfgReader *r, const char *text, GPtrArray *keys)
+{
+    char *plain = g_strdup(text);
+
+    for (char *word = plain; r->who == CFG_XL && word; word = strchr(word, ',')) {
+        word += *word == ',';
+        gsize len = strcspn(word, ",");
+        g_autofree char *copy = g_strstrip(g_strndup(word, len));
+        char *equals = strchr(copy, '=');
+
+        if (equals)
+            *equals = '\0';
+        if (equals && cfg_carry_word("pci", g_strchomp(copy), g_strchug(equals + 1), keys))
+            memset(word, ' ', len);
+    }
+    return plain;
+}
+
 static gboolean
 read_pci(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(text, place, error);
+    g_autoptr(GPtrArray) keys = conf_xl_keys_new();
+    g_autofree char *plain = take_carried(r, text, keys);
+    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain, place, error);
+    g_autofree char *name = dev ? pci_name(dev) : NULL;
 
     if (dev == NULL)
         return FALSE;
+    cfg_carry_device(r->ext, name, keys);
     /* The defaults of the whole domain stand in front of pci= in the table. */
     if (dev->write_filtering == NULL && r->parts.pci_permissive == CONF_TRISTATE_ON)
         conf_set_string(&dev->write_filtering, "no");
@@ -40,9 +73,8 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
 
         if (g_strcmp0(dev->type, "pci") != 0)
             continue;
-        g_string_printf(text, "%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
-                        (unsigned)dev->bus.value, (unsigned)dev->slot.value,
-                        (unsigned)dev->function.value);
+        g_autofree char *name = pci_name(dev);
+        g_string_append(text, name);
         const ConfAddress *address = dev->dev.address;
         if (address && address->slot.set && g_strcmp0(address->type, "pci") == 0)
             g_string_append_printf(text, "@%02x", (unsigned)address->slot.value);
@@ -50,6 +82,7 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
             g_string_append_printf(text, ",permissive=%d", g_str_equal(dev->write_filtering, "no"));
         if (g_strcmp0(dev->managed, "yes") == 0 && w->who == CFG_XL)
             g_string_append(text, ",seize=1");
+        cfg_put_carried_words(w, "pci", name, text);
         g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
     }
     cfg_put_list(w, key->name, list);

@@ -47,12 +47,14 @@ typedef struct DiskSpec {
     unsigned target_at, format_at, vdev_at, access_at, script_at, backendtype_at;
     bool had_target, had_format, had_vdev, had_access; /* said, if only as empty */
     bool cdrom;
+    GPtrArray *keys; /* parameters that ride in metadata; NULL: none */
 } DiskSpec;
 
 static void
 disk_spec_clear(DiskSpec *spec)
 {
     g_clear_pointer(&spec->disk, conf_disk_free);
+    g_ptr_array_unref(spec->keys);
     g_free(spec->target);
     g_free(spec->format);
     g_free(spec->vdev);
@@ -204,6 +206,8 @@ static const struct DiskLost {
 static bool
 lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
 {
+    if (cfg_carry_word("disk", name, value, spec->keys))
+        return true;
     for (size_t i = 0; i < G_N_ELEMENTS(disk_lost); i++) {
         if (!g_str_equal(disk_lost[i].word, name))
             continue;
@@ -380,10 +384,11 @@ set_script(DiskSpec *spec, GError **error)
             return FALSE;
         return conf_set_string(&spec->disk->driver_type, "raw"); /* block scripts know no other */
     }
-    conf_place_error(spec->place, spec->script_at, error, CONF_ERROR_UNSUPPORTED,
-                     "domXML has no block script, and only %s knows what its target means",
-                     spec->script);
-    return FALSE;
+    /* Only the script knows what its target means; the guest gets a block device of it. */
+    conf_xl_keys_set(spec->keys, "script", spec->script);
+    spec->disk->type = CONF_DISK_TYPE_BLOCK;
+    spec->disk->source = g_strdup(spec->target ? spec->target : "");
+    return conf_set_string(&spec->disk->driver_type, "raw");
 }
 
 static gboolean
@@ -413,8 +418,7 @@ set_backend(DiskSpec *spec, GError **error)
     if (backend)
         return conf_set_string(&spec->disk->driver_name, backend->value);
     if (g_str_equal(spec->backendtype, "standalone")) {
-        conf_place_report(spec->place, spec->backendtype_at, CONF_OUTCOME_LOST, "backendtype",
-                          spec->backendtype, "libvirt has no standalone disk backends");
+        conf_xl_keys_set(spec->keys, "backendtype", "standalone");
         return TRUE;
     }
     conf_place_error(spec->place, spec->backendtype_at, error, CONF_ERROR_INVALID,
@@ -506,10 +510,13 @@ add_disk(CfgReader *r, ConfDisk **disk, const ConfPlace *place, GError **error)
 static gboolean
 read_xl_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    g_auto(DiskSpec) spec = { .disk = conf_disk_new(), .place = place };
+    g_auto(DiskSpec) spec = { .disk = conf_disk_new(), .place = place, .keys = conf_xl_keys_new() };
 
-    return split_spec(&spec, text, error) && set_source(&spec, error) &&
-           set_guest_side(&spec, error) && add_disk(r, &spec.disk, place, error);
+    if (!split_spec(&spec, text, error) || !set_source(&spec, error) ||
+        !set_guest_side(&spec, error))
+        return FALSE;
+    cfg_carry_device(r->ext, spec.disk->target, spec.keys);
+    return add_disk(r, &spec.disk, place, error);
 }
 
 /* ---- xm: UNAME,DEVICE,MODE[,BACKEND[,VDI or protocol]] ---- */
@@ -703,6 +710,7 @@ format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
             text, ", %s", g_str_equal(disk->driver_discard, "unmap") ? "discard" : "no-discard");
     if (script)
         g_string_append_printf(text, ", script=%s", script);
+    cfg_put_carried_words(w, "disk", disk->target, text);
     if (disk->shareable)
         cfg_lost(w, NULL, "xl has no mode for disks that several domains write",
                  "/domain/devices/disk[%u]/shareable", index + 1);

@@ -76,6 +76,9 @@ static const struct SaidPath {
     { "features/hyperv/synic/@state", XL, ON_HVM, NULL },
     { "features/hyperv/stimer/@state", XL, ON_HVM, NULL },
     { "features/hyperv/ipi/@state", XL, ON_HVM, NULL },
+    { "features/pmu/@state", XL, ALL, NULL },
+    { "features/msrs/@unknown", XL, ALL, "ignore" },
+    { "features/gic/@version", XL, ALL, "2|3" },
     { "features/xen/e820_host/@state", XL, CFG_PV, NULL },
     { "features/xen/passthrough/@state", XL, ALL, NULL },
     { "features/xen/passthrough/@mode", XL, ALL, NULL },
@@ -470,9 +473,10 @@ walk_value(Walk *walk, const ConfRow *row, const void *owner)
             check_rest(walk, value);
         else if (g_str_equal(hash, "#xml"))
             check_raw(walk, value);
-        else if (g_str_equal(hash, "#inner"))
-            check(walk, value, false);
-        else
+        else if (g_str_equal(hash, "#inner")) {
+            if (!cfg_metadata_is_ours(walk->w->def)) /* ours is told of key by key */
+                check(walk, value, false);
+        } else
             return; /* #name: the rows behind it belong below the name */
         leave(walk, mark);
         return;

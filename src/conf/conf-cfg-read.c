@@ -149,6 +149,8 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
         if (!has_home(key) || node->kind == CONF_NODE_NONE)
             return TRUE;
     }
+    if (key->carried && node->fate == CONF_FATE_UNSEEN)
+        cfg_carry(r, key, node);
     if (!has_home(key))
         return TRUE; /* stays unseen: reported with the row's reason */
     if (key->guests && !(key->guests & r->guest)) {
@@ -227,13 +229,14 @@ to_domain(CfgReader *r, GError **error)
 {
     return read_keys(r, error) && cfg_base_join(r, error) && cfg_cpu_join(r, error) &&
            cfg_disk_join(r, error) && cfg_vif_join(r, error) && cfg_graphics_join(r, error) &&
-           cfg_devices_join(r, error);
+           cfg_devices_join(r, error) && conf_xl_ext_store(r->def, r->ext, error);
 }
 
 ConfDomain *
 conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error)
 {
     g_autoptr(ConfDomain) def = conf_domain_new();
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_new();
     CfgReader r = {
         .native = native,
         .report = report,
@@ -241,6 +244,7 @@ conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error)
         .who = native->format == CONF_FORMAT_XM ? CFG_XM : CFG_XL,
         .guest = CFG_PV,
         .beginnings = beginnings(native->root),
+        .ext = ext,
     };
     gboolean ok = to_domain(&r, error);
 

@@ -14,6 +14,8 @@ typedef struct VifSpec {
     char *bridge;
     char *type;
     unsigned model_at;
+    GPtrArray *keys; /* parameters that ride in metadata */
+    bool of_xl;
 } VifSpec;
 
 static void
@@ -22,6 +24,7 @@ vif_spec_clear(VifSpec *spec)
     g_clear_pointer(&spec->iface, conf_interface_free);
     g_free(spec->bridge);
     g_free(spec->type);
+    g_ptr_array_unref(spec->keys);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VifSpec, vif_spec_clear)
 
@@ -84,10 +87,9 @@ set_rate(VifSpec *spec, const char *value, unsigned at, GError **error)
     }
     if (kib > 0)
         spec->iface->outbound_average = (ConfOptInt){ true, kib };
+    /* libvirt has no interval: Xen's default is 50ms. */
     if (interval && !g_str_equal(interval, "@50ms"))
-        conf_place_report(spec->place, at + (unsigned)(interval - value), CONF_OUTCOME_LOST, "rate",
-                          interval,
-                          "no domXML element for the interval of a rate: Xen's default is 50ms");
+        conf_xl_keys_set(spec->keys, "rate", value);
     return TRUE;
 }
 
@@ -154,7 +156,10 @@ static void
 lose(VifSpec *spec, const CfgWord *word)
 {
     const char *why = "unknown option of a network interface";
+    const char *name = g_str_equal(word->name, "netdev") ? "gatewaydev" : word->name;
 
+    if (spec->of_xl && cfg_carry_word("vif", name, word->value, spec->keys))
+        return;
     for (size_t i = 0; i < G_N_ELEMENTS(vif_lost); i++) {
         size_t len = strlen(vif_lost[i].word);
         bool prefix = vif_lost[i].word[len - 1] == '*';
@@ -308,7 +313,10 @@ set_model(CfgReader *r, VifSpec *spec, GError **error)
 static gboolean
 read_vif(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    g_auto(VifSpec) spec = { .iface = conf_interface_new(), .place = place };
+    g_auto(VifSpec) spec = { .iface = conf_interface_new(),
+                             .place = place,
+                             .keys = conf_xl_keys_new(),
+                             .of_xl = r->who == CFG_XL };
     g_autoptr(GPtrArray) words = cfg_words(text);
 
     for (guint i = 0; i < words->len; i++) {
@@ -324,6 +332,7 @@ read_vif(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
                           "domain's %s",
                           spec.iface->mac, r->def->uuid_set ? "UUID" : "name");
     }
+    cfg_carry_device(r->ext, spec.iface->mac, spec.keys);
     g_ptr_array_add(r->def->interfaces, g_steal_pointer(&spec.iface));
     return TRUE;
 }
@@ -457,7 +466,10 @@ format_vif(CfgWriter *w, const ConfInterface *iface, unsigned index)
     put(text, "vifname", iface->target);
     put(text, "backend", iface->backenddomain);
     put_model(w, text, iface);
-    if (iface->outbound_average.set && iface->outbound_average.value > 0) {
+    const char *exact = conf_xl_keys_get(conf_xl_ext_device(w->ext, iface->mac), "rate");
+    if (exact && w->who == CFG_XL)
+        put(text, "rate", exact);
+    else if (iface->outbound_average.set && iface->outbound_average.value > 0) {
         g_autofree char *rate = conf_rate_format(iface->outbound_average.value);
 
         put(text, "rate", rate);
@@ -467,6 +479,7 @@ format_vif(CfgWriter *w, const ConfInterface *iface, unsigned index)
 
         put(text, "mtu", mtu);
     }
+    cfg_put_carried_words(w, "vif", iface->mac, text);
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 

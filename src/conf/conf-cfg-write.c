@@ -162,7 +162,9 @@ write_keys(CfgWriter *w)
 
         if (!(key->who & w->who) || key->read_only || (key->guests && !(key->guests & w->guest)))
             continue;
-        if (key->write)
+        if (key->carried)
+            cfg_write_carried(w, key);
+        else if (key->write)
             key->write(w, key);
         else
             write_plain(w, key);
@@ -210,6 +212,9 @@ conf_cfg_from_domain(const ConfDomain *def, ConfFormat format, ConfReport *repor
                     "domain %s is a container, which Xen does not know", def->name);
         return NULL;
     }
+    g_autoptr(ConfXlExt) ext = w.ext = conf_xl_ext_load(def, error);
+    if (ext == NULL)
+        return NULL;
     g_autoptr(GString) out = w.out = g_string_new(NULL);
     cfg_base_split(&w);
     cfg_cpu_split(&w);
@@ -217,6 +222,7 @@ conf_cfg_from_domain(const ConfDomain *def, ConfFormat format, ConfReport *repor
     cfg_devices_split(&w);
     write_keys(&w);
     cfg_report_unwritten(&w);
+    cfg_report_uncarried(&w);
     cfg_parts_clear(&w.parts);
     /* Python 2 refuses bytes above 127 in a file that does not say what they are. */
     if (w.who == CFG_XM && !is_ascii(out->str))

@@ -64,6 +64,7 @@ typedef struct CfgReader {
     CfgWho who;
     CfgGuest guest;     /* known behind the rows of type= and builder= */
     guint64 beginnings; /* of the keys that are there: see cfg_beginning() */
+    ConfXlExt *ext;     /* keys that domXML has no place for */
 } CfgReader;
 
 /* One of 64 bits for how a key begins. Most of the keys that are looked for are not there, and
@@ -81,6 +82,7 @@ typedef struct CfgWriter {
     CfgWho who;
     CfgGuest guest;
     GString *out;
+    ConfXlExt *ext; /* keys of xl in the definition's metadata */
 } CfgWriter;
 
 /* How the value of a row lies in memory; KEY() and PART() take it from the field itself. */
@@ -109,6 +111,8 @@ struct CfgKey {
     bool required;        /* a value that could not be worked out is an error */
     bool path;            /* libvirt wants it absolute */
     bool read_only;       /* an old spelling: understood, never written */
+    bool carried;         /* no home: rides in metadata, but for values that are no text */
+    bool carries;         /* has a home, and metadata for what of it domXML can't say */
     const char *neutral;  /* a value that says what is the case anyway */
     const CfgName *names; /* ends in a NULL word */
     /* The node was not OPAQUE or None. Marks it. */
@@ -231,6 +235,16 @@ void cfg_write_serial(CfgWriter *w, const CfgKey *key);
 void cfg_write_parallel(CfgWriter *w, const CfgKey *key);
 void cfg_write_channel(CfgWriter *w, const CfgKey *key);
 void cfg_write_soundhw(CfgWriter *w, const CfgKey *key);
+
+/* conf-cfg-carry.c: what rides in metadata */
+void cfg_carry(CfgReader *r, const CfgKey *key, ConfNode *node);
+void cfg_write_carried(CfgWriter *w, const CfgKey *key);
+void cfg_report_uncarried(CfgWriter *w);
+bool cfg_metadata_is_ours(const ConfDomain *def);
+bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);
+void cfg_carry_device(ConfXlExt *ext, const char *target, const GPtrArray *keys);
+void cfg_put_carried_words(const CfgWriter *w, const char *kind, const char *target, GString *text);
+bool cfg_device_key_is_written(const CfgWriter *w, const char *target, const char *name);
 
 /* conf-cfg-loss.c: names what of a domain no row writes */
 void cfg_report_unwritten(CfgWriter *w);

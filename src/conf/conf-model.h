@@ -575,6 +575,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfGraphics, conf_graphics_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfController, conf_controller_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfHostdev, conf_hostdev_free)
 
+/* <iotune> of a disk, by the name of the element (libvirt's: total_bytes_sec ...); 0 = not there.
+ */
+uint64_t conf_disk_iotune(const ConfDisk *disk, const char *name);
+void conf_disk_set_iotune(ConfDisk *disk, const char *name, uint64_t value); /* 0 removes */
+
 /* UUID helpers. Text is 36 characters, lower case; parse takes 32 hex digits with or without
  * dashes, as libvirt does. */
 bool conf_uuid_parse(const char *text, uint8_t ret_uuid[16]);

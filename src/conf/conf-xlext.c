@@ -28,12 +28,18 @@ device_free(gpointer data)
     g_free(device);
 }
 
+GPtrArray *
+conf_xl_keys_new(void)
+{
+    return g_ptr_array_new_with_free_func(key_free);
+}
+
 ConfXlExt *
 conf_xl_ext_new(void)
 {
     ConfXlExt *ext = g_new0(ConfXlExt, 1);
 
-    ext->keys = g_ptr_array_new_with_free_func(key_free);
+    ext->keys = conf_xl_keys_new();
     ext->devices = g_ptr_array_new_with_free_func(device_free);
     return ext;
 }
@@ -119,7 +125,7 @@ conf_xl_ext_ensure_device(ConfXlExt *ext, const char *target)
         return (GPtrArray *)keys;
     device = g_new0(ConfXlDevice, 1);
     device->target = g_strdup(target);
-    device->keys = g_ptr_array_new_with_free_func(key_free);
+    device->keys = conf_xl_keys_new();
     g_ptr_array_add(ext->devices, device);
     return device->keys;
 }

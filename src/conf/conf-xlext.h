@@ -58,6 +58,7 @@ bool conf_xl_ext_is_empty(const ConfXlExt *ext);
 
 /* ---- one list of keys: ext->keys, or those of a device ---- */
 
+GPtrArray *conf_xl_keys_new(void);
 const char *conf_xl_keys_get(const GPtrArray *keys, const char *name);       /* the first; NULL */
 void conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value); /* replaces all */
 void conf_xl_keys_add_item(GPtrArray *keys, const char *name, const char *value);

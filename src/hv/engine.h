@@ -38,6 +38,7 @@ typedef enum HvEngineEventKind {
                                  libhv destroys it or restarts it by on_* */
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
+    HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
 } HvEngineEventKind;
 
@@ -46,7 +47,7 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32]; /* EJECT: as in <target dev=> */
+    char target[32];  /* EJECT: as in <target dev=> */
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
@@ -72,6 +73,40 @@ typedef struct HvEngineStart {
     GCancellable *cancellable; /* may be NULL */
     const char *log_path;      /* the domain's log file; the engine appends */
 } HvEngineStart;
+
+/* ---- tuning and statistics: what the hooks at the end of HvEngineOps speak of ---- */
+
+/* Asks about one running domain. `live` is its live definition, which says what devices it has; it
+ * lasts as long as the call. */
+typedef struct HvEngineStatsQuery {
+    int domid;
+    const ConfDomain *live;
+} HvEngineStatsQuery;
+
+typedef struct HvEngineNic {
+    HvNicStats stats;
+    guint index; /* in live->interfaces */
+} HvEngineNic;
+
+typedef struct HvEngineDisk {
+    HvDiskStats stats;
+    guint index; /* in live->disks */
+} HvEngineDisk;
+
+/* The answer. Arrays hold what was asked for and could be had, others are NULL; a device that the
+ * engine cannot tell about is left out. */
+typedef struct HvEngineStats {
+    GArray *vcpus; /* HvVcpuInfo */
+    GArray *disks; /* HvEngineDisk */
+    GArray *nics;  /* HvEngineNic */
+    gboolean has_memory;
+    HvMemoryStats memory;
+    char *why; /* the reason for what is left out, for an error message; NULL: nothing is */
+} HvEngineStats;
+
+HvEngineStats *hv_engine_stats_new(void);
+void hv_engine_stats_free(HvEngineStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
 
 typedef struct HvEngineOps {
     const char *name;
@@ -178,6 +213,47 @@ typedef struct HvEngineOps {
     gboolean (*pci_detach)(HvEngine *engine, const HvPciAddress *address, GError **error);
     gboolean (*pci_attach)(HvEngine *engine, const HvPciAddress *address, GError **error);
     gboolean (*pci_reset)(HvEngine *engine, const HvPciAddress *address, GError **error);
+
+    /* ---- tuning and statistics (all optional) ---- */
+
+    /* Hard affinity of one vcpu, online or not. `cpus` has at least one cpu that the host has. */
+    gboolean (*pin_vcpu)(HvEngine *engine, int domid, guint vcpu, const ConfBitmap *cpus,
+                         GError **error);
+    /* Exactly these vcpus are online; at least one is, all are below the domain's maximum. */
+    gboolean (*set_vcpu_map)(HvEngine *engine, int domid, const ConfBitmap *online, GError **error);
+    /* Every thread of the domain's device model. WRONG_STATE: it has none. Q: the reading one. */
+    gboolean (*pin_emulator)(HvEngine *engine, int domid, const ConfBitmap *cpus, GError **error);
+    ConfBitmap *(*emulator_pin)(HvEngine *engine, int domid, GError **error);
+    /* Q. The scheduler of a domain, with the parameters that it has; `domid` -1: of the host, type
+     * only. */
+    gboolean (*sched)(HvEngine *engine, int domid, HvSched *ret_sched, GError **error);
+    /* The parameters in `change->has`, of the scheduler that sched() told; the others stay. Values
+     * are checked by the engine: it knows their bounds. */
+    gboolean (*set_sched)(HvEngine *engine, int domid, const HvSched *change, GError **error);
+    /* Nodes that the domain's memory comes from in future. Q: the reading one. */
+    gboolean (*set_nodes)(HvEngine *engine, int domid, const ConfBitmap *nodes, GError **error);
+    ConfBitmap *(*nodes)(HvEngine *engine, int domid, GError **error);
+    /* Most that one interface (of the live definition) may send; `kib_per_s` 0: no limit. */
+    gboolean (*set_interface_rate)(HvEngine *engine, int domid, const ConfInterface *iface,
+                                   guint64 kib_per_s, GError **error);
+    /* Limits of one disk (of the live definition): all of them, 0 = none. UNSUPPORTED for a
+     * backend that has no means for it. */
+    gboolean (*set_disk_limits)(HvEngine *engine, int domid, const ConfDisk *disk,
+                                const HvDiskLimits *limits, GError **error);
+    /* Q. GArray of HvHostNode: the NUMA nodes of the host, index = number. */
+    GArray *(*host_nodes)(HvEngine *engine, GError **error);
+    /* Q. GArray of HvHostCpu: the physical cpus, index = number. */
+    GArray *(*host_cpus)(HvEngine *engine, GError **error);
+    /* Q. Bulk: figures of `groups` (HvStatsGroup) about `n` domains in one call. GPtrArray of
+     * HvEngineStats in the order of the queries, with a free function; NULL where a domain is no
+     * more. With HV_STATS_NOWAIT nothing that may have to wait (a device model) is asked. One
+     * domain whose device model hangs must not keep the others waiting: give it a bounded time. */
+    GPtrArray *(*stats)(HvEngine *engine, const HvEngineStatsQuery *queries, guint n,
+                        unsigned groups, GError **error);
+    /* Q. The security label of a domain, as the hypervisor's security module formats it. NULL
+     * without an error: there is no such module, or it is off. *ret_enforcing may be NULL. `domid`
+     * -1 asks for our own. */
+    char *(*security_label)(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose

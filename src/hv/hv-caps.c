@@ -181,7 +181,9 @@ hv_host_capabilities(HvHost *host, GError **error)
         return NULL;
     xml = g_string_new("<capabilities>\n\n  <host>\n");
     add_host_uuid(xml);
-    add(xml, "    <cpu>\n      <arch>%s</arch>\n    </cpu>\n", info.model);
+    /* Xen gives memory out in whatever size fits; what is free is counted in pages of 4 KiB. */
+    add(xml, "    <cpu>\n      <arch>%s</arch>\n      <pages unit='KiB' size='4'/>\n    </cpu>\n",
+        info.model);
     /* No <migration_features>: no engine can migrate yet, and nothing here pretends. */
     add_topology(xml, &info);
     g_string_append(xml, "  </host>\n\n");

@@ -76,3 +76,26 @@ hv_engine_detect(void)
         return NULL;
     return strstr(text, "control_d") ? "libxl" : NULL;
 }
+
+/* ---- statistics ---- */
+
+HvEngineStats *
+hv_engine_stats_new(void)
+{
+    HvEngineStats *stats = g_new0(HvEngineStats, 1);
+
+    stats->memory = (HvMemoryStats){ -1, -1, -1, -1, -1, -1, -1 };
+    return stats;
+}
+
+void
+hv_engine_stats_free(HvEngineStats *stats)
+{
+    if (!stats)
+        return;
+    g_clear_pointer(&stats->vcpus, g_array_unref);
+    g_clear_pointer(&stats->disks, g_array_unref);
+    g_clear_pointer(&stats->nics, g_array_unref);
+    g_free(stats->why);
+    g_free(stats);
+}

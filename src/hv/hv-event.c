@@ -50,6 +50,7 @@ item_free(Item *item)
     g_free(item->name);
     g_free(item->uri);
     g_free(item->device);
+    g_clear_pointer(&item->event.params, g_ptr_array_unref);
     g_free(item);
 }
 
@@ -238,4 +239,46 @@ hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid
          &(HvEvent){
              .kind = HV_EVENT_TRAY_CHANGE, .device = alias, .tray_open = open, .domid = domid },
          NULL);
+}
+
+/* ---- values that were tuned, jobs that are over ---- */
+
+static void
+param_free(gpointer data)
+{
+    HvEventParam *param = data;
+
+    g_free(param->field);
+    g_free(param->text);
+    g_free(param);
+}
+
+GPtrArray *
+hv_event_params_new(void)
+{
+    return g_ptr_array_new_with_free_func(param_free);
+}
+
+void
+hv_event_params_add(GPtrArray *params, const char *field, char *text, guint64 number)
+{
+    HvEventParam *param = g_new0(HvEventParam, 1);
+
+    param->field = g_strdup(field);
+    param->text = text;
+    param->number = number;
+    g_ptr_array_add(params, param);
+}
+
+void
+hv_event_post_params(HvDomain *domain, HvEventKind kind, GPtrArray *params, int domid)
+{
+    post(domain, &(HvEvent){ .kind = kind, .params = g_ptr_array_ref(params), .domid = domid },
+         NULL);
+}
+
+void
+hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid)
+{
+    post(domain, &(HvEvent){ .kind = HV_EVENT_JOB_COMPLETED, .job = *job, .domid = domid }, NULL);
 }

@@ -197,22 +197,58 @@ guest_gone(HvJob *job, const HvSnapshot *now)
         hv_domain_ended(job, HV_REASON_SHUTOFF_DESTROYED, HV_DETAIL_STOPPED_DESTROYED);
 }
 
+/* FALSE: not there. */
+static gboolean
+find_seen(HvHost *host, int domid, HvEngineDomain *ret_seen, GError **error)
+{
+    g_autoptr(GArray) all = host->ops->list(host->engine, error);
+
+    for (guint i = 0; all && i < all->len; i++) {
+        *ret_seen = g_array_index(all, HvEngineDomain, i);
+        if (ret_seen->domid == domid)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 domain_appeared(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GArray) all = host->ops->list(host->engine, &error);
+    HvEngineDomain seen;
 
-    if (!all) {
+    if (find_seen(host, event->domid, &seen, &error))
+        hv_reconcile_adopt(host, &seen);
+    else if (error)
         g_warning("domain id %d appeared, but the hypervisor does not say what it is: %s",
                   event->domid, error->message);
-        return;
-    }
-    for (guint i = 0; i < all->len; i++) {
-        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+}
 
-        if (seen->domid == event->domid)
-            hv_reconcile_adopt(host, seen);
+/* Somebody else may have paused it. Where a job is under way the change is that job's, or will be
+ * seen after it. */
+static void
+state_changed(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvJob) job = domain ? hv_job_begin_idle(domain, HV_JOB_MODIFY) : NULL;
+    g_autoptr(HvSnapshot) now = NULL;
+    HvEngineDomain seen;
+    gboolean was_paused;
+
+    if (!job)
+        return;
+    now = hv_domain_snapshot(domain);
+    was_paused = now->state == HV_STATE_PAUSED;
+    if (now->domid != event->domid || (!was_paused && now->state != HV_STATE_RUNNING) ||
+        !find_seen(host, event->domid, &seen, NULL) || seen.shutdown || seen.dying ||
+        seen.paused == was_paused)
+        return;
+    if (seen.paused) {
+        hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_USER);
+        hv_event_post(domain, HV_EVENT_SUSPENDED, HV_DETAIL_SUSPENDED_PAUSED, now->domid);
+    } else {
+        hv_domain_set_state(job, HV_STATE_RUNNING, HV_REASON_RUNNING_UNPAUSED);
+        hv_event_post(domain, HV_EVENT_RESUMED, HV_DETAIL_RESUMED_UNPAUSED, now->domid);
     }
 }
 
@@ -265,6 +301,9 @@ handle(HvHost *host, const HvEngineEvent *event)
     case HV_ENGINE_EVENT_SHUTDOWN:
     case HV_ENGINE_EVENT_GONE:
         domain_ended(host, event);
+        break;
+    case HV_ENGINE_EVENT_STATE:
+        state_changed(host, event);
         break;
     case HV_ENGINE_EVENT_EJECT:
         tray_opened(host, event);

@@ -93,6 +93,16 @@ hv_job_begin(HvDomain *domain, HvJobKind kind, GError **error)
     return NULL;
 }
 
+HvJob *
+hv_job_begin_idle(HvDomain *domain, HvJobKind kind)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    return !domain->job && domain->stop_waiters == 0 && may_go_on_locked(domain, NULL)
+               ? take_locked(domain, kind)
+               : NULL;
+}
+
 /* Tells the holder to end, where it can be told. Opens the lock for a moment. */
 static void
 cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)
@@ -241,20 +251,53 @@ hv_job_is_cancelled(HvJob *job)
     return job->cancellable && g_cancellable_is_cancelled(job->cancellable);
 }
 
+static HvJobInfo
+job_info_locked(const HvJob *job)
+{
+    return (HvJobInfo){
+        .kind = kinds[job->kind].name,
+        .elapsed_ms = (guint64)(g_get_monotonic_time() - job->since_us) / 1000,
+        .done = job->done,
+        .total = job->total,
+    };
+}
+
 void
 hv_domain_job_info(HvDomain *domain, HvJobInfo *ret_info)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
-    HvJob *job = domain->job;
 
     *ret_info = (HvJobInfo){ .active = FALSE };
-    if (!job)
+    if (!domain->job)
         return;
+    *ret_info = job_info_locked(domain->job);
     ret_info->active = TRUE;
-    ret_info->kind = kinds[job->kind].name;
-    ret_info->elapsed_ms = (guint64)(g_get_monotonic_time() - job->since_us) / 1000;
-    ret_info->done = job->done;
-    ret_info->total = job->total;
+    ret_info->in_engine = domain->job->in_hook;
+}
+
+void
+hv_job_completed(HvJob *job, gboolean ok, int domid)
+{
+    HvDomain *domain = job->domain;
+    HvJobInfo info;
+
+    g_mutex_lock(&domain->lock);
+    info = job_info_locked(job);
+    info.failed = !ok;
+    domain->completed = info;
+    g_mutex_unlock(&domain->lock);
+    hv_event_post_job(domain, &info, domid);
+}
+
+gboolean
+hv_domain_completed_job(HvDomain *domain, gboolean forget, HvJobInfo *ret_info)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
+
+    *ret_info = domain->completed;
+    if (forget)
+        domain->completed.kind = NULL;
+    return ret_info->kind != NULL;
 }
 
 gboolean

@@ -59,6 +59,7 @@ struct HvDomain {
     GError *vcpus_error;  /* [lock] why there is none; may be NULL */
     gboolean vcpus_asked; /* [lock] a question to the engine is under way */
     GArray *consoles;     /* [lock] HvConsole: who holds what */
+    HvJobInfo completed;  /* [lock] the last one that moved memory; kind NULL: none */
 };
 
 /* ---- errors (hv-error.c) ---- */
@@ -130,6 +131,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
 /* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
  * may be about a domain that its start job has not yet published), waits without a limit. */
 HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+/* Takes the job only where nobody has it, nor wants to stop the domain. */
+HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
 void hv_job_end(HvJob *job); /* accepts NULL */
@@ -141,6 +144,9 @@ void hv_job_enter_hook(HvJob *job);
 gboolean hv_job_leave_hook(HvJob *job, GError **error);
 void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
 gboolean hv_job_is_cancelled(HvJob *job);
+/* The job has moved a guest's memory, all of it or not: keeps its figures for
+ * hv_domain_completed_job() and posts JOB_COMPLETED. */
+void hv_job_completed(HvJob *job, gboolean ok, int domid);
 /* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
 gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
 
@@ -198,6 +204,12 @@ void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, 
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
 void hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid);
 void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid);
+/* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
+ * over; NULL: the value is the number. */
+GPtrArray *hv_event_params_new(void);
+void hv_event_params_add(GPtrArray *params, const char *field, char *text, guint64 number);
+void hv_event_post_params(HvDomain *domain, HvEventKind kind, GPtrArray *params, int domid);
+void hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid);
 
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
@@ -283,6 +295,20 @@ typedef gboolean (*HvEditFunc)(ConfDomain *def, gpointer data, GError **error);
 /* Job held: edits the live definition, the persistent one or both (LIVE, CONFIG in `which`): all
  * edits, then the disk, then the snapshot, so that a failure changes nothing. */
 gboolean hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error);
+/* A change that the engine makes and the definitions repeat. */
+typedef struct HvTune {
+    /* Does it fit this definition? Asked for each half before either changes. NULL: it does. */
+    gboolean (*check)(const ConfDomain *def, gpointer data, GError **error);
+    /* Calls the engine, inside the hook's brackets. NULL: the definition is all that changes. */
+    gboolean (*live)(HvHost *host, const HvSnapshot *now, gpointer data, GError **error);
+    HvEditFunc edit;
+    /* Posts the events of a live change. NULL: there are none. */
+    void (*tell)(HvDomain *domain, int domid, gpointer data);
+} HvTune;
+/* Takes the job (MODIFY) and does it all. A failure changes nothing, but for an edit or a write
+ * that fails after the engine has agreed. */
+gboolean hv_domain_tune(HvDomain *domain, unsigned affect, const HvTune *tune, gpointer data,
+                        GError **error);
 /* Drops what is known of consoles of a domain that ended. */
 void hv_domain_forget_consoles(HvDomain *domain);
 
@@ -335,6 +361,11 @@ gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engin
 void hv_sampler_free(HvSampler *sampler);
 /* What the engine says was changed by us: the next question asks again. */
 void hv_sampler_invalidate(HvSampler *sampler);
+
+/* ---- the host's firmware (hv-sysinfo.c) ---- */
+
+/* As hv_host_sysinfo(), out of a folder like /sys/class/dmi/id. NULL: nothing is in it. */
+char *hv_sysinfo_of(const char *dir);
 
 /* ---- the store (hv-store.c) ---- */
 

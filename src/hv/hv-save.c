@@ -246,6 +246,7 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         g_prefix_error(
             error, "domain '%s' was saved but could not be ended, so it runs on: ", domain->name);
         hv_store_remove_file(path, NULL);
+        hv_job_completed(job, FALSE, before->domid);
         resume_saved(job, before);
         return FALSE;
     }
@@ -258,6 +259,7 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         hv_domain_publish(domain, next);
     }
     hv_store_log(host->store, domain->name, "saved to '%s'", path);
+    hv_job_completed(job, TRUE, before->domid);
     hv_domain_ended(job, HV_REASON_SHUTOFF_SAVED, HV_DETAIL_STOPPED_SAVED);
     return TRUE;
 }
@@ -287,6 +289,7 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_SAVE);
     if (!write_image(job, now, replacement ? replacement : now->live, path, paused, error)) {
         hv_store_log(domain->host->store, domain->name, "save to '%s' failed", path);
+        hv_job_completed(job, FALSE, now->domid);
         resume_saved(job, now);
         return FALSE;
     }

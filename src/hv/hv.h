@@ -360,9 +360,180 @@ typedef struct HvJobInfo {
     const char *kind; /* "start", "save" ...; static */
     guint64 elapsed_ms;
     guint64 total, done; /* bytes; 0 = not known */
+    gboolean in_engine;  /* the engine was asked for what cannot be cancelled */
+    gboolean failed;     /* of a job that is over */
 } HvJobInfo;
 void hv_domain_job_info(HvDomain *domain, HvJobInfo *ret_info); /* does not block */
+/* The last job that moved a guest's memory and is over; `forget`: the next question has no answer.
+ * Does not block. FALSE: there is none. */
+gboolean hv_domain_completed_job(HvDomain *domain, gboolean forget, HvJobInfo *ret_info);
 gboolean hv_domain_job_abort(HvDomain *domain, GError **error);
+
+/* ---- tuning and statistics ---- */
+
+/* What the schedulers of Xen let one domain have. */
+typedef enum HvSchedParam {
+    HV_SCHED_WEIGHT,    /* credit, credit2: share beside the others' */
+    HV_SCHED_CAP,       /* credit, credit2: percent of one cpu, 0 = no limit */
+    HV_SCHED_PERIOD,    /* rtds: us */
+    HV_SCHED_BUDGET,    /* rtds: us of each period */
+    HV_SCHED_EXTRATIME, /* rtds: 1 = may use what others leave */
+    HV_N_SCHED_PARAMS,
+} HvSchedParam;
+
+typedef struct HvSched {
+    char type[16]; /* credit, credit2, rtds, null, arinc653 */
+    unsigned has;  /* 1 << HvSchedParam */
+    int value[HV_N_SCHED_PARAMS];
+} HvSched;
+
+/* Counters since the start of the domain, seen from the guest. In all of them -1: the backend does
+ * not tell. */
+typedef struct HvDiskStats {
+    gint64 rd_reqs, rd_bytes, rd_ns;
+    gint64 wr_reqs, wr_bytes, wr_ns;
+    gint64 fl_reqs, fl_ns;
+    gint64 errors;
+} HvDiskStats;
+
+typedef struct HvNicStats {
+    gint64 rx_bytes, rx_packets, rx_errors, rx_dropped;
+    gint64 tx_bytes, tx_packets, tx_errors, tx_dropped;
+} HvNicStats;
+
+/* KiB; -1: not known. */
+typedef struct HvMemoryStats {
+    gint64 actual_kib;    /* what the domain has now */
+    gint64 maximum_kib;   /* what it may have */
+    gint64 available_kib; /* what the guest says that it can use in all */
+    gint64 unused_kib;    /* what the guest says that it leaves unused */
+    gint64 rss_kib;       /* of the host's memory, with what the hypervisor needs for it */
+    gint64 swap_in_kib, swap_out_kib;
+} HvMemoryStats;
+
+/* Bytes or requests a second; 0: no limit. `total` excludes `read` and `write`. */
+typedef struct HvDiskLimits {
+    guint64 total_bytes, read_bytes, write_bytes;
+    guint64 total_iops, read_iops, write_iops;
+} HvDiskLimits;
+
+typedef struct HvHostNode {
+    guint64 memory_kib, free_kib;
+} HvHostNode;
+
+typedef struct HvHostCpu {
+    gboolean online;
+    guint node;
+    guint64 busy_ns, idle_ns; /* since the host's boot; busy: any domain ran, ours too */
+} HvHostCpu;
+
+typedef enum HvStatsGroup {
+    HV_STATS_VCPU = 1 << 0,
+    HV_STATS_DISK = 1 << 1,
+    HV_STATS_NIC = 1 << 2,
+    HV_STATS_MEMORY = 1 << 3,
+    HV_STATS_NOWAIT = 1 << 4, /* no group: leave out what may have to be waited for */
+} HvStatsGroup;
+
+static inline gboolean
+hv_sched_has(const HvSched *sched, HvSchedParam param)
+{
+    return (sched->has & 1u << param) != 0;
+}
+
+/* Changes. All may block. LIVE: the engine and the live definition; CONFIG: the persistent one.
+ * Cpus that the host does not have are left out of a set; none left is HV_ERROR_INVALID_ARG. */
+gboolean hv_domain_pin_vcpu(HvDomain *domain, guint vcpu, const ConfBitmap *cpus, unsigned affect,
+                            GError **error);
+gboolean hv_domain_pin_emulator(HvDomain *domain, const ConfBitmap *cpus, unsigned affect,
+                                GError **error);
+ConfBitmap *hv_domain_emulator_pin(HvDomain *domain, unsigned affect, GError **error);
+/* Switches these vcpus on or off and leaves the others as they are. */
+gboolean hv_domain_set_vcpu(HvDomain *domain, const ConfBitmap *vcpus, gboolean online,
+                            unsigned affect, GError **error);
+gboolean hv_domain_sched(HvDomain *domain, unsigned affect, HvSched *ret_sched, GError **error);
+/* The parameters in `change->has`. */
+gboolean hv_domain_set_sched(HvDomain *domain, const HvSched *change, unsigned affect,
+                             GError **error);
+
+typedef struct HvNuma {
+    char *mode;        /* strict, preferred, interleave, restrictive; never NULL in an answer */
+    ConfBitmap *nodes; /* NULL: nothing said */
+} HvNuma;
+void hv_numa_clear(HvNuma *numa);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HvNuma, hv_numa_clear)
+gboolean hv_domain_numa(HvDomain *domain, unsigned affect, HvNuma *ret_numa, GError **error);
+/* A NULL member of `change` stays as it is. */
+gboolean hv_domain_set_numa(HvDomain *domain, const HvNuma *change, unsigned affect,
+                            GError **error);
+
+typedef enum HvAction { HV_ACTION_POWEROFF, HV_ACTION_REBOOT, HV_ACTION_CRASH } HvAction;
+gboolean hv_domain_set_action(HvDomain *domain, HvAction which, ConfAction action, unsigned affect,
+                              GError **error);
+
+/* KiB/s, KiB/s, KiB; an average of 0: no limit. -1 in a change: stays as it is. */
+typedef struct HvBandwidth {
+    gint64 in_average, in_peak, in_burst;
+    gint64 out_average, out_peak, out_burst;
+} HvBandwidth;
+/* `device`: name of the interface on the host, or its MAC address. */
+gboolean hv_domain_bandwidth(HvDomain *domain, const char *device, unsigned affect,
+                             HvBandwidth *ret_bandwidth, GError **error);
+gboolean hv_domain_set_bandwidth(HvDomain *domain, const char *device, const HvBandwidth *change,
+                                 unsigned affect, GError **error);
+
+/* `disk`: its target, or the path of its image. */
+gboolean hv_domain_disk_limits(HvDomain *domain, const char *disk, unsigned affect,
+                               HvDiskLimits *ret_limits, GError **error);
+/* Sets the three of bytes, the three of requests, or both; others stay as they are. */
+typedef enum HvLimitGroup { HV_LIMIT_BYTES = 1 << 0, HV_LIMIT_IOPS = 1 << 1 } HvLimitGroup;
+gboolean hv_domain_set_disk_limits(HvDomain *domain, const char *disk, const HvDiskLimits *limits,
+                                   unsigned groups, unsigned affect, GError **error);
+
+/* Questions to the engine. All may block, but never for a job. */
+
+/* What is known of one domain. */
+typedef struct HvDomainStats {
+    HvDomain *domain;
+    HvSnapshot *snapshot; /* what the figures are about */
+    HvDomainInfo info;
+    GArray *vcpus; /* HvVcpuInfo; NULL: not asked for, not active or not told */
+    /* HvDiskStats and HvNicStats in the order of the live definition; NULL as above. All -1 where
+     * the engine cannot tell. */
+    GArray *disks, *nics;
+    gboolean has_memory;
+    HvMemoryStats memory;
+    char *why; /* a reason why something is missing; may be NULL */
+} HvDomainStats;
+void hv_domain_stats_free(HvDomainStats *stats);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvDomainStats, hv_domain_stats_free)
+
+/* Of all these domains at once. `groups`: HvStatsGroup. GPtrArray of HvDomainStats in the order of
+ * `domains` (HvDomain), with a free function. */
+GPtrArray *hv_host_stats(HvHost *host, GPtrArray *domains, unsigned groups, GError **error);
+/* Of one domain that must be active, in full: a group that the engine cannot tell is an error. */
+HvDomainStats *hv_domain_stats(HvDomain *domain, unsigned groups, GError **error);
+/* Index of a disk (by target, or path of its image) or interface (by name on the host, or MAC) in a
+ * definition; -1 and *error (INVALID_ARG). */
+int hv_def_find_disk(const ConfDomain *def, const char *name, GError **error);
+int hv_def_find_interface(const ConfDomain *def, const char *name, GError **error);
+
+typedef struct HvDiskSize {
+    guint64 capacity;   /* bytes: what the guest sees */
+    guint64 allocation; /* bytes that it takes on the host's storage */
+    guint64 physical;   /* bytes: the end of the file or device */
+} HvDiskSize;
+/* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
+gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+
+GArray *hv_host_nodes(HvHost *host, GError **error); /* HvHostNode */
+GArray *hv_host_cpus(HvHost *host, GError **error);  /* HvHostCpu */
+/* <sysinfo> of the host's SMBIOS. CONFIG: it has none. */
+char *hv_host_sysinfo(HvHost *host, GError **error);
+/* *ret_label NULL: the hypervisor has no security module, or it is off. */
+gboolean hv_domain_security_label(HvDomain *domain, char **ret_label, gboolean *ret_enforcing,
+                                  GError **error);
+gboolean hv_host_has_security_label(HvHost *host);
 
 /* ---- events ---- */
 
@@ -385,6 +556,8 @@ typedef enum HvEventKind {
     HV_EVENT_PMSUSPENDED,           /* lifecycle */
     HV_EVENT_PMSUSPEND,             /* not lifecycle: the guest went to sleep */
     HV_EVENT_PMWAKEUP,
+    HV_EVENT_TUNABLE,       /* params */
+    HV_EVENT_JOB_COMPLETED, /* job */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -414,6 +587,13 @@ typedef enum HvEventDetail {
     HV_N_DETAILS,
 } HvEventDetail;
 
+/* One value that was tuned, under libvirt's name for it. */
+typedef struct HvEventParam {
+    char *field;
+    char *text; /* NULL: the value is the number */
+    guint64 number;
+} HvEventParam;
+
 typedef struct HvEvent {
     HvEventKind kind;
     HvEventDetail detail;
@@ -425,6 +605,8 @@ typedef struct HvEvent {
     guint64 memory_kib;
     const char *device; /* alias */
     gboolean tray_open;
+    GPtrArray *params; /* HvEventParam; not changed by anybody; a reference may be taken */
+    HvJobInfo job;
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the snapshot

@@ -28,9 +28,8 @@ list_traits(const HvSnapshot *snapshot)
     }
 }
 
-/* Flags of one group add up; groups narrow each other; a group without a flag narrows nothing. */
-static gboolean
-list_matches(const HvSnapshot *snapshot, unsigned flags)
+gboolean
+lvd_list_matches(const HvSnapshot *snapshot, unsigned flags)
 {
     static const unsigned groups[] = {
         LIST(ACTIVE) | LIST(INACTIVE),
@@ -58,7 +57,7 @@ list_snapshots(HvHost *host, unsigned flags)
 
     for (guint i = 0; i < domains->len; i++) {
         g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
-        if (list_matches(snapshot, flags))
+        if (lvd_list_matches(snapshot, flags))
             g_ptr_array_add(found, g_steal_pointer(&snapshot));
     }
     return found;

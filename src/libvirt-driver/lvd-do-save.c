@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Saving a domain to a file and back, managed and not, and the job that it is. */
-#include "lvd-do.h"
+#include "lvd-params.h"
 
 static gboolean
 check_save_flags(LvdCall *call, unsigned flags, GError **error)
@@ -171,44 +171,25 @@ lvd_do_domain_get_job_info(LvdCall *call, const void *args, void *ret, GError **
     return TRUE;
 }
 
-/* libhv's name of a job -> virDomainJobOperation; a job without a row has no number there. */
-static const struct {
-    const char *kind;
-    int operation;
-} job_operations[] = {
-    { "start", VIR_DOMAIN_JOB_OPERATION_START },
-    { "save", VIR_DOMAIN_JOB_OPERATION_SAVE },
-    { "restore", VIR_DOMAIN_JOB_OPERATION_RESTORE },
-    { "dump", VIR_DOMAIN_JOB_OPERATION_DUMP },
-};
-
-static int
-job_operation(const char *kind)
+/* What the flags ask about. FALSE: a domain that does not exist. */
+static gboolean
+chosen_job(LvdCall *call, const lvd_domain_get_job_stats_args *a, HvJobInfo *ret_info,
+           int *ret_type, GError **error)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(job_operations); i++)
-        if (g_strcmp0(job_operations[i].kind, kind) == 0)
-            return job_operations[i].operation;
-    return VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
-}
+    gboolean keep = (a->flags & VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) != 0;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
 
-static void
-add_ullong(lvd_domain_get_job_stats_ret *r, const char *field, guint64 value)
-{
-    lvd_typed_param *param = &r->params.params_val[r->params.params_len++];
-
-    param->field = g_strdup(field);
-    param->value.type = VIR_TYPED_PARAM_ULLONG;
-    param->value.lvd_typed_param_value_u.ul = value;
-}
-
-static void
-add_int(lvd_domain_get_job_stats_ret *r, const char *field, int value)
-{
-    lvd_typed_param *param = &r->params.params_val[r->params.params_len++];
-
-    param->field = g_strdup(field);
-    param->value.type = VIR_TYPED_PARAM_INT;
-    param->value.lvd_typed_param_value_u.i = value;
+    if (!domain)
+        return FALSE;
+    if (!(a->flags & VIR_DOMAIN_JOB_STATS_COMPLETED)) {
+        hv_domain_job_info(domain, ret_info);
+        *ret_type = job_type(ret_info);
+    } else if (hv_domain_completed_job(domain, !keep, ret_info)) {
+        *ret_type = ret_info->failed ? VIR_DOMAIN_JOB_FAILED : VIR_DOMAIN_JOB_COMPLETED;
+    } else {
+        *ret_type = VIR_DOMAIN_JOB_NONE;
+    }
+    return TRUE;
 }
 
 gboolean
@@ -218,30 +199,36 @@ lvd_do_domain_get_job_stats(LvdCall *call, const void *args, void *ret, GError *
     lvd_domain_get_job_stats_ret *r = ret;
     HvJobInfo info;
 
-    if (!lvd_check_flags(call, a->flags, error) || !job_info(call, &a->dom, &info, error))
+    if (!lvd_check_flags(call, a->flags, error) || !chosen_job(call, a, &info, &r->type, error))
         return FALSE;
-    r->type = job_type(&info);
-    if (!info.active)
+    if (r->type == VIR_DOMAIN_JOB_NONE)
         return TRUE;
-    r->params.params_val = g_new0(lvd_typed_param, 8); /* one slot a line below */
-    add_int(r, VIR_DOMAIN_JOB_OPERATION, job_operation(info.kind));
-    add_ullong(r, VIR_DOMAIN_JOB_TIME_ELAPSED, info.elapsed_ms);
-    if (info.total > 0) {
-        add_ullong(r, VIR_DOMAIN_JOB_DATA_TOTAL, info.total);
-        add_ullong(r, VIR_DOMAIN_JOB_DATA_PROCESSED, info.done);
-        add_ullong(r, VIR_DOMAIN_JOB_DATA_REMAINING, job_remaining(&info));
-        add_ullong(r, VIR_DOMAIN_JOB_MEMORY_TOTAL, info.total);
-        add_ullong(r, VIR_DOMAIN_JOB_MEMORY_PROCESSED, info.done);
-        add_ullong(r, VIR_DOMAIN_JOB_MEMORY_REMAINING, job_remaining(&info));
-    }
+    GArray *params = lvd_params_new();
+    lvd_add_job_stats(params, &info);
+    lvd_params_give(params, &r->params.params_val, &r->params.params_len);
     return TRUE;
+}
+
+static gboolean
+abort_job(LvdCall *call, const lvd_nonnull_domain *dom, GError **error)
+{
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, dom, error);
+
+    return domain && hv_domain_job_abort(domain, error);
 }
 
 gboolean
 lvd_do_domain_abort_job(LvdCall *call, const void *args, void *ret, GError **error)
 {
     const lvd_domain_abort_job_args *a = args;
-    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
 
-    return domain && hv_domain_job_abort(domain, error);
+    return abort_job(call, &a->dom, error);
+}
+
+gboolean
+lvd_do_domain_abort_job_flags(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_abort_job_flags_args *a = args;
+
+    return lvd_check_flags(call, a->flags, error) && abort_job(call, &a->dom, error);
 }

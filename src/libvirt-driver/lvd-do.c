@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the procedures share: checks of arguments, the domain that a call means, replies. */
-#include "lvd-do.h"
+#include "lvd-params.h"
 
 #include <string.h>
 
-#define AFFECT (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
+#define AFFECT        (VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG)
+#define AFFECT_STRING (AFFECT | VIR_TYPED_PARAM_STRING_OKAY)
 
 /* The flags that a procedure takes. One that has flags on the wire and no row here takes none. */
 static const unsigned allowed_flags[LVD_N_PROCS + 1] = {
@@ -35,6 +36,30 @@ static const unsigned allowed_flags[LVD_N_PROCS + 1] = {
     [LVD_PROC_DOMAIN_SET_VCPUS_FLAGS] = AFFECT | VIR_DOMAIN_VCPU_MAXIMUM,
     [LVD_PROC_DOMAIN_GET_VCPUS_FLAGS] = AFFECT | VIR_DOMAIN_VCPU_MAXIMUM,
     [LVD_PROC_DOMAIN_GET_VCPU_PIN_INFO] = AFFECT,
+    [LVD_PROC_DOMAIN_PIN_VCPU_FLAGS] = AFFECT,
+    [LVD_PROC_DOMAIN_PIN_EMULATOR] = AFFECT,
+    [LVD_PROC_DOMAIN_GET_EMULATOR_PIN_INFO] = AFFECT,
+    [LVD_PROC_DOMAIN_SET_VCPU] = AFFECT,
+    [LVD_PROC_DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS] = AFFECT_STRING,
+    [LVD_PROC_DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS] = AFFECT,
+    [LVD_PROC_DOMAIN_GET_NUMA_PARAMETERS] = AFFECT_STRING,
+    [LVD_PROC_DOMAIN_SET_NUMA_PARAMETERS] = AFFECT,
+    [LVD_PROC_DOMAIN_GET_INTERFACE_PARAMETERS] = AFFECT_STRING,
+    [LVD_PROC_DOMAIN_SET_INTERFACE_PARAMETERS] = AFFECT,
+    [LVD_PROC_DOMAIN_GET_BLOCK_IO_TUNE] = AFFECT_STRING,
+    [LVD_PROC_DOMAIN_SET_BLOCK_IO_TUNE] = AFFECT,
+    [LVD_PROC_DOMAIN_SET_LIFECYCLE_ACTION] = AFFECT,
+    [LVD_PROC_DOMAIN_BLOCK_STATS_FLAGS] = VIR_TYPED_PARAM_STRING_OKAY,
+    [LVD_PROC_DOMAIN_GET_CPU_STATS] = VIR_TYPED_PARAM_STRING_OKAY,
+    [LVD_PROC_DOMAIN_GET_JOB_STATS] = VIR_DOMAIN_JOB_STATS_COMPLETED |
+                                      VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED,
+    [LVD_PROC_CONNECT_GET_ALL_DOMAIN_STATS] =
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE |
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_PERSISTENT | VIR_CONNECT_GET_ALL_DOMAINS_STATS_TRANSIENT |
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_RUNNING | VIR_CONNECT_GET_ALL_DOMAINS_STATS_PAUSED |
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_SHUTOFF | VIR_CONNECT_GET_ALL_DOMAINS_STATS_OTHER |
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING |
+        VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS,
     [LVD_PROC_DOMAIN_SET_METADATA] = AFFECT,
     [LVD_PROC_DOMAIN_GET_METADATA] = AFFECT,
     [LVD_PROC_DOMAIN_SAVE_FLAGS] = VIR_DOMAIN_SAVE_RUNNING | VIR_DOMAIN_SAVE_PAUSED,
@@ -177,6 +202,37 @@ lvd_return_text(lvd_text *ret_text, char *text, GError **error)
         return FALSE;
     }
     *ret_text = g_steal_pointer(&owned);
+    return TRUE;
+}
+
+/* ---- typed parameters ---- */
+
+static void
+drop_strings(GArray *params)
+{
+    for (guint i = params->len; i > 0; i--)
+        if (g_array_index(params, lvd_typed_param, i - 1).value.type == VIR_TYPED_PARAM_STRING)
+            g_array_remove_index(params, i - 1);
+}
+
+gboolean
+lvd_params_return(LvdCall *call, GArray *params, gint64 wanted, gint64 max, unsigned flags,
+                  lvd_typed_param **ret_val, u_int *ret_len, int *ret_n, GError **error)
+{
+    g_autoptr(GArray) owned = params;
+
+    if (!lvd_check_count(call, wanted, max, "nparams", error))
+        return FALSE;
+    if (!(flags & VIR_TYPED_PARAM_STRING_OKAY))
+        drop_strings(owned);
+    if (ret_n && wanted == 0) {
+        *ret_n = (int)owned->len;
+        return TRUE;
+    }
+    g_array_set_size(owned, MIN(owned->len, (guint)wanted));
+    if (ret_n)
+        *ret_n = (int)owned->len;
+    lvd_params_give(g_steal_pointer(&owned), ret_val, ret_len);
     return TRUE;
 }
 

@@ -53,6 +53,9 @@ lvd_opt(lvd_opt_text text)
 HvDomain *lvd_domain_lookup(LvdCall *call, const lvd_nonnull_domain *dom, GError **error);
 /* The snapshot of the domain that `dom` names. */
 HvSnapshot *lvd_domain_snapshot(LvdCall *call, const lvd_nonnull_domain *dom, GError **error);
+/* VIR_CONNECT_LIST_DOMAINS_*: flags of one group add up; groups narrow each other; a group without
+ * a flag narrows nothing. Other bits are not looked at. */
+gboolean lvd_list_matches(const HvSnapshot *snapshot, unsigned flags);
 void lvd_fill_domain(lvd_nonnull_domain *ret_dom, const HvSnapshot *snapshot);
 /* As a reply; `domain` is taken over and may be NULL (*error is set then). */
 gboolean lvd_return_domain(lvd_nonnull_domain *ret_dom, HvDomain *domain, GError **error);

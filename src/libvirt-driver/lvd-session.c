@@ -7,7 +7,7 @@
  * before what comes after it. lvd_client_send_message() only queues.
  */
 #include "lvd-session.h"
-#include "lvd-do.h"
+#include "lvd-params.h"
 
 #include <string.h>
 
@@ -62,6 +62,8 @@ static const struct {
     [HV_EVENT_PMSUSPENDED] = { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_PMSUSPENDED },
     [HV_EVENT_PMSUSPEND] = { VIR_DOMAIN_EVENT_ID_PMSUSPEND, -1 },
     [HV_EVENT_PMWAKEUP] = { VIR_DOMAIN_EVENT_ID_PMWAKEUP, -1 },
+    [HV_EVENT_TUNABLE] = { VIR_DOMAIN_EVENT_ID_TUNABLE, -1 },
+    [HV_EVENT_JOB_COMPLETED] = { VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, -1 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_kinds) == HV_N_EVENTS);
 
@@ -107,6 +109,7 @@ event_copy(const HvEvent *event)
     copy->name = g_strdup(event->name);
     copy->metadata_uri = g_strdup(event->metadata_uri);
     copy->device = g_strdup(event->device);
+    copy->params = event->params ? g_ptr_array_ref(event->params) : NULL;
     return copy;
 }
 
@@ -118,6 +121,7 @@ event_copy_free(gpointer data)
     g_free((char *)copy->name);
     g_free((char *)copy->metadata_uri);
     g_free((char *)copy->device);
+    g_clear_pointer(&copy->params, g_ptr_array_unref);
     g_free(copy);
 }
 
@@ -284,6 +288,43 @@ send_pmwakeup(LvdClient *client, const Registration *reg, const HvEvent *event)
                                 (xdrproc_t)xdr_lvd_domain_event_callback_pmwakeup_msg, &msg);
 }
 
+/* As metadata: of the new kind only. */
+static void
+send_tunable(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_tunable_msg msg = { .callbackID = reg->id,
+                                                  .dom = event_domain(event) };
+    GArray *params = lvd_params_new();
+
+    for (guint i = 0; i < event->params->len; i++) {
+        const HvEventParam *param = g_ptr_array_index(event->params, i);
+        if (param->text)
+            lvd_params_add_string(params, param->field, param->text);
+        else
+            lvd_params_add_ullong(params, param->field, param->number);
+    }
+    lvd_params_give(params, &msg.params.params_val, &msg.params.params_len);
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_TUNABLE,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_tunable_msg, &msg);
+    msg.dom.name = NULL; /* the event's */
+    xdr_free((xdrproc_t)xdr_lvd_domain_event_callback_tunable_msg, (char *)&msg);
+}
+
+static void
+send_job_completed(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_job_completed_msg msg = { .callbackID = reg->id,
+                                                        .dom = event_domain(event) };
+    GArray *params = lvd_params_new();
+
+    lvd_add_job_stats(params, &event->job);
+    lvd_params_give(params, &msg.params.params_val, &msg.params.params_len);
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_JOB_COMPLETED,
+                            (xdrproc_t)xdr_lvd_domain_event_callback_job_completed_msg, &msg);
+    msg.dom.name = NULL;
+    xdr_free((xdrproc_t)xdr_lvd_domain_event_callback_job_completed_msg, (char *)&msg);
+}
+
 static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
                                               const HvEvent *) = {
     [VIR_DOMAIN_EVENT_ID_LIFECYCLE] = send_lifecycle,
@@ -296,6 +337,8 @@ static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
     [VIR_DOMAIN_EVENT_ID_TRAY_CHANGE] = send_tray,
     [VIR_DOMAIN_EVENT_ID_PMSUSPEND] = send_pmsuspend,
     [VIR_DOMAIN_EVENT_ID_PMWAKEUP] = send_pmwakeup,
+    [VIR_DOMAIN_EVENT_ID_TUNABLE] = send_tunable,
+    [VIR_DOMAIN_EVENT_ID_JOB_COMPLETED] = send_job_completed,
 };
 
 /* ---- registrations ---- */

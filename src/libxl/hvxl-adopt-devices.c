@@ -6,6 +6,14 @@
 
 /* ---- disks ---- */
 
+static bool
+is_script(const libxl_device_disk *xl, const char *name)
+{
+    g_autofree char *base = xl->script ? g_path_get_basename(xl->script) : NULL;
+
+    return g_strcmp0(base, name) == 0;
+}
+
 /* "rbd:POOL/IMAGE[@SNAPSHOT][:mon_host=A\;B][:conf=FILE]", as hvxl-config-disk.c writes it. */
 static void
 adopt_rbd(ConfDisk *disk, const char *text)
@@ -52,6 +60,46 @@ adopt_rbd(ConfDisk *disk, const char *text)
     }
 }
 
+/* "iqn=NAME,portal=HOST:PORT"; another parameter has no element, and stays with the script. */
+static bool
+adopt_iscsi(ConfDisk *disk, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", 4);
+    char *colon = words[0] && words[1] ? strrchr(words[1], ':') : NULL;
+    ConfDiskHost *host;
+
+    if (colon == NULL || words[2] || !g_str_has_prefix(words[0], "iqn=") ||
+        !g_str_has_prefix(words[1], "portal="))
+        return false;
+    host = conf_disk_host_new();
+    host->port = g_strdup(colon + 1);
+    *colon = '\0';
+    host->name = g_strdup(words[1] + strlen("portal="));
+    g_ptr_array_add(disk->source_hosts, host);
+    disk->type = CONF_DISK_TYPE_NETWORK;
+    disk->source_protocol = g_strdup("iscsi");
+    disk->source_name = g_strdup(words[0] + strlen("iqn="));
+    return true;
+}
+
+/* "HOST PORT" */
+static bool
+adopt_nbd(ConfDisk *disk, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 3);
+    ConfDiskHost *host;
+
+    if (words[0] == NULL || words[1] == NULL || words[2])
+        return false;
+    host = conf_disk_host_new();
+    host->name = g_strdup(words[0]);
+    host->port = g_strdup(words[1]);
+    g_ptr_array_add(disk->source_hosts, host);
+    disk->type = CONF_DISK_TYPE_NETWORK;
+    disk->source_protocol = g_strdup("nbd");
+    return true;
+}
+
 static void
 adopt_source(const libxl_device_disk *xl, ConfDisk *disk)
 {
@@ -61,6 +109,10 @@ adopt_source(const libxl_device_disk *xl, ConfDisk *disk)
 
     disk->type = device || xl->backend == LIBXL_DISK_BACKEND_PHY ? CONF_DISK_TYPE_BLOCK
                                                                  : CONF_DISK_TYPE_FILE;
+    if (path && is_script(xl, "block-iscsi") && adopt_iscsi(disk, path))
+        return;
+    if (path && is_script(xl, "block-nbd") && adopt_nbd(disk, path))
+        return;
     if (path && g_str_has_prefix(path, "rbd:"))
         adopt_rbd(disk, path + strlen("rbd:"));
     else
@@ -320,9 +372,13 @@ adopt_disks(const libxl_domain_config *config, ConfDomain *def, ConfXlExt *ext)
         libxl_device_disk known = fresh;
 
         /* What <driver name=> says needs no key. */
+        ConfDisk *disk = hvxl_disk_adopt(config->c_info.type, xl);
+
         if (xl->backend != LIBXL_DISK_BACKEND_STANDALONE)
             known.backend = xl->backend;
-        g_ptr_array_add(def->disks, hvxl_disk_adopt(config->c_info.type, xl));
+        if (disk->type == CONF_DISK_TYPE_NETWORK)
+            known.script = xl->script;
+        g_ptr_array_add(def->disks, disk);
         hvxl_keys_adopt(hvxl_disk_keys, hvxl_n_disk_keys, config->c_info.type, xl, &known,
                         keys_of(ext, xl->vdev));
     }

@@ -33,6 +33,17 @@ hvxl_serial_word(const ConfChardev *serial, GError **error)
 }
 
 static gboolean
+build_rest(HvxlBuild *b, const char *path, const ConfChardev *chr, GError **error)
+{
+    g_autofree char *source = g_strconcat(path, "/source", NULL);
+    g_autofree char *target = g_strconcat(path, "/target", NULL);
+
+    return hvxl_build_extra(b, NULL, path, chr->dev.extra, error) &&
+           hvxl_build_extra(b, NULL, source, chr->source_extra, error) &&
+           hvxl_build_extra(b, NULL, target, chr->target_extra, error);
+}
+
+static gboolean
 build_serials(HvxlBuild *b, GError **error)
 {
     GPtrArray *serials = b->def->serials;
@@ -46,7 +57,7 @@ build_serials(HvxlBuild *b, GError **error)
         const ConfChardev *serial = serials->pdata[i];
         g_autofree char *word = hvxl_serial_word(serial, error);
 
-        if (word == NULL)
+        if (word == NULL || !build_rest(b, "devices/serial", serial, error))
             return FALSE;
         if (serial->log_file)
             hvxl_warn(b, NULL, "devices/serial/log", NULL);
@@ -78,6 +89,10 @@ build_consoles(HvxlBuild *b, GError **error)
             hvxl_warn(b, NULL, "devices/console/@type", "not pty");
         if (i > 0)
             hvxl_warn(b, NULL, "devices/console", "a second PV console");
+        if (console->log_file)
+            hvxl_warn(b, NULL, "devices/console/log", NULL);
+        if (!build_rest(b, "devices/console", console, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -114,7 +129,7 @@ hvxl_build_channel(HvxlBuild *b, const ConfChardev *chr, libxl_device_channel *x
         return hvxl_refuse(chr->target_name, "devices/channel/@type", "other", error);
     }
     hvxl_set_string(&xl->name, chr->target_name);
-    return TRUE;
+    return build_rest(b, "devices/channel", chr, error);
 }
 
 gboolean

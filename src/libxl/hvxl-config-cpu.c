@@ -73,6 +73,11 @@ build_feature(HvxlBuild *b, const ConfCpuFeature *feature, GError **error)
 
     if (strcmp(policy, "optional") == 0)
         return TRUE; /* what the host can: Xen's default */
+    if (is_nesting(feature->name) && b->type == LIBXL_DOMAIN_TYPE_PV) {
+        if (on)
+            hvxl_warn(b, feature->name, "cpu/feature/@name", "vmx, svm, PV");
+        return TRUE;
+    }
     if (is_nesting(feature->name)) {
         libxl_defbool_set(&b->config->b_info.nested_hvm,
                           on || hvxl_is_on(b->config->b_info.nested_hvm));
@@ -97,11 +102,6 @@ build_cpuid(HvxlBuild *b, GError **error)
         hvxl_warn(b, cpu->model, "cpu/model", NULL);
     if (cpu->sockets.set || cpu->cores.set || cpu->threads.set)
         hvxl_warn(b, NULL, "cpu/topology", NULL);
-    if (b->type == LIBXL_DOMAIN_TYPE_PV) {
-        if (cpu->features->len)
-            hvxl_warn(b, NULL, "cpu/feature", "PV");
-        return TRUE;
-    }
     for (guint i = 0; i < cpu->features->len; i++) {
         const ConfCpuFeature *feature = cpu->features->pdata[i];
 
@@ -109,7 +109,8 @@ build_cpuid(HvxlBuild *b, GError **error)
         if (!build_feature(b, feature, error))
             return FALSE;
     }
-    if (!named && b->env->nested_hvm && g_strcmp0(cpu->mode, "host-passthrough") == 0)
+    if (!named && b->env->nested_hvm && b->type != LIBXL_DOMAIN_TYPE_PV &&
+        g_strcmp0(cpu->mode, "host-passthrough") == 0)
         libxl_defbool_set(&b->config->b_info.nested_hvm, true);
     return TRUE;
 }
@@ -173,7 +174,8 @@ build_cell(HvxlBuild *b, unsigned index, GError **error)
     node->memkb = cell->memory_kib;
     node->pnode = pnode_of(b, (unsigned)self);
     hvxl_bitmap_build(&node->vcpus, cell->cpus, (unsigned)b->config->b_info.max_vcpus);
-    return build_distances(cell, (unsigned)self, cells->len, node, error);
+    return hvxl_build_extra(b, NULL, "cpu/numa/cell", cell->extra, error) &&
+           build_distances(cell, (unsigned)self, cells->len, node, error);
 }
 
 static gboolean

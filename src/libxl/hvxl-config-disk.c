@@ -63,11 +63,35 @@ rbd_path(const ConfDisk *disk)
     return g_string_free(out, FALSE);
 }
 
+/* What Xen's block scripts take; they make a block device of it. */
+static gboolean
+build_script_source(const ConfDisk *disk, bool iscsi, libxl_device_disk *xl, GError **error)
+{
+    const ConfDiskHost *host = disk->source_hosts->len ? disk->source_hosts->pdata[0] : NULL;
+    g_auto(GStrv) name = g_strsplit(disk->source_name ? disk->source_name : "", "/", 2);
+
+    if (host == NULL || host->name == NULL || (iscsi && (name[0] == NULL || *name[0] == '\0')))
+        return hvxl_invalid(error, "disk '%s': <source> names no target of %s", disk->target,
+                            disk->source_protocol);
+    if (iscsi && name[1] && strcmp(name[1], "0") != 0)
+        return hvxl_refuse(disk->target, "devices/disk/source/@name", "a LUN other than 0", error);
+    g_free(xl->pdev_path);
+    xl->pdev_path = iscsi ? g_strdup_printf("iqn=%s,portal=%s:%s", name[0], host->name,
+                                            host->port ? host->port : "3260")
+                          : g_strdup_printf("%s %s", host->name, host->port ? host->port : "10809");
+    hvxl_set_string(&xl->script, iscsi ? "block-iscsi" : "block-nbd");
+    return TRUE;
+}
+
 static gboolean
 build_network_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
 {
-    if (g_strcmp0(disk->source_protocol, "rbd") != 0)
-        return hvxl_refuse(disk->target, "devices/disk/source/@protocol", "other than rbd", error);
+    const char *protocol = disk->source_protocol ? disk->source_protocol : "";
+
+    if (strcmp(protocol, "iscsi") == 0 || strcmp(protocol, "nbd") == 0)
+        return build_script_source(disk, strcmp(protocol, "iscsi") == 0, xl, error);
+    if (strcmp(protocol, "rbd") != 0)
+        return hvxl_refuse(disk->target, "devices/disk/source/@protocol", "other", error);
     if (disk->driver_name && strcmp(disk->driver_name, "qemu") != 0)
         return hvxl_refuse(disk->target, "devices/disk/driver/@name", "not qemu, with a network",
                            error);
@@ -116,6 +140,12 @@ build_driver(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
     if (raw_only && xl->format != LIBXL_DISK_FORMAT_RAW)
         return hvxl_refuse(disk->target, "devices/disk/driver/@type", "not raw, with phy or file",
                            error);
+    if (xl->script) {
+        if (xl->format != LIBXL_DISK_FORMAT_RAW)
+            return hvxl_refuse(disk->target, "devices/disk/driver/@type", "not raw, with a script",
+                               error);
+        return TRUE; /* the script's device is one of dom0's kernel, whatever driver is named */
+    }
     value = LIBXL_DISK_BACKEND_UNKNOWN;
     if (name && !hvxl_name_find(disk_backends, name, &value))
         return hvxl_refuse(disk->target, "devices/disk/driver/@name", "other", error);

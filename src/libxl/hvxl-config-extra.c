@@ -157,7 +157,6 @@ build_filesystem(HvxlBuild *b, const xmlNode *node, GError **error)
     if (source == NULL || target == NULL)
         return hvxl_invalid(error, "filesystem: it needs <source dir=> and <target dir=>");
     xl = HVXL_ADD(b->config, p9s, num_p9s, p9);
-    xl->devid = b->config->num_p9s - 1;
     hvxl_set_string(&xl->tag, target);
     hvxl_set_string(&xl->path, source);
     hvxl_set_string(&xl->security_model, "none");

@@ -17,7 +17,7 @@ static const struct HypervName {
     { "vpindex", GROUP(BASE) },
     { "vapic", GROUP(BASE) | GROUP(APIC_ASSIST) },
     { "synic", GROUP(BASE) | GROUP(SYNIC) },
-    { "stimer", GROUP(BASE) | GROUP(SYNIC) | GROUP(STIMER) | GROUP(TIME_REF_COUNT) },
+    { "stimer", GROUP(BASE) | GROUP(SYNIC) | GROUP(STIMER) },
     { "frequencies", GROUP(BASE) | GROUP(FREQ) },
     { "tlbflush", GROUP(BASE) | GROUP(HCALL_REMOTE_TLB_FLUSH) },
     { "ipi", GROUP(BASE) | GROUP(HCALL_IPI) },
@@ -39,12 +39,14 @@ enable_groups(HvxlBuild *b, uint64_t groups)
 static gboolean
 build_hyperv_feature(HvxlBuild *b, const ConfHypervFeature *feature, GError **error)
 {
+    g_autofree char *path = g_strconcat("features/hyperv/", feature->name, NULL);
+
     if (feature->state != CONF_TRISTATE_ON)
         return TRUE;
     for (size_t i = 0; i < G_N_ELEMENTS(hyperv_names); i++) {
         if (strcmp(hyperv_names[i].name, feature->name) == 0) {
             enable_groups(b, hyperv_names[i].groups);
-            return TRUE;
+            return hvxl_build_extra(b, NULL, path, feature->extra, error);
         }
     }
     if (strcmp(feature->name, "spinlocks") == 0 || strcmp(feature->name, "vendor_id") == 0) {
@@ -314,7 +316,14 @@ build_clock(HvxlBuild *b, GError **error)
     const GPtrArray *timers = b->def->clock.timers;
 
     for (guint i = 0; i < timers->len; i++) {
-        if (!build_timer(b, timers->pdata[i], error))
+        const ConfTimer *timer = timers->pdata[i];
+
+        if (timer->track)
+            hvxl_warn(b, timer->name, "clock/timer/@track", NULL);
+        if (timer->frequency.set)
+            hvxl_warn(b, timer->name, "clock/timer/@frequency", NULL);
+        if (!build_timer(b, timer, error) ||
+            !hvxl_build_extra(b, timer->name, "clock/timer", timer->extra, error))
             return FALSE;
     }
     return build_offset(b, error);

@@ -75,6 +75,13 @@ warn_graphics(HvxlBuild *b, const ConfGraphics *graphics)
         hvxl_warn(b, graphics->type, "devices/graphics/listen", "a second one");
 }
 
+static gboolean
+build_graphics_rest(HvxlBuild *b, const ConfGraphics *graphics, GError **error)
+{
+    warn_graphics(b, graphics);
+    return hvxl_build_extra(b, graphics->type, "devices/graphics", graphics->dev.extra, error);
+}
+
 /* ---- VNC ---- */
 
 /* libxl joins address and display with a colon, unless there is one already. */
@@ -117,8 +124,7 @@ build_vnc(HvxlBuild *b, const ConfGraphics *graphics, libxl_vnc_info *vnc, GErro
     vnc->listen = vnc_listen(graphics, b->env->vnc_listen, &display);
     vnc->display = display;
     hvxl_set_string(&vnc->passwd, graphics->passwd);
-    warn_graphics(b, graphics);
-    return TRUE;
+    return build_graphics_rest(b, graphics, error);
 }
 
 static void
@@ -198,8 +204,7 @@ build_spice(HvxlBuild *b, const ConfGraphics *graphics, libxl_spice_info *spice,
     hvxl_set_string(&spice->streaming_video, graphics->streaming_mode);
     if (graphics->gl == CONF_TRISTATE_ON)
         hvxl_warn(b, NULL, "devices/graphics/gl", "of spice");
-    warn_graphics(b, graphics);
-    return TRUE;
+    return build_graphics_rest(b, graphics, error);
 }
 
 /* ---- displays ---- */
@@ -314,6 +319,8 @@ build_hvm_video(HvxlBuild *b, const ConfVideo *video, GError **error)
         if (strcmp(video_cards[i].model, model) != 0)
             continue;
         info->u.hvm.vga.kind = video_cards[i].kind;
+        if (video_cards[i].kind == LIBXL_VGA_INTERFACE_TYPE_NONE && b->def->graphics->len == 0)
+            libxl_defbool_set(&info->u.hvm.nographic, true);
         if (!video->vram_kib.set || video_cards[i].min_kib == 0)
             return TRUE;
         if (kib > 4096 * KIB_PER_MIB)
@@ -321,7 +328,8 @@ build_hvm_video(HvxlBuild *b, const ConfVideo *video, GError **error)
         if (kib < video_cards[i].min_kib)
             hvxl_warn(b, model, "devices/video/model/@vram", "less than the card has");
         info->video_memkb = MAX(kib, video_cards[i].min_kib);
-        return TRUE;
+        return hvxl_build_extra(b, model, "devices/video", video->dev.extra, error) &&
+               hvxl_build_extra(b, model, "devices/video/model", video->model_extra, error);
     }
     return hvxl_refuse(model, "devices/video/model/@type", "other", error);
 }
@@ -383,6 +391,8 @@ build_inputs(HvxlBuild *b, GError **error)
         } else if (!g_strv_contains(implicit, bus)) {
             return hvxl_refuse(bus, "devices/input/@bus", "other", error);
         }
+        if (!hvxl_build_extra(b, input->type, "devices/input", input->dev.extra, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -406,7 +416,8 @@ build_sounds(HvxlBuild *b, GError **error)
         return TRUE;
     }
     for (guint i = 0; i < b->def->sounds->len; i++) {
-        const char *model = ((const ConfSound *)b->def->sounds->pdata[i])->model;
+        const ConfSound *sound = b->def->sounds->pdata[i];
+        const char *model = sound->model;
 
         if (g_strcmp0(model, "pcspk") == 0)
             continue; /* every PC has one */
@@ -417,6 +428,8 @@ build_sounds(HvxlBuild *b, GError **error)
         else
             hvxl_set_string(&b->config->b_info.u.hvm.soundhw, sound_words[value]);
         taken = true;
+        if (!hvxl_build_extra(b, model, "devices/sound", sound->dev.extra, error))
+            return FALSE;
     }
     return TRUE;
 }

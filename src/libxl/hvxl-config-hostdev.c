@@ -29,6 +29,7 @@ set_pci_address(libxl_device_pci *xl, const ConfOptInt *domain, const ConfOptInt
     xl->bus = (uint8_t)bus->value;
     xl->dev = (uint8_t)slot->value;
     xl->func = (uint8_t)function->value;
+    xl->vfunc_mask = 1; /* this function alone, and it becomes function 0 of its slot */
     return TRUE;
 }
 
@@ -114,7 +115,7 @@ build_interface_pci(HvxlBuild *b, const ConfInterface *iface, libxl_device_pci *
     if (source == NULL || g_strcmp0(source->type, "pci") != 0)
         return hvxl_invalid(error, "interface '%s': <source> has no <address type='pci'>",
                             iface->mac);
-    hvxl_warn(b, iface->mac, "devices/interface/@type", "hostdev");
+    hvxl_warn(b, iface->mac, "devices/interface/@type", "hostdev, its MAC address");
     xl->seize = true;
     return set_guest_slot(b, &iface->dev, xl, error) &&
            set_pci_address(xl, &source->domain, &source->bus, &source->slot, &source->function,
@@ -157,7 +158,10 @@ hvxl_build_usbdev(HvxlBuild *b, const ConfHostdev *hostdev, libxl_device_usbdev 
     libxl_device_usbdev_init_type(xl, LIBXL_USBDEV_TYPE_HOSTDEV);
     xl->u.hostdev.hostbus = (uint8_t)bus;
     xl->u.hostdev.hostaddr = (uint8_t)device;
-    return TRUE;
+    if (hostdev->dev.boot_order.set)
+        hvxl_warn(b, NULL, "devices/hostdev/boot", NULL);
+    return hvxl_build_extra(b, "usb", "devices/hostdev", hostdev->dev.extra, error) &&
+           hvxl_build_extra(b, "usb", "devices/hostdev/source", hostdev->source_extra, error);
 }
 
 gboolean

@@ -65,14 +65,15 @@ set_text(char **field, const char *value)
 }
 
 /* One list of devices: `kind` as in libxl_device_KIND. */
-#define DEFINE_BUILD(key_name, list, count, kind)                                                  \
+#define DEFINE_BUILD(key_name, list, count, kind, numbered)                                        \
     gboolean hvxl_key_build_##key_name(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values,  \
                                        void *base, GError **error)                                 \
     {                                                                                              \
         for (guint i = 0; i < values->len; i++) {                                                  \
             libxl_device_##kind *xl = HVXL_ADD(b->config, list, count, kind);                      \
                                                                                                    \
-            xl->devid = b->config->count - 1;                                                      \
+            if (numbered)                                                                          \
+                xl->devid = b->config->count - 1;                                                  \
             if (!parse_device(key, values->pdata[i], set_##key_name, xl, error))                   \
                 return FALSE;                                                                      \
         }                                                                                          \
@@ -91,7 +92,7 @@ set_vtpm(void *device, const char *name, const char *value)
     return strcmp(name, "uuid") == 0 && conf_uuid_parse(value, xl->uuid.uuid);
 }
 
-DEFINE_BUILD(vtpm, vtpms, num_vtpms, vtpm)
+DEFINE_BUILD(vtpm, vtpms, num_vtpms, vtpm, true)
 
 void
 hvxl_key_adopt_vtpm(const void *base, const HvxlKey *key, GPtrArray *keys)
@@ -126,7 +127,7 @@ set_p9(void *device, const char *name, const char *value)
     return strcmp(name, "security_model") == 0 && set_text(&xl->security_model, value);
 }
 
-DEFINE_BUILD(p9, p9s, num_p9s, p9)
+DEFINE_BUILD(p9, p9s, num_p9s, p9, false) /* libxl numbers them */
 
 bool
 hvxl_p9_is_filesystem(const libxl_device_p9 *xl)
@@ -165,7 +166,7 @@ set_pvcalls(void *device, const char *name, const char *value)
     return strcmp(name, "backend") == 0 && set_text(&xl->backend_domname, value);
 }
 
-DEFINE_BUILD(pvcalls, pvcallsifs, num_pvcallsifs, pvcallsif)
+DEFINE_BUILD(pvcalls, pvcallsifs, num_pvcallsifs, pvcallsif, true)
 
 void
 hvxl_key_adopt_pvcalls(const void *base, const HvxlKey *key, GPtrArray *keys)
@@ -218,7 +219,7 @@ set_vdispl(void *device, const char *name, const char *value)
     return strcmp(name, "connectors") == 0 && set_connectors(xl, value);
 }
 
-DEFINE_BUILD(vdispl, vdispls, num_vdispls, vdispl)
+DEFINE_BUILD(vdispl, vdispls, num_vdispls, vdispl, true)
 
 void
 hvxl_key_adopt_vdispl(const void *base, const HvxlKey *key, GPtrArray *keys)
@@ -287,7 +288,7 @@ set_vkb(void *device, const char *name, const char *value)
     return FALSE;
 }
 
-DEFINE_BUILD(vkb, vkbs, num_vkbs, vkb)
+DEFINE_BUILD(vkb, vkbs, num_vkbs, vkb, true)
 
 /* One that says nothing comes with its framebuffer. */
 void

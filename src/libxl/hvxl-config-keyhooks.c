@@ -514,11 +514,20 @@ hvxl_key_adopt_acpi(const void *base, const HvxlKey *key, GPtrArray *keys)
 
 /* ---- viridian ---- */
 
+static void
+viridian_map(libxl_bitmap *map)
+{
+    if (map->size == 0)
+        hvxl_bitmap_new(map, LIBXL_BUILDINFO_HVM_VIRIDIAN_ENABLE_DISABLE_WIDTH);
+}
+
+/* The last word about a group counts. */
 static gboolean
 viridian_word(libxl_domain_build_info *info, const char *word)
 {
     bool on = *word != '!';
-    libxl_bitmap *map = on ? &info->u.hvm.viridian_enable : &info->u.hvm.viridian_disable;
+    libxl_bitmap *set = on ? &info->u.hvm.viridian_enable : &info->u.hvm.viridian_disable;
+    libxl_bitmap *reset = on ? &info->u.hvm.viridian_disable : &info->u.hvm.viridian_enable;
     libxl_viridian_enlightenment group;
 
     word += !on;
@@ -526,17 +535,17 @@ viridian_word(libxl_domain_build_info *info, const char *word)
         libxl_defbool_set(&info->u.hvm.viridian, true);
         return TRUE;
     }
-    if (map->size == 0)
-        hvxl_bitmap_new(map, LIBXL_BUILDINFO_HVM_VIRIDIAN_ENABLE_DISABLE_WIDTH);
+    viridian_map(set);
+    viridian_map(reset);
     if (strcmp(word, "all") == 0) {
-        for (const libxl_enum_string_table *all = libxl_viridian_enlightenment_string_table; all->s;
-             all++)
-            libxl_bitmap_set(map, all->v);
+        libxl_bitmap_set_any(set);
+        libxl_bitmap_set_none(reset);
         return TRUE;
     }
     if (libxl_viridian_enlightenment_from_string(word, &group) != 0)
         return FALSE;
-    libxl_bitmap_set(map, (int)group);
+    libxl_bitmap_set(set, (int)group);
+    libxl_bitmap_reset(reset, (int)group);
     return TRUE;
 }
 
@@ -570,6 +579,9 @@ hvxl_key_adopt_viridian(const void *base, const HvxlKey *key, GPtrArray *keys)
         return; /* <viridian/> says it */
     if (hvxl_is_on(info->u.hvm.viridian))
         conf_xl_keys_add_item(keys, key->name, "defaults");
+    /* A bit that no group has: "all" was said, and exceptions. */
+    if (libxl_bitmap_test(enable, LIBXL_BUILDINFO_HVM_VIRIDIAN_ENABLE_DISABLE_WIDTH - 1))
+        conf_xl_keys_add_item(keys, key->name, "all");
     for (const libxl_enum_string_table *group = libxl_viridian_enlightenment_string_table; group->s;
          group++) {
         g_autofree char *not_it = g_strconcat("!", group->s, NULL);

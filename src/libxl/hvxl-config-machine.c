@@ -88,8 +88,8 @@ build_memballoon(HvxlBuild *b, GError **error)
     return TRUE;
 }
 
-static void
-warn_controllers(HvxlBuild *b)
+static gboolean
+build_controllers(HvxlBuild *b, GError **error)
 {
     static const char *const known[] = {
         "usb", "xenbus", "ide", "scsi", "pci", "fdc", "sata", NULL
@@ -100,15 +100,18 @@ warn_controllers(HvxlBuild *b)
 
         if (controller->type && !g_strv_contains(known, controller->type))
             hvxl_warn(b, controller->type, "devices/controller/@type", "other");
+        if (!hvxl_build_extra(b, controller->type, "devices/controller", controller->dev.extra,
+                              error))
+            return FALSE;
     }
+    return TRUE;
 }
 
 gboolean
 hvxl_build_machine(HvxlBuild *b, GError **error)
 {
     build_emulator(b);
-    warn_controllers(b);
     if (b->def->on_lockfailure)
         hvxl_warn(b, NULL, "on_lockfailure", NULL);
-    return build_watchdogs(b, error) && build_memballoon(b, error);
+    return build_controllers(b, error) && build_watchdogs(b, error) && build_memballoon(b, error);
 }

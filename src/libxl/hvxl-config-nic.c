@@ -133,8 +133,15 @@ build_model(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl, GErr
         xl->nictype = LIBXL_NIC_TYPE_VIF;
         return TRUE;
     }
-    xl->nictype = LIBXL_NIC_TYPE_VIF_IOEMU;
     hvxl_set_string(&xl->model, iface->model);
+    /* No device model plugs in a card while it runs, and libxl would wait for its tap device. */
+    if (b->config == NULL) {
+        xl->nictype = LIBXL_NIC_TYPE_VIF;
+        if (iface->model)
+            hvxl_warn(b, iface->mac, "devices/interface/model", "emulated, plugged in");
+    } else if (iface->model) {
+        xl->nictype = LIBXL_NIC_TYPE_VIF_IOEMU;
+    }
     return TRUE;
 }
 

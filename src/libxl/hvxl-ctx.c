@@ -158,6 +158,7 @@ hvxl_set_error(HvxlCtx *ctx, int rc, GError **error, const char *format, ...)
 {
     g_autofree char *said = hvxl_log_errors(&ctx->log);
     const char *name = libxl_error_to_string(rc);
+    g_autofree char *upper = name ? g_ascii_strup(name, -1) : NULL;
     g_autofree char *what = NULL;
     va_list args;
 
@@ -165,6 +166,6 @@ hvxl_set_error(HvxlCtx *ctx, int rc, GError **error, const char *format, ...)
     what = g_strdup_vprintf(format, args);
     va_end(args);
     g_set_error(error, HV_ERROR, error_of_rc(rc), "%s: libxl: %s%s(rc %d: ERROR_%s)", what,
-                said ? said : "", said ? " " : "", rc, name ? name : "UNKNOWN");
+                said ? said : "", said ? " " : "", rc, upper ? upper : "UNKNOWN");
     return FALSE;
 }

@@ -3,9 +3,11 @@
 #include "hvxl-hooks.h"
 
 #include "hvxl-device.h"
+#include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
 #include "hvxl-settings.h"
+#include "hvxl-tune.h"
 #include "hvxl-watch.h"
 
 #include <errno.h>
@@ -51,6 +53,18 @@ choose_hotplug(HvEngine *engine)
     return NULL;
 }
 
+/* In MiB; 0: none. */
+static HvxlKernelCache *
+choose_kernel_cache(HvEngine *engine)
+{
+    guint64 mib = hvxl_setting_number(engine, "kernel_cache", HVXL_KERNEL_CACHE_BYTES >> 20);
+    g_autofree char *dir = g_strconcat(engine->root, HVXL_KERNEL_CACHE_DIR, NULL);
+
+    if (mib == 0)
+        return NULL;
+    return hvxl_kernel_cache_new(dir, MIN(mib, G_MAXUINT32) << 20, HVXL_KERNEL_CACHE_ENTRIES);
+}
+
 /* ---- open and close ---- */
 
 static void
@@ -61,6 +75,7 @@ engine_close(HvEngine *engine)
     hvxl_watch_free(engine->watch);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
+    hvxl_kernel_cache_free(engine->kernels);
     if (engine->xs)
         xs_close(engine->xs);
     g_hash_table_unref(engine->settings);
@@ -111,6 +126,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->channel_dir = g_strconcat(config->root, "/run/libvirt/libxl/channel", NULL);
     engine->log_min = log_level_of(engine);
     engine->hotplug = choose_hotplug(engine);
+    engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
     if (!connect_xen(engine, error)) {
         engine_close(engine);
@@ -159,4 +175,18 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,
     .pci_reset = hvxl_pci_reset,
+    .pin_vcpu = hvxl_pin_vcpu,
+    .set_vcpu_map = hvxl_set_vcpu_map,
+    .pin_emulator = hvxl_pin_emulator,
+    .emulator_pin = hvxl_emulator_pin,
+    .sched = hvxl_sched,
+    .set_sched = hvxl_set_sched,
+    .set_nodes = hvxl_set_nodes,
+    .nodes = hvxl_nodes,
+    .set_interface_rate = hvxl_set_interface_rate,
+    .set_disk_limits = hvxl_set_disk_limits,
+    .host_nodes = hvxl_host_nodes,
+    .host_cpus = hvxl_host_cpus,
+    .stats = hvxl_stats,
+    .security_label = hvxl_security_label,
 };

@@ -32,18 +32,22 @@ write_line(const HvxlLog *log, xentoollog_level level, const char *context, cons
         continue;
 }
 
-/* "libxl_device.c:1328:device_hotplug_child_death_cb: script: ..." names a place in libxl's source,
- * which helps nobody who reads it at virsh. */
-static const char *
-skip_place(const char *text)
+/* "libxl_device.c:1328:device_hotplug_child_death_cb: Domain 7:script: ..." and "panic:
+ * xg_dom_core.c:205: failed to ...: Internal error" name places in Xen's source, which help nobody
+ * who reads them at virsh. */
+static char *
+without_places(const char *text)
 {
-    const char *dot = strstr(text, ".c:");
-    const char *end = dot ? strstr(dot, ": ") : NULL;
+    static GRegex *places;
+    static gsize compiled;
 
-    if (!dot || !end || strcspn(text, " ") < (size_t)(dot - text) ||
-        memchr(dot, ' ', (size_t)(end - dot)))
-        return text;
-    return end + 2;
+    if (g_once_init_enter(&compiled)) {
+        places = g_regex_new("^(panic: )?[a-z0-9_]+\\.c:[0-9]+:([A-Za-z0-9_]+:)? "
+                             "(Domain [0-9]+:)?|: Internal error$",
+                             G_REGEX_OPTIMIZE, 0, NULL);
+        g_once_init_leave(&compiled, 1);
+    }
+    return g_regex_replace_literal(places, text, -1, 0, "", 0, NULL);
 }
 
 /* The first errors are the causes, the last is what came of it; those between are dropped. */
@@ -51,12 +55,12 @@ static void
 keep_error(HvxlLog *log, const char *text)
 {
     guint slot = MIN(log->n_errors, HVXL_LOG_LINES - 1);
-    const char *words = skip_place(text);
+    g_autofree char *words = without_places(text);
 
-    if (slot > 0 && log->errors[slot - 1] && g_str_equal(log->errors[slot - 1], words))
+    if (!words || (slot > 0 && log->errors[slot - 1] && g_str_equal(log->errors[slot - 1], words)))
         return;
     g_free(log->errors[slot]);
-    log->errors[slot] = g_strndup(words, 300);
+    log->errors[slot] = g_utf8_make_valid(words, MIN(strlen(words), 300));
     log->n_errors++;
 }
 
@@ -80,7 +84,7 @@ static void G_GNUC_PRINTF(5, 0)
     g_strchomp(text);
     if (to_file)
         write_line(log, level, context, text);
-    if (level >= XTL_ERROR)
+    if (level >= XTL_ERROR && getpid() == log->pid)
         keep_error(log, text);
 }
 
@@ -107,6 +111,7 @@ hvxl_log_init(HvxlLog *log, xentoollog_level min)
         .base = { .vmessage = on_message, .progress = on_progress, .destroy = on_destroy },
         .min = min,
         .fd = -1,
+        .pid = getpid(),
     };
 }
 

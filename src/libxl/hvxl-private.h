@@ -26,6 +26,7 @@
 #include <xenstore.h>
 
 typedef struct HvxlPool HvxlPool;
+typedef struct HvxlKernelCache HvxlKernelCache;
 typedef struct HvxlMemory HvxlMemory;
 typedef struct HvxlWatch HvxlWatch;
 
@@ -42,6 +43,7 @@ struct HvEngine {
     struct xs_handle *xs;     /* self-locking; for reads, never watches */
     HvxlPool *pool;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
+    HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
     HvxlWatch *watch;         /* self-locking */
     xentoollog_level log_min; /* immutable after open(): what goes into a domain's log */
 };
@@ -58,11 +60,12 @@ guint64 hvxl_setting_number(HvEngine *engine, const char *name, guint64 otherwis
 #define HVXL_LOG_LINES 4
 
 /* Collects what libxl logs during one operation. Used by the thread that holds the context; a
- * child that libxl forks has a copy and writes to the file, too. */
+ * child that libxl forks has a copy, and only writes to the file. */
 typedef struct HvxlLog {
     xentoollog_logger base; /* first: libxl knows us by it */
     xentoollog_level min;   /* of the file */
     int fd;                 /* the domain's log file, -1: none */
+    pid_t pid;              /* ours; another one's is a child */
     guint n_errors;
     char *errors[HVXL_LOG_LINES];                                 /* the first ones, and the last */
     void (*progress)(guint64 done, guint64 total, gpointer data); /* may be NULL */

@@ -6,10 +6,14 @@
 #include "hvxl-hooks.h"
 
 #include "hvxl-env.h"
+#include "hvxl-kernel-cache.h"
 #include "hvxl-live.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
 #include "hvxl-watch.h"
+
+#include <errno.h>
+#include <unistd.h>
 
 /* For xenconsoled to open a console's tty, beyond the time that the start takes by itself. */
 #define TTY_PATIENCE_MS 3000
@@ -18,6 +22,7 @@ typedef struct Build {
     HvEngine *engine;
     const HvEngineStart *start;
     HvxlCtx *ctx;
+    HvxlKernel *kernel; /* NULL: the definition's own, or none */
     libxl_domain_config config;
     uint32_t domid;
 } Build;
@@ -26,11 +31,42 @@ static void
 build_clear(Build *build)
 {
     libxl_domain_config_dispose(&build->config);
+    hvxl_kernel_free(build->kernel);
     hvxl_ctx_put(build->ctx);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Build, build_clear)
 
 /* ---- the definition ---- */
+
+/* What libxl would find out late, or not at all: a device model starts without its disk. */
+static gboolean
+check_file(const char *what, const char *path, GError **error)
+{
+    if (!path || path[0] != '/' || access(path, F_OK) == 0)
+        return TRUE;
+    g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "cannot use %s '%s': %s", what, path,
+                g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+check_files(const HvEngineStart *start, GError **error)
+{
+    const ConfDomain *def = start->def;
+
+    if (start->restore_fd < 0 && (!check_file("kernel", def->os.kernel, error) ||
+                                  !check_file("initrd", def->os.initrd, error)))
+        return FALSE;
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *disk = def->disks->pdata[i];
+        gboolean local = disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK;
+        g_autofree char *what = g_strdup_printf("disk '%s',", disk->target);
+
+        if (local && !disk->backenddomain && !check_file(what, disk->source, error))
+            return FALSE;
+    }
+    return TRUE;
+}
 
 static void
 log_warnings(Build *build, const GPtrArray *warnings)
@@ -40,6 +76,21 @@ log_warnings(Build *build, const GPtrArray *warnings)
                 (const char *)warnings->pdata[i]);
 }
 
+/* Only what libxc loads: an HVM guest's device model wants the kernel packed, and a restored guest
+ * brings its own. */
+static gboolean
+find_kernel(Build *build, GError **error)
+{
+    const HvEngineStart *start = build->start;
+    const ConfDomain *def = start->def;
+
+    if (!def->os.kernel || def->os.type == CONF_OS_HVM || start->restore_fd >= 0)
+        return TRUE;
+    build->kernel = hvxl_kernel_cache_get(build->engine->kernels, def->os.kernel,
+                                          start->cancellable, error);
+    return build->kernel != NULL;
+}
+
 static gboolean
 translate(Build *build, GError **error)
 {
@@ -47,7 +98,10 @@ translate(Build *build, GError **error)
     HvxlConfigEnv env;
     gboolean ok;
 
+    if (!check_files(build->start, error) || !find_kernel(build, error))
+        return FALSE;
     hvxl_env_fill(build->engine, build->ctx, &env);
+    env.kernel = build->kernel ? hvxl_kernel_path(build->kernel) : NULL;
     ok = hvxl_config_build(&env, build->start->def, &build->config, warnings, error);
     log_warnings(build, warnings);
     return ok;

@@ -15,6 +15,8 @@
 #define PENDING_MS 200
 /* One that stays paused counts as complete this long after its memory was built. */
 #define PAUSED_COMPLETE_S 10
+/* Nothing tells of a domain that somebody pauses either. */
+#define IDLE_MS 5000
 /* While xenstore does not answer. */
 #define BLIND_MS 1000
 
@@ -25,6 +27,7 @@ typedef struct Known {
     gboolean foreign;  /* its maker has no XML of libvirt's there: xl, or who else */
     gboolean shutdown; /* told */
     int code;
+    gboolean paused;
     gboolean dying;   /* told, or never will be */
     gsize record;     /* length of libxl's record at the look before; 0: none yet */
     guint born, seen; /* rounds */
@@ -115,6 +118,7 @@ know_locked(HvxlWatch *watch, const HvEngineDomain *seen, GArray *events)
     memcpy(known->uuid, seen->uuid, sizeof(known->uuid));
     /* Nobody wants to know of a domain that was never there for long enough to be told of. */
     known->dying = seen->dying;
+    known->paused = seen->paused;
     known->born = watch->round;
     g_hash_table_insert(watch->known, id, known);
     return known;
@@ -135,8 +139,11 @@ compare_locked(Known *known, const HvEngineDomain *seen, GArray *events)
     if (seen->shutdown && (!known->shutdown || known->code != seen->shutdown_code)) {
         known->code = seen->shutdown_code;
         add_event(events, known, HV_ENGINE_EVENT_SHUTDOWN);
+    } else if (!seen->shutdown && known->paused != seen->paused) {
+        add_event(events, known, HV_ENGINE_EVENT_STATE);
     }
     known->shutdown = seen->shutdown;
+    known->paused = seen->paused;
 }
 
 /* [lock] One that a start of ours added in this very round may be younger than the list. */
@@ -250,7 +257,7 @@ run(gpointer data)
             { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
         };
 
-        poll(fds, G_N_ELEMENTS(fds), blind ? BLIND_MS : pending ? PENDING_MS : -1);
+        poll(fds, G_N_ELEMENTS(fds), blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS);
         if (!drain(watch) && !blind) {
             g_warning("xenstore does not answer any more; domains are looked at once a second");
             blind = TRUE;

@@ -74,12 +74,22 @@ class OneFile(Folder):
         self.assertIn('unknown format', bad.stderr)
 
     def test_loss_is_named_with_its_line(self):
-        path = self.put('a.cfg', XL + 'nomigrate = 1\nno_such_key = 2\n')
+        path = self.put('a.cfg', XL + 'vncviewer = 1\nno_such_key = 2\n')
         result = run('-c', path)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stderr, rf'{path}:5:\d+: nomigrate: \S')
+        self.assertRegex(result.stderr, rf'{path}:5:\d+: vncviewer: \S')
         self.assertRegex(result.stderr, rf'{path}:6:\d+: no_such_key: \S')
-        self.assertNotIn('nomigrate', result.stdout)
+        self.assertNotIn('vncviewer', result.stdout)
+
+    def test_what_has_no_element_rides_in_metadata(self):
+        path = self.put('a.cfg', XL + 'nomigrate = 1\nioports = ["2f8-2ff", "3f8"]\n')
+        result = run('-c', path)
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        self.assertIn('<xlvirt:key name="nomigrate">1</xlvirt:key>', result.stdout)
+        back = run('--to-native', 'xen-xl', self.put('a.xml', result.stdout))
+        self.assertEqual((back.returncode, back.stderr), (0, ''))
+        self.assertIn('nomigrate = 1\n', back.stdout)
+        self.assertIn('ioports = [ "2f8-2ff", "3f8" ]\n', back.stdout)
 
     def test_broken_inputs_say_where(self):
         cases = (('xl', 'name = "x"\ndisk = [ "a"\n', 2), ('xl', 'name = "x\n', 1),

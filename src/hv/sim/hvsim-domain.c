@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <hv/sim/hvsim-domain-private.h>
+#include <hv/sim/hvsim-domain.h>
+
+#include <hv/sim/hvsim-tune.h>
+#include <hv/sim/hvsim-vcpu.h>
 
 #include <string.h>
 
@@ -9,6 +12,42 @@
 #define BALLOON_STEP_US 10000
 #define BALLOON_STEP    (16u << 10) /* KiB a step */
 #define BALLOON_WAIT_US 100000      /* the host has nothing free */
+#define MS              1000        /* us */
+
+enum { CODE_POWEROFF, CODE_REBOOT, CODE_SUSPEND, CODE_CRASH };
+
+typedef enum GuestTask { TASK_BOOT, TASK_DOWN, TASK_CRASH, TASK_BALLOON, N_TASKS } GuestTask;
+
+/* A timer in the guest's own time. */
+typedef struct GuestTimer {
+    SimDomain *domain;
+    SimTimer timer; /* armed only while the guest runs */
+    gboolean set;
+    gint64 left_us; /* valid while set and not armed */
+} GuestTimer;
+
+struct SimDomain {
+    SimMachine *machine;
+    int domid;
+    char *name;
+    guint8 uuid[16];
+    char *record;
+    gboolean hvm;
+    guint64 memory_kib, target_kib, max_memory_kib;
+    SimVcpus *vcpus;
+    gboolean paused, booted;
+    int down;       /* -1: up; else Xen's shutdown code, 2 while it is being saved */
+    int asked_down; /* -1, or the code to end with after the boot */
+    gint64 mark_us; /* guest time is accounted until here; 0: it stands still */
+    gint64 age_us;
+    guint64 crash_knob; /* crash-after-ms that TASK_CRASH was armed with */
+    GuestTimer tasks[N_TASKS];
+    SimConsole *console; /* NULL: has none */
+    GArray *ports;       /* guint32 */
+    gboolean asleep;     /* its guest suspended itself: `down` is 2 then, and no save is on */
+    SimTurns *turns;
+    SimTune *tune;
+};
 
 /* ---- the machine ---- */
 
@@ -44,6 +83,8 @@ sim_machine_new(SimLoop *loop, SimControl *control, SimConf *conf, SimMachineEve
     machine->uuids = g_hash_table_new(hash_uuid, equal_uuid);
     machine->ports = g_hash_table_new(NULL, NULL);
     machine->load = g_new0(guint, conf->cpus);
+    machine->busy_ns = g_new0(guint64, conf->cpus);
+    machine->born_us = g_get_monotonic_time();
     machine->event = event;
     machine->event_data = data;
     machine->dom0 = control_new(machine);
@@ -63,6 +104,7 @@ sim_machine_free(SimMachine *machine)
     g_hash_table_unref(machine->domains);
     g_hash_table_unref(machine->ports);
     g_free(machine->load);
+    g_free(machine->busy_ns);
     g_free(machine->conf.scheduler);
     g_free(machine);
 }
@@ -108,32 +150,24 @@ take_domid(SimMachine *machine)
 
 /* ---- guest time ---- */
 
-static guint
-vcpu_load(const SimDomain *domain, guint number)
-{
-    if (!domain->booted)
-        return number == 0 ? 700 : 30;
-    return domain->vcpus[number].load;
-}
-
 /* Books what has passed since the last look. */
-void
-sim_guest_account(SimDomain *domain)
+static void
+account(SimDomain *domain)
 {
     if (domain->mark_us == 0)
         return;
     gint64 now = g_get_monotonic_time();
     gint64 passed = now - domain->mark_us;
-    for (guint i = 0; i < domain->vcpus_online; i++) /* us * permille = ns */
-        domain->vcpus[i].used_ns += (guint64)passed * vcpu_load(domain, i);
+    sim_vcpus_run(domain->vcpus, (guint64)passed, domain->booted);
+    sim_tune_run(domain->tune, (guint64)passed);
     domain->age_us += passed;
     domain->mark_us = now;
 }
 
 static void on_task(gpointer data);
 
-void
-sim_guest_set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
+static void
+set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
 {
     GuestTimer *timer = &domain->tasks[task];
     timer->set = TRUE;
@@ -142,19 +176,19 @@ sim_guest_set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
         sim_timer_start(&timer->timer, domain->machine->loop, delay_us, on_task, timer);
 }
 
-void
-sim_guest_clear_task(SimDomain *domain, GuestTask task)
+static void
+clear_task(SimDomain *domain, GuestTask task)
 {
     domain->tasks[task].set = FALSE;
     sim_timer_stop(&domain->tasks[task].timer);
 }
 
-void
-sim_guest_stop(SimDomain *domain)
+static void
+stop_time(SimDomain *domain)
 {
     if (domain->mark_us == 0)
         return;
-    sim_guest_account(domain);
+    account(domain);
     domain->mark_us = 0;
     for (GuestTask task = 0; task < N_TASKS; task++) {
         GuestTimer *timer = &domain->tasks[task];
@@ -169,8 +203,8 @@ sim_guest_stop(SimDomain *domain)
 
 static void guest_print(SimDomain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-void
-sim_guest_say(SimDomain *domain, const char *text)
+static void
+guest_say(SimDomain *domain, const char *text)
 {
     sim_turns_show(domain->turns, text);
     if (domain->console != NULL)
@@ -184,11 +218,11 @@ guest_print(SimDomain *domain, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    sim_guest_say(domain, text);
+    guest_say(domain, text);
 }
 
-void
-sim_guest_greet(SimDomain *domain)
+static void
+guest_greet(SimDomain *domain)
 {
     guint64 version = domain->machine->conf.version;
     guest_print(domain,
@@ -198,27 +232,27 @@ sim_guest_greet(SimDomain *domain)
                 "[    0.004000] smp: Brought up 1 node, %u CPU%s\r\n",
                 domain->name, (guint)(version / 1000000), (guint)(version / 1000 % 1000),
                 (guint)(version % 1000), domain->hvm ? "HVM" : "PV", domain->domid,
-                domain->memory_kib, domain->max_memory_kib, domain->vcpus_online,
-                domain->vcpus_online == 1 ? "" : "s");
+                domain->memory_kib, domain->max_memory_kib, sim_vcpus_online(domain->vcpus),
+                sim_vcpus_online(domain->vcpus) == 1 ? "" : "s");
 }
 
-void
-sim_guest_start(SimDomain *domain)
+static void
+start_time(SimDomain *domain)
 {
     if (domain->mark_us != 0 || domain->paused || domain->down >= 0)
         return;
     domain->mark_us = g_get_monotonic_time();
     for (GuestTask task = 0; task < N_TASKS; task++)
         if (domain->tasks[task].set)
-            sim_guest_set_task(domain, task, domain->tasks[task].left_us);
+            set_task(domain, task, domain->tasks[task].left_us);
     if (domain->console != NULL)
         sim_console_listen(domain->console, domain->booted);
 }
 
 /* ---- what guests do ---- */
 
-void
-sim_guest_prompt(SimDomain *domain)
+static void
+prompt(SimDomain *domain)
 {
     guest_print(domain, "%s login: ", domain->name);
 }
@@ -230,7 +264,7 @@ on_typed(const char *data, gsize len, gpointer user)
     for (gsize i = 0; i < len; i++) {
         if (data[i] == '\r' || data[i] == '\n') {
             guest_print(domain, "\r\n");
-            sim_guest_prompt(domain);
+            prompt(domain);
         } else if (data[i] == '\b' || data[i] == 0x7f) {
             guest_print(domain, "\b \b");
         } else if (!g_ascii_iscntrl(data[i])) {
@@ -250,15 +284,15 @@ down_delay(SimDomain *domain)
 static void
 guest_booted(SimDomain *domain)
 {
-    sim_guest_account(domain);
+    account(domain);
     domain->booted = TRUE;
     guest_print(domain, "[%12.6f] random: crng init done\r\n\r\n",
                 (double)domain->age_us / G_USEC_PER_SEC);
-    sim_guest_prompt(domain);
+    prompt(domain);
     if (domain->console != NULL)
         sim_console_listen(domain->console, TRUE);
     if (domain->asked_down >= 0)
-        sim_guest_set_task(domain, TASK_DOWN, down_delay(domain));
+        set_task(domain, TASK_DOWN, down_delay(domain));
 }
 
 static void
@@ -273,9 +307,9 @@ guest_ends(SimDomain *domain, int code)
     guest_print(domain, "\r\n[%12.6f] %s\r\n", (double)domain->age_us / G_USEC_PER_SEC,
                 (guint)code < G_N_ELEMENTS(last_words) ? last_words[code]
                                                        : "reboot: System halted");
-    sim_guest_stop(domain);
+    stop_time(domain);
     for (GuestTask task = 0; task < N_TASKS; task++)
-        sim_guest_clear_task(domain, task);
+        clear_task(domain, task);
     domain->down = code;
     sim_log("domain %d '%s' ended with code %d", domain->domid, domain->name, code);
     domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, code, "", domain->machine->event_data);
@@ -295,12 +329,12 @@ guest_balloons(SimDomain *domain)
         domain->memory_kib += step;
         *free_kib -= step;
         if (step == 0 && domain->memory_kib < domain->target_kib) {
-            sim_guest_set_task(domain, TASK_BALLOON, BALLOON_WAIT_US);
+            set_task(domain, TASK_BALLOON, BALLOON_WAIT_US);
             return;
         }
     }
     if (domain->memory_kib != domain->target_kib)
-        sim_guest_set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
+        set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
 }
 
 static void
@@ -337,9 +371,9 @@ look_at_crash_knob(SimDomain *domain)
         return;
     domain->crash_knob = ms;
     if (wanted)
-        sim_guest_set_task(domain, TASK_CRASH, (gint64)ms * MS);
+        set_task(domain, TASK_CRASH, (gint64)ms * MS);
     else
-        sim_guest_clear_task(domain, TASK_CRASH);
+        clear_task(domain, TASK_CRASH);
 }
 
 void
@@ -353,59 +387,6 @@ sim_machine_control_changed(SimMachine *machine)
 }
 
 /* ---- coming and going ---- */
-
-static gboolean
-may_run_on(const SimVcpu *vcpu, guint cpu)
-{
-    gsize len = 0;
-    const guint8 *bits = vcpu->pinned == NULL ? NULL : g_bytes_get_data(vcpu->pinned, &len);
-    return len == 0 || (cpu / 8 < len && (bits[cpu / 8] >> (cpu % 8) & 1));
-}
-
-/* The least loaded cpu that it may run on; -1 when this machine has none of them. */
-static int
-place_vcpu(SimMachine *machine, const SimVcpu *vcpu)
-{
-    int best = -1;
-    for (guint cpu = 0; cpu < machine->conf.cpus; cpu++)
-        if (may_run_on(vcpu, cpu) && (best < 0 || machine->load[cpu] < machine->load[best]))
-            best = (int)cpu;
-    return best;
-}
-
-static void
-set_online(SimDomain *domain, guint online)
-{
-    SimMachine *machine = domain->machine;
-    for (guint i = 0; i < domain->vcpus_max; i++) {
-        SimVcpu *vcpu = &domain->vcpus[i];
-        if (i < online && vcpu->cpu < 0) {
-            vcpu->cpu = place_vcpu(machine, vcpu);
-            machine->load[vcpu->cpu]++;
-        } else if (i >= online && vcpu->cpu >= 0) {
-            machine->load[vcpu->cpu]--;
-            vcpu->cpu = -1;
-        }
-    }
-    domain->vcpus_online = online;
-}
-
-static void
-make_vcpus(SimDomain *domain, const SimStart *start, const SimGuest *guest)
-{
-    domain->vcpus_max = start->vcpus_max;
-    domain->vcpus = g_new0(SimVcpu, start->vcpus_max);
-    for (guint i = 0; i < start->vcpus_max; i++) {
-        SimVcpu *vcpu = &domain->vcpus[i];
-        vcpu->cpu = -1;
-        /* 5 to 20 percent, other for each, the same in each run. */
-        vcpu->load = 50 + (guint)((domain->domid * 37 + i * 61) % 151);
-        if (i < start->pinned->len)
-            vcpu->pinned = g_bytes_ref(start->pinned->pdata[i]);
-        if (guest != NULL && i < guest->cpu_ns->len)
-            vcpu->used_ns = g_array_index(guest->cpu_ns, guint64, i);
-    }
-}
 
 static gboolean
 check_start(SimMachine *machine, const SimStart *start, const SimGuest *guest, GError **error)
@@ -434,19 +415,6 @@ check_start(SimMachine *machine, const SimStart *start, const SimGuest *guest, G
     return FALSE;
 }
 
-static gboolean
-check_placement(SimDomain *domain, GError **error)
-{
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        if (place_vcpu(domain->machine, &domain->vcpus[i]) < 0) {
-            g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE,
-                        "vcpu %u is pinned to cpus that this host lacks (it has 0-%u)", i,
-                        domain->machine->conf.cpus - 1);
-            return FALSE;
-        }
-    return TRUE;
-}
-
 static void
 take_ports(SimDomain *domain, guint n)
 {
@@ -462,7 +430,7 @@ begin_guest(SimDomain *domain, const SimStart *start, const SimGuest *guest)
     guint64 boot_ms;
     sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
     if (guest == NULL) {
-        sim_guest_greet(domain);
+        guest_greet(domain);
         for (guint i = 0; i < start->disks->len; i++)
             guest_print(domain, "[    0.0%02u000] blkfront: %s: found\r\n", 10 + i,
                         (const char *)start->disks->pdata[i]);
@@ -475,9 +443,9 @@ begin_guest(SimDomain *domain, const SimStart *start, const SimGuest *guest)
         domain->age_us = guest->age_us;
     }
     if (!domain->booted)
-        sim_guest_set_task(domain, TASK_BOOT, MAX((gint64)boot_ms * MS - domain->age_us, 0));
+        set_task(domain, TASK_BOOT, MAX((gint64)boot_ms * MS - domain->age_us, 0));
     if (domain->memory_kib != domain->target_kib)
-        sim_guest_set_task(domain, TASK_BALLOON, 0);
+        set_task(domain, TASK_BALLOON, 0);
     look_at_crash_knob(domain);
 }
 
@@ -500,8 +468,9 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
         domain->tasks[task].domain = domain;
     domain->target_kib = start->memory_kib;
     domain->max_memory_kib = start->max_memory_kib;
-    make_vcpus(domain, start, guest);
-    if (domain->domid < 0 || !check_placement(domain, error)) {
+    domain->vcpus = sim_vcpus_new(machine, start, guest, (guint)MAX(domain->domid, 0));
+    domain->tune = sim_tune_new(start->options, (guint)MAX(domain->domid, 0));
+    if (domain->domid < 0 || !sim_vcpus_check(domain->vcpus, error)) {
         if (domain->domid < 0)
             g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "the host has no free domain id");
         domain_free(domain);
@@ -510,7 +479,8 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     /* From here on nothing fails. */
     domain->memory_kib = guest == NULL ? start->memory_kib : guest->memory_kib;
     machine->free_kib -= domain->memory_kib;
-    set_online(domain, guest == NULL ? start->vcpus_online : guest->vcpus_online);
+    sim_vcpus_boot(domain->vcpus, guest == NULL ? start->vcpus_online : guest->vcpus_online,
+                   start->options);
     take_ports(domain, start->n_ports);
     g_hash_table_insert(machine->domains, GINT_TO_POINTER(domain->domid), domain);
     g_hash_table_insert(machine->names, domain->name, domain);
@@ -524,10 +494,10 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     }
     domain->paused = start->paused;
     begin_guest(domain, start, guest);
-    sim_guest_start(domain);
+    start_time(domain);
     sim_log("domain %d '%s' %s: %" G_GUINT64_FORMAT " MiB, %u vcpus, console %s", domain->domid,
             domain->name, guest == NULL ? "created" : "restored", domain->memory_kib / 1024,
-            domain->vcpus_online,
+            sim_vcpus_online(domain->vcpus),
             domain->console == NULL ? "none" : sim_console_tty(domain->console));
     machine->event(HV_ENGINE_EVENT_NEW, domain, 0, "", machine->event_data);
     return domain;
@@ -551,11 +521,9 @@ control_new(SimMachine *machine)
     domain->ports = g_array_new(FALSE, FALSE, sizeof(guint32));
     for (GuestTask task = 0; task < N_TASKS; task++)
         domain->tasks[task].domain = domain;
-    start->vcpus_max = conf->cpus;
-    make_vcpus(domain, start, NULL);
-    set_online(domain, conf->cpus);
-    memset(machine->load, 0, conf->cpus * sizeof(guint)); /* guests are placed as if it slept */
-    sim_guest_start(domain);
+    domain->vcpus = sim_vcpus_new_control(machine);
+    domain->tune = sim_tune_new(NULL, 0);
+    start_time(domain);
     return domain;
 }
 
@@ -564,11 +532,10 @@ domain_free(gpointer data)
 {
     SimDomain *domain = data;
     for (GuestTask task = 0; task < N_TASKS; task++)
-        sim_guest_clear_task(domain, task);
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        g_clear_pointer(&domain->vcpus[i].pinned, g_bytes_unref);
-    g_free(domain->vcpus);
+        clear_task(domain, task);
+    sim_vcpus_free(domain->vcpus);
     sim_console_free(domain->console);
+    sim_tune_free(domain->tune);
     g_clear_pointer(&domain->ports, g_array_unref);
     g_clear_pointer(&domain->turns, sim_turns_free);
     g_free(domain->name);
@@ -581,8 +548,8 @@ sim_domain_destroy(SimDomain *domain)
 {
     SimMachine *machine = domain->machine;
     sim_log("domain %d '%s' destroyed", domain->domid, domain->name);
-    sim_guest_stop(domain);
-    set_online(domain, 0);
+    stop_time(domain);
+    sim_vcpus_set_online(domain->vcpus, 0);
     machine->free_kib += domain->memory_kib;
     for (guint i = 0; i < domain->ports->len; i++)
         g_hash_table_remove(machine->ports,
@@ -644,12 +611,11 @@ sim_domain_row(SimDomain *domain, SimDomainRow *ret_row)
                          .domid = domain->domid,
                          .flags = state_flags(domain),
                          .shutdown_code = domain->down,
-                         .vcpus_online = domain->vcpus_online,
-                         .vcpus_max = domain->vcpus_max };
-    sim_guest_account(domain);
+                         .vcpus_online = sim_vcpus_online(domain->vcpus),
+                         .vcpus_max = sim_vcpus_max(domain->vcpus) };
+    account(domain);
     sim_uuid_to_words(domain->uuid, &row.uuid_high, &row.uuid_low);
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        row.cpu_time_ns += domain->vcpus[i].used_ns;
+    row.cpu_time_ns = sim_vcpus_used_ns(domain->vcpus);
     *ret_row = row;
 }
 
@@ -665,27 +631,8 @@ sim_domain_live(SimDomain *domain)
 GVariant *
 sim_domain_vcpus(SimDomain *domain)
 {
-    GVariantBuilder rows;
-    guint cpus = domain->machine->conf.cpus;
-    g_autofree guint8 *map = g_malloc((cpus + 7) / 8);
-    sim_guest_account(domain);
-    g_variant_builder_init(&rows, G_VARIANT_TYPE("a(uitiay)"));
-    for (guint i = 0; i < domain->vcpus_max; i++) {
-        const SimVcpu *vcpu = &domain->vcpus[i];
-        gboolean busy = !domain->booted && domain->mark_us != 0;
-        memset(map, 0, (cpus + 7) / 8);
-        for (guint cpu = 0; cpu < cpus; cpu++)
-            if (may_run_on(vcpu, cpu))
-                map[cpu / 8] |= (guint8)(1u << (cpu % 8));
-        g_variant_builder_add(
-            &rows, "(uiti@ay)", i,
-            vcpu->cpu < 0 ? 0
-            : busy        ? 1
-                          : 2,
-            vcpu->used_ns, vcpu->cpu,
-            g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, map, (cpus + 7) / 8, 1));
-    }
-    return g_variant_builder_end(&rows);
+    account(domain);
+    return sim_vcpus_rows(domain->vcpus, !domain->booted && domain->mark_us != 0);
 }
 
 /* ---- orders ---- */
@@ -713,7 +660,7 @@ sim_domain_ask_down(SimDomain *domain, int code, GError **error)
         return TRUE;
     domain->asked_down = code;
     if (domain->booted && !domain->tasks[TASK_DOWN].set)
-        sim_guest_set_task(domain, TASK_DOWN, down_delay(domain));
+        set_task(domain, TASK_DOWN, down_delay(domain));
     return TRUE;
 }
 
@@ -731,7 +678,7 @@ sim_domain_pause(SimDomain *domain, GError **error)
 {
     if (!require_up(domain, error))
         return FALSE;
-    sim_guest_stop(domain);
+    stop_time(domain);
     domain->paused = TRUE;
     return TRUE;
 }
@@ -742,7 +689,7 @@ sim_domain_unpause(SimDomain *domain, GError **error)
     if (!require_up(domain, error))
         return FALSE;
     domain->paused = FALSE;
-    sim_guest_start(domain);
+    start_time(domain);
     return TRUE;
 }
 
@@ -759,9 +706,9 @@ sim_domain_set_memory(SimDomain *domain, guint64 kib, GError **error)
         return FALSE;
     }
     domain->target_kib = kib;
-    sim_guest_clear_task(domain, TASK_BALLOON);
+    clear_task(domain, TASK_BALLOON);
     if (domain->memory_kib != kib)
-        sim_guest_set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
+        set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
     return TRUE;
 }
 
@@ -786,14 +733,47 @@ sim_domain_set_vcpus(SimDomain *domain, guint online, GError **error)
 {
     if (!require_up(domain, error))
         return FALSE;
-    if (online == 0 || online > domain->vcpus_max) {
+    if (online == 0 || online > sim_vcpus_max(domain->vcpus)) {
         g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE,
-                    "%u vcpus are not between 1 and the maximum of %u", online, domain->vcpus_max);
+                    "%u vcpus are not between 1 and the maximum of %u", online,
+                    sim_vcpus_max(domain->vcpus));
         return FALSE;
     }
-    sim_guest_account(domain);
-    set_online(domain, online);
+    account(domain);
+    sim_vcpus_set_online(domain->vcpus, online);
     return TRUE;
+}
+
+guint
+sim_domain_max_vcpus(SimDomain *domain)
+{
+    return sim_vcpus_max(domain->vcpus);
+}
+
+SimTune *
+sim_domain_tune(SimDomain *domain)
+{
+    return domain->tune;
+}
+
+void
+sim_domain_account(SimDomain *domain)
+{
+    account(domain);
+}
+
+gboolean
+sim_domain_pin(SimDomain *domain, guint number, GBytes *cpus, GError **error)
+{
+    account(domain);
+    return require_up(domain, error) && sim_vcpus_pin(domain->vcpus, number, cpus, error);
+}
+
+gboolean
+sim_domain_set_vcpu_map(SimDomain *domain, GBytes *map, GError **error)
+{
+    account(domain);
+    return require_up(domain, error) && sim_vcpus_set_map(domain->vcpus, map, error);
 }
 
 SimGuest *
@@ -801,17 +781,15 @@ sim_domain_suspend(SimDomain *domain, GError **error)
 {
     if (!require_up(domain, error))
         return NULL;
-    sim_guest_stop(domain);
+    stop_time(domain);
     domain->down = CODE_SUSPEND;
     SimGuest *guest = g_new0(SimGuest, 1);
     guest->memory_kib = domain->memory_kib;
-    guest->vcpus_online = domain->vcpus_online;
+    guest->vcpus_online = sim_vcpus_online(domain->vcpus);
     guest->booted = domain->booted;
     guest->paused = domain->paused;
     guest->age_us = domain->age_us;
-    guest->cpu_ns = g_array_new(FALSE, FALSE, sizeof(guint64));
-    for (guint i = 0; i < domain->vcpus_max; i++)
-        g_array_append_val(guest->cpu_ns, domain->vcpus[i].used_ns);
+    guest->cpu_ns = sim_vcpus_times(domain->vcpus);
     if (domain->console == NULL) {
         guest->backlog = g_bytes_new(NULL, 0);
     } else {
@@ -831,7 +809,7 @@ sim_domain_resume(SimDomain *domain, GError **error)
         domain->down = -1;
     if (!require_up(domain, error))
         return FALSE;
-    sim_guest_start(domain);
+    start_time(domain);
     return TRUE;
 }
 
@@ -847,8 +825,128 @@ sim_domain_console(SimDomain *domain, guint number, GError **error)
     return sim_console_attach(domain->console, error);
 }
 
+/* ---- what hvsim-turn.c needs of the inside ---- */
+
+SimTurns *
+sim_domain_turns(SimDomain *domain)
+{
+    return domain->turns;
+}
+
+SimMachine *
+sim_domain_machine(SimDomain *domain)
+{
+    return domain->machine;
+}
+
+void
+sim_domain_print(SimDomain *domain, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    guest_say(domain, text);
+}
+
 gboolean
 sim_domain_is_up(SimDomain *domain, GError **error)
 {
     return require_up(domain, error);
+}
+
+gboolean
+sim_domain_reset(SimDomain *domain, GError **error)
+{
+    guint64 boot_ms;
+    if (!domain->hvm) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_UNSUPPORTED,
+                    "domain %d '%s' is a PV guest: it has no reset button", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    if (domain->asleep)
+        sim_domain_wakeup(domain, NULL);
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
+    account(domain);
+    domain->booted = FALSE;
+    domain->age_us = 0;
+    domain->asked_down = -1;
+    clear_task(domain, TASK_DOWN);
+    guest_print(domain, "\r\n");
+    guest_greet(domain);
+    set_task(domain, TASK_BOOT, (gint64)boot_ms * MS);
+    return TRUE;
+}
+
+gboolean
+sim_domain_sleep(SimDomain *domain, GError **error)
+{
+    guint64 never;
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_NEVER_SLEEPS, &never);
+    if (never || domain->paused || !domain->booted) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_TIMEOUT,
+                    "the guest of domain %d '%s' did not suspend in time", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    guest_print(domain, "\r\n[%12.6f] PM: suspend entry\r\n",
+                (double)domain->age_us / G_USEC_PER_SEC);
+    stop_time(domain);
+    domain->down = CODE_SUSPEND;
+    domain->asleep = TRUE;
+    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, CODE_SUSPEND, "",
+                           domain->machine->event_data);
+    return TRUE;
+}
+
+gboolean
+sim_domain_wakeup(SimDomain *domain, GError **error)
+{
+    if (!domain->asleep) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_WRONG_STATE, "domain %d '%s' is not asleep",
+                    domain->domid, domain->name);
+        return FALSE;
+    }
+    domain->asleep = FALSE;
+    domain->down = -1;
+    start_time(domain);
+    guest_print(domain, "[%12.6f] PM: suspend exit\r\n", (double)domain->age_us / G_USEC_PER_SEC);
+    prompt(domain);
+    return TRUE;
+}
+
+void
+sim_domain_set_record(SimDomain *domain, const char *record)
+{
+    g_free(domain->record);
+    domain->record = g_strdup(record);
+}
+
+gboolean
+sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16], const char *record,
+                  GError **error)
+{
+    SimMachine *machine = domain->machine;
+    SimDomain *other = g_hash_table_lookup(machine->names, name);
+    SimDomain *same = g_hash_table_lookup(machine->uuids, uuid);
+    if ((other != NULL && other != domain) || (same != NULL && same != domain)) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "a domain named '%s', or of its uuid, runs",
+                    name);
+        return FALSE;
+    }
+    g_hash_table_remove(machine->names, domain->name);
+    g_hash_table_remove(machine->uuids, domain->uuid);
+    g_free(domain->name);
+    domain->name = g_strdup(name);
+    memcpy(domain->uuid, uuid, 16);
+    g_hash_table_insert(machine->names, domain->name, domain);
+    g_hash_table_insert(machine->uuids, domain->uuid, domain);
+    sim_domain_set_record(domain, record);
+    sim_log("domain %d is '%s' now", domain->domid, name);
+    return TRUE;
 }

@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 
 typedef struct SimMachine SimMachine;
 typedef struct SimDomain SimDomain;
+typedef struct SimTune SimTune; /* hvsim-tune.h */
 
 /* Something that a toolstack wants to hear. The domain is still there when it is called. */
 typedef void (*SimMachineEvent)(HvEngineEventKind kind, SimDomain *domain, int code,
@@ -35,6 +36,8 @@ struct SimMachine {
     guint *load;          /* vcpus placed on each cpu */
     SimDomain *dom0;      /* in no table */
     GHashTable *free_pci; /* set of addresses that are free to be assigned, owned */
+    guint64 *busy_ns;     /* what ran on each cpu */
+    gint64 born_us;
     SimMachineEvent event;
     gpointer event_data;
 };
@@ -72,6 +75,13 @@ gboolean sim_domain_unpause(SimDomain *domain, GError **error);
 gboolean sim_domain_set_memory(SimDomain *domain, guint64 kib, GError **error);
 gboolean sim_domain_set_max_memory(SimDomain *domain, guint64 kib, GError **error);
 gboolean sim_domain_set_vcpus(SimDomain *domain, guint online, GError **error);
+/* Hard affinity of a vcpu: as in SimStart.pinned. */
+gboolean sim_domain_pin(SimDomain *domain, guint vcpu, GBytes *cpus, GError **error);
+/* Exactly the vcpus of this bitmap are online; one is, at least. */
+gboolean sim_domain_set_vcpu_map(SimDomain *domain, GBytes *map, GError **error);
+guint sim_domain_max_vcpus(SimDomain *domain);
+SimTune *sim_domain_tune(SimDomain *domain);
+void sim_domain_account(SimDomain *domain); /* brings every counter up to now */
 /* Suspends the guest and returns what it is made of. */
 SimGuest *sim_domain_suspend(SimDomain *domain, GError **error);
 gboolean sim_domain_resume(SimDomain *domain, GError **error); /* of one that runs: nothing to do */

@@ -46,4 +46,25 @@ gboolean sim_engine_pci_detach(HvEngine *engine, const HvPciAddress *address, GE
 gboolean sim_engine_pci_attach(HvEngine *engine, const HvPciAddress *address, GError **error);
 gboolean sim_engine_pci_reset(HvEngine *engine, const HvPciAddress *address, GError **error);
 
+/* hvsim-engine-tune.c: the hooks for tuning and statistics; contracts in hv/engine.h. */
+gboolean sim_engine_pin_vcpu(HvEngine *engine, int domid, guint vcpu, const ConfBitmap *cpus,
+                             GError **error);
+gboolean sim_engine_set_vcpu_map(HvEngine *engine, int domid, const ConfBitmap *online,
+                                 GError **error);
+gboolean sim_engine_pin_emulator(HvEngine *engine, int domid, const ConfBitmap *cpus,
+                                 GError **error);
+ConfBitmap *sim_engine_emulator_pin(HvEngine *engine, int domid, GError **error);
+gboolean sim_engine_sched(HvEngine *engine, int domid, HvSched *ret_sched, GError **error);
+gboolean sim_engine_set_sched(HvEngine *engine, int domid, const HvSched *change, GError **error);
+gboolean sim_engine_set_nodes(HvEngine *engine, int domid, const ConfBitmap *nodes, GError **error);
+ConfBitmap *sim_engine_nodes(HvEngine *engine, int domid, GError **error);
+gboolean sim_engine_set_interface_rate(HvEngine *engine, int domid, const ConfInterface *iface,
+                                       guint64 kib_per_s, GError **error);
+gboolean sim_engine_set_disk_limits(HvEngine *engine, int domid, const ConfDisk *disk,
+                                    const HvDiskLimits *limits, GError **error);
+GArray *sim_engine_host_nodes(HvEngine *engine, GError **error);
+GArray *sim_engine_host_cpus(HvEngine *engine, GError **error);
+GPtrArray *sim_engine_stats(HvEngine *engine, const HvEngineStatsQuery *queries, guint n,
+                            unsigned groups, GError **error);
+
 G_END_DECLS

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-live.h>
 
+#include <conf/conf-xlext.h>
+
 #include <string.h>
 
 /* ---- definition to host ---- */
@@ -95,6 +97,117 @@ add_devices(SimStart *start, GPtrArray *list, ConfDeviceKind kind)
     }
 }
 
+static void
+add_int(GVariantBuilder *options, const char *key, ConfOptInt value)
+{
+    if (value.set && value.value > 0)
+        g_variant_builder_add(options, "{sv}", key,
+                              g_variant_new_int32((gint32)MIN(value.value, G_MAXINT32)));
+}
+
+static void
+add_map(GVariantBuilder *options, const char *key, const ConfBitmap *map)
+{
+    if (map != NULL && conf_bitmap_count(map) > 0)
+        g_variant_builder_add(
+            options, "{sv}", key,
+            g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, map->bits, map->len, 1));
+}
+
+static void
+add_online(GVariantBuilder *options, const ConfDomain *def)
+{
+    g_autoptr(ConfBitmap) online = conf_bitmap_new(SIM_MAX_VCPUS);
+    for (guint i = 0; i < def->vcpu_list->len; i++) {
+        const ConfVcpu *vcpu = def->vcpu_list->pdata[i];
+        if (vcpu->enabled == CONF_TRISTATE_ON && vcpu->id < SIM_MAX_VCPUS)
+            conf_bitmap_set(online, vcpu->id, true);
+    }
+    add_map(options, "online", online);
+}
+
+/* A quota is a budget under rtds, and under the others a cap: percent of one cpu. Which scheduler
+ * there is the host knows. */
+static void
+add_quota(GVariantBuilder *options, const ConfCpuTune *tune)
+{
+    if (tune->period.set && tune->quota.set) {
+        add_int(options, "period", tune->period);
+        add_int(options, "budget", tune->quota);
+    }
+    gint64 period = tune->period.set && tune->period.value > 0 ? tune->period.value : 100000;
+    if (tune->quota.set && tune->quota.value > 0 && tune->quota.value <= G_MAXINT64 / 100)
+        add_int(options, "cap", (ConfOptInt){ true, MAX(tune->quota.value * 100 / period, 1) });
+}
+
+static void
+add_extratime(GVariantBuilder *options, const ConfDomain *def)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, NULL);
+    const char *extratime = ext != NULL ? conf_xl_keys_get(ext->keys, "extratime") : NULL;
+    if (extratime != NULL)
+        g_variant_builder_add(options, "{sv}", "extratime",
+                              g_variant_new_int32(strcmp(extratime, "0") != 0));
+}
+
+static void
+add_disks(GVariantBuilder *options, const ConfDomain *def)
+{
+    GVariantBuilder names, limits;
+    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+    g_variant_builder_init(&limits, G_VARIANT_TYPE("a{s(tttttt)}"));
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *disk = def->disks->pdata[i];
+        if (disk->target == NULL)
+            continue;
+        g_variant_builder_add(&names, "s", disk->target);
+        if (disk->iotune_extra != NULL)
+            g_variant_builder_add(
+                &limits, "{s(tttttt)}", disk->target, conf_disk_iotune(disk, "total_bytes_sec"),
+                conf_disk_iotune(disk, "read_bytes_sec"), conf_disk_iotune(disk, "write_bytes_sec"),
+                conf_disk_iotune(disk, "total_iops_sec"), conf_disk_iotune(disk, "read_iops_sec"),
+                conf_disk_iotune(disk, "write_iops_sec"));
+    }
+    g_variant_builder_add(options, "{sv}", "disks", g_variant_builder_end(&names));
+    g_variant_builder_add(options, "{sv}", "limits", g_variant_builder_end(&limits));
+}
+
+static void
+add_nics(GVariantBuilder *options, const ConfDomain *def)
+{
+    GVariantBuilder names, rates;
+    g_variant_builder_init(&names, G_VARIANT_TYPE("as"));
+    g_variant_builder_init(&rates, G_VARIANT_TYPE("a{st}"));
+    for (guint i = 0; i < def->interfaces->len; i++) {
+        const ConfInterface *iface = def->interfaces->pdata[i];
+        if (iface->mac == NULL)
+            continue;
+        g_variant_builder_add(&names, "s", iface->mac);
+        if (iface->outbound_average.set && iface->outbound_average.value > 0 &&
+            iface->outbound_average.value <= G_MAXINT64 / 1024)
+            g_variant_builder_add(&rates, "{st}", iface->mac,
+                                  (guint64)iface->outbound_average.value * 1024);
+    }
+    g_variant_builder_add(options, "{sv}", "nics", g_variant_builder_end(&names));
+    g_variant_builder_add(options, "{sv}", "rates", g_variant_builder_end(&rates));
+}
+
+static GVariant *
+make_options(const ConfDomain *def)
+{
+    GVariantBuilder options;
+    g_variant_builder_init(&options, G_VARIANT_TYPE("a{sv}"));
+    add_online(&options, def);
+    add_int(&options, "weight", def->cputune.shares);
+    add_quota(&options, &def->cputune);
+    add_extratime(&options, def);
+    add_map(&options, "nodes", def->numatune.nodeset);
+    add_map(&options, "emulator", def->cputune.emulatorpin);
+    add_disks(&options, def);
+    add_nics(&options, def);
+    return g_variant_ref_sink(g_variant_builder_end(&options));
+}
+
 SimStart *
 sim_live_start(const ConfDomain *def, gboolean paused, GError **error)
 {
@@ -125,6 +238,7 @@ sim_live_start(const ConfDomain *def, gboolean paused, GError **error)
     add_devices(start, def->controllers, CONF_DEVICE_CONTROLLER);
     add_devices(start, def->channels, CONF_DEVICE_CHANNEL);
     add_pinning(start, def);
+    start->options = make_options(def);
     return start;
 }
 

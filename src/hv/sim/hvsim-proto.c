@@ -50,6 +50,20 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_CONTROL] = { "control", "()", "(" SIM_DOMAIN_TYPE ")", FALSE, TRUE },
     [SIM_OP_PCI] = { "pci", "(us)", "()", FALSE, TRUE },
     [SIM_OP_EJECT] = { "eject", "(is)", "()", TRUE, FALSE },
+    [SIM_OP_PIN] = { "pin", "(iuay)", "()", TRUE, TRUE },
+    [SIM_OP_VCPU_MAP] = { "vcpu-map", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_PIN_EMULATOR] = { "pin-emulator", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_EMULATOR_PIN] = { "emulator-pin", "(i)", "(ay)", TRUE, TRUE },
+    [SIM_OP_SCHED] = { "sched", "(i)", "(sai)", FALSE, TRUE },
+    [SIM_OP_SET_SCHED] = { "set-sched", "(iuai)", "()", TRUE, TRUE },
+    [SIM_OP_SET_NODES] = { "set-nodes", "(iay)", "()", TRUE, TRUE },
+    [SIM_OP_NODES] = { "nodes", "(i)", "(ay)", TRUE, TRUE },
+    [SIM_OP_HOST_NODES] = { "host-nodes", "()", "(a(tt))", FALSE, TRUE },
+    [SIM_OP_HOST_CPUS] = { "host-cpus", "()", "(a(utt))", FALSE, TRUE },
+    [SIM_OP_NIC_RATE] = { "nic-rate", "(ist)", "()", TRUE, TRUE },
+    [SIM_OP_DISK_LIMITS] = { "disk-limits", "(is(tttttt))", "()", TRUE, TRUE },
+    [SIM_OP_STATS] = { "stats", "(ua(iasas))", "(a(ia(uiti)a(xxxxxxxxx)a(xxxxxxxx)tt))", FALSE,
+                       TRUE },
 };
 
 G_STATIC_ASSERT(sizeof(SimHeader) == 24);
@@ -182,6 +196,7 @@ sim_start_free(SimStart *start)
     g_ptr_array_unref(start->disks);
     g_ptr_array_unref(start->pinned);
     g_ptr_array_unref(start->devices);
+    g_clear_pointer(&start->options, g_variant_unref);
     g_free(start);
 }
 
@@ -200,9 +215,11 @@ sim_start_pack(const SimStart *start)
     g_variant_builder_init(&devices, G_VARIANT_TYPE("as"));
     for (guint i = 0; i < start->devices->len; i++)
         g_variant_builder_add(&devices, "s", start->devices->pdata[i]);
-    return g_variant_new(SIM_START_TYPE, start->name, high, low, start->record, start->memory_kib,
-                         start->max_memory_kib, start->vcpus_online, start->vcpus_max, start->hvm,
-                         start->paused, start->console, start->n_ports, &disks, &pinned, &devices);
+    return g_variant_new("(sttsttuubbbuasaayas@a{sv})", start->name, high, low, start->record,
+                         start->memory_kib, start->max_memory_kib, start->vcpus_online,
+                         start->vcpus_max, start->hvm, start->paused, start->console,
+                         start->n_ports, &disks, &pinned, &devices,
+                         start->options != NULL ? start->options : g_variant_new("a{sv}", NULL));
 }
 
 static const char *
@@ -230,10 +247,10 @@ sim_start_unpack(GVariant *packed, const char **ret_why)
     g_autoptr(SimStart) start = sim_start_new();
     g_autoptr(GVariantIter) disks = NULL, pinned = NULL, devices = NULL;
     guint64 high, low;
-    g_variant_get(packed, SIM_START_TYPE, &start->name, &high, &low, &start->record,
+    g_variant_get(packed, "(sttsttuubbbuasaayas@a{sv})", &start->name, &high, &low, &start->record,
                   &start->memory_kib, &start->max_memory_kib, &start->vcpus_online,
                   &start->vcpus_max, &start->hvm, &start->paused, &start->console, &start->n_ports,
-                  &disks, &pinned, &devices);
+                  &disks, &pinned, &devices, &start->options);
     sim_uuid_from_words(high, low, start->uuid);
     char *disk;
     while (g_variant_iter_next(disks, "s", &disk))

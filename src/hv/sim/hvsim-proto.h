@@ -86,6 +86,19 @@ typedef enum SimOp {
     SIM_OP_CONTROL,
     SIM_OP_PCI,
     SIM_OP_EJECT,
+    SIM_OP_PIN, /* from here to STATS: hvsim-tune.c */
+    SIM_OP_VCPU_MAP,
+    SIM_OP_PIN_EMULATOR,
+    SIM_OP_EMULATOR_PIN,
+    SIM_OP_SCHED,
+    SIM_OP_SET_SCHED,
+    SIM_OP_SET_NODES,
+    SIM_OP_NODES,
+    SIM_OP_HOST_NODES,
+    SIM_OP_HOST_CPUS,
+    SIM_OP_NIC_RATE,
+    SIM_OP_DISK_LIMITS,
+    SIM_OP_STATS,
     SIM_N_OPS,
 } SimOp;
 
@@ -173,8 +186,13 @@ typedef struct SimStart {
     GPtrArray *disks;   /* char *: target names */
     GPtrArray *devices; /* char *: sim_live_device_key() of what can be unplugged */
     GPtrArray *pinned;  /* GBytes: one cpu bitmap a vcpu; empty bytes = any cpu */
+    /* a{sv} of what else can be said, each only where it is: "online" ay, which vcpus; "weight",
+     * "cap", "period", "budget", "extratime" i; "nodes" ay; "emulator" ay, its cpus; "disks" as,
+     * targets; "nics" as, MACs; "limits" a{s(tttttt)}, by target; "rates" a{st}, bytes a second by
+     * MAC. NULL: nothing. */
+    GVariant *options;
 } SimStart;
-#define SIM_START_TYPE "(sttsttuubbbuasaayas)"
+#define SIM_START_TYPE "(sttsttuubbbuasaayasa{sv})"
 
 SimStart *sim_start_new(void);
 void sim_start_free(SimStart *start);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-server.h>
 
+#include <hv/sim/hvsim-tune.h>
+
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -491,6 +493,13 @@ do_pci(Request *request, SimDomain *unused, GError **error)
     return done(sim_machine_pci(request->client->server->machine, op, address, error));
 }
 
+static GVariant *
+do_tune(Request *request, SimDomain *domain, GError **error)
+{
+    return sim_tune_request(request->client->server->machine, domain, request->op, request->payload,
+                            error);
+}
+
 /* NULL and *error, or the (floating) reply. `domain` is set where the operation is about one. */
 typedef GVariant *(*Handler)(Request *request, SimDomain *domain, GError **error);
 
@@ -507,6 +516,11 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_WAKEUP] = do_sleep,      [SIM_OP_DUMP] = do_dump,     [SIM_OP_RENAME] = do_rename,
     [SIM_OP_RESIZE] = do_resize,     [SIM_OP_SCREEN] = do_screen, [SIM_OP_CHANNEL] = do_channel,
     [SIM_OP_CONTROL] = do_control,   [SIM_OP_PCI] = do_pci,       [SIM_OP_EJECT] = do_eject,
+    [SIM_OP_PIN] = do_tune,          [SIM_OP_VCPU_MAP] = do_tune, [SIM_OP_PIN_EMULATOR] = do_tune,
+    [SIM_OP_EMULATOR_PIN] = do_tune, [SIM_OP_SCHED] = do_tune,    [SIM_OP_SET_SCHED] = do_tune,
+    [SIM_OP_SET_NODES] = do_tune,    [SIM_OP_NODES] = do_tune,    [SIM_OP_HOST_NODES] = do_tune,
+    [SIM_OP_HOST_CPUS] = do_tune,    [SIM_OP_NIC_RATE] = do_tune, [SIM_OP_DISK_LIMITS] = do_tune,
+    [SIM_OP_STATS] = do_tune,
 };
 
 static void

@@ -611,7 +611,7 @@ fake_init(int *argc, char ***argv)
 static const char *
 event_word(HvEventKind kind)
 {
-    static const char *const words[] = {
+    static const char *const words[HV_N_EVENTS] = {
         [HV_EVENT_DEFINED] = "defined",
         [HV_EVENT_UNDEFINED] = "undefined",
         [HV_EVENT_STARTED] = "started",
@@ -630,6 +630,8 @@ event_word(HvEventKind kind)
         [HV_EVENT_PMSUSPENDED] = "pmsuspended",
         [HV_EVENT_PMSUSPEND] = "pmsuspend",
         [HV_EVENT_PMWAKEUP] = "pmwakeup",
+        [HV_EVENT_TUNABLE] = "tunable",
+        [HV_EVENT_JOB_COMPLETED] = "job",
     };
 
     return words[kind];

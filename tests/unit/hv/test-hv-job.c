@@ -229,7 +229,7 @@ test_destroy_breaks_save(Fixture *f, gconstpointer unused)
     g_clear_error(&call.error);
     g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
     g_assert_false(file_exists(f, "/var/lib/libvirt/libxl/save/one.save"));
-    assert_events(f, "one:stopped:destroyed");
+    assert_events(f, "one:job:", "one:stopped:destroyed");
 }
 
 static void

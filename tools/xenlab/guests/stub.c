@@ -54,8 +54,8 @@ hypercall(int number, long command, void *argument)
     return result;
 }
 
-/* The machine page of the console is one of ours; the kernel is linked at 0, so that a page's number
- * is its address. */
+/* The machine page of the console is one of ours; the kernel is linked at 0, so that a page's
+ * number is its address. */
 static struct console *
 find_console(const struct start_info *info)
 {
@@ -84,7 +84,7 @@ print(const struct start_info *info, const char *text)
 void
 stub_main(const struct start_info *info)
 {
-    struct poll nothing = {0};
+    struct poll nothing = { 0 };
 
     print(info, "stub: up\r\n");
     /* Waits for none of no ports, without a time-out. An event may end it; then again. */

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from . import image, util
 from .lab import Lab, lab_folder, labs_folder
@@ -141,12 +143,11 @@ def split_host(lab, words):
 def do_build(args):
     tree, cache = tree_of(args), image.cache_folder(args.cache)
     base = image.build_base(cache, args.fresh)
-    target = cache / "check"
-    layer, files = image.build_layer(base, target, tree, args.build_dir, args.xlvirt, args.debug)
-    say(f"base image: {base.root} ({size(base.root)})")
-    say(f"layer {layer}: {len(files)} files, {size(target / 'layer.tar')}"
-        + (f", xlvirt of {tree}" if args.xlvirt else ", without xlvirt"))
-    shutil.rmtree(target)
+    with tempfile.TemporaryDirectory(prefix="xenlab-") as folder:
+        layer, files = image.build_layer(base, Path(folder), tree, args.build_dir, args.xlvirt, args.debug)
+        say(f"base image: {base.root} ({size(base.root)})")
+        say(f"layer {layer}: {len(files)} files, {size(Path(folder) / 'layer.tar')}"
+            + (f", xlvirt of {tree}" if args.xlvirt else ", without xlvirt"))
 
 
 def do_up(args):

@@ -309,6 +309,10 @@ def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
     layer = Layer(folder / "layer.tar")
     for name, target, mode in LAYER_FILES:
         layer.bytes(target, (IMAGE / name).read_bytes(), mode)
+    # Hosts reach each other as root, as xl migrate and virsh migrate want it.
+    host_key = (base.folder / "host_ed25519.pub").read_text(encoding="ascii")
+    layer.bytes("root/.ssh/id_ed25519", base.ssh_key.read_bytes(), 0o600)
+    layer.bytes("etc/ssh/ssh_known_hosts", f"xen*,10.77.0.* {host_key}".encode(), 0o644)
     for name, data, mode in guests.files(base):
         layer.bytes(name, data, mode)
     if xlvirt:

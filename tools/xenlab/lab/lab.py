@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import image
 from .machine import Machine, choose_accel
-from .util import LabError, locked, say, tools
+from .util import LabError, locked, say, tools, undisturbed
 
 LONGEST_PATH = 107  # of a unix socket
 
@@ -90,7 +90,8 @@ class Lab:
                 self._start(list(self.machines.values()), args.timeout)
             except BaseException:
                 say("taking down what was started")
-                self._remove(keep_logs=True)
+                with undisturbed():
+                    self._remove(keep_logs=True)
                 raise
 
     def _prepare(self, args, tree, cache):
@@ -152,7 +153,8 @@ class Lab:
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()
                 return False
-            self._remove()
+            with undisturbed():
+                self._remove()
         return True
 
     def restart(self, machine, timeout):

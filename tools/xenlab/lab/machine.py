@@ -13,7 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .util import LabError, run, say, tail, tool
+from .util import LabError, run, say, tail, tool, undisturbed
 
 # What a console says when a host will not come up: no need to wait for the time-out then.
 DEAD = re.compile(rb"xenlab: failed: [^\r\n]*|Panic on CPU|Kernel panic - not syncing[^\r\n]*|"
@@ -141,10 +141,15 @@ class Machine:
             run([tool("qemu-img"), "create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.lab.options["root"],
                  str(disk)], "qemu-img")
         self.console.write_bytes(b"")
+        with undisturbed():
+            self._launch()
+
+    def _launch(self):
+        """Starts QEMU on a port that is free, and keeps which process it is."""
         for attempt in range(5):
             self.spec["port"] = free_port()
             try:
-                run(self.command_line(), "QEMU", self.folder / "qemu.log")
+                run(self.command_line(), "QEMU")
                 break
             except LabError as error:
                 # Somebody else took the port in between.
@@ -180,17 +185,14 @@ class Machine:
     def failure(self, reason):
         """The error that a host does not come up, with its console's end."""
         text = f"{self.name} does not come up: {reason}"
-        for log in (self.console, self.folder / "qemu.log"):
-            end = tail(log)
-            if end:
-                text += f"\nend of {log.name}:\n{end}"
-        return LabError(text)
+        end = tail(self.console)
+        return LabError(text + (f"\nthe end of its console:\n{end}" if end else "\nits console said nothing"))
 
     def stop(self):
         """Ends all processes of this host."""
-        master = self.master_pid()
-        if master:
-            end_process(master, started_at(master))
+        with contextlib.suppress(OSError, ValueError):
+            pid, ticks = map(int, (self.folder / "ssh.pid").read_text(encoding="ascii").split())
+            end_process(pid, ticks)
         if not self.spec.get("pid") and self.pidfile.exists():
             # xenlab was killed right after it started QEMU.
             with contextlib.suppress(OSError, ValueError):
@@ -241,6 +243,10 @@ class Machine:
                                       start_new_session=True, pass_fds=(), check=False)
             if done.returncode:
                 raise LabError(f"no ssh to {self.name}:\n{tail(self.folder / 'ssh.log', 5)}")
+            pid = self.master_pid()
+            if not pid:
+                raise LabError(f"the ssh to {self.name} ended at once:\n{tail(self.folder / 'ssh.log', 5)}")
+            (self.folder / "ssh.pid").write_text(f"{pid} {started_at(pid)}", encoding="ascii")
 
     def shell_argv(self, command=(), terminal=None):
         """The command line that runs `command` in dom0: one word is a line for the shell, several are

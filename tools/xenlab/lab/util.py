@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -97,12 +98,28 @@ def run(argv, what, log=None, each_line=None, **options):
 def end_group(process):
     """Ends a program that was started in a session of its own, and its children: they would go on
     after a Ctrl-C otherwise."""
-    for signal, seconds in ((15, 10), (9, 10)):
+    for number, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal)
+            os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
             return
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Ends from outside wait until the block is done: it has nothing half started, or half taken
+    down, behind it. Children do not inherit the waiting."""
+    came = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda number, frame: came.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
