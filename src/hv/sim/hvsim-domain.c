@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <hv/sim/hvsim-domain-private.h>
+#include <hv/sim/hvsim-domain.h>
 
 #include <hv/sim/hvsim-tune.h>
 #include <hv/sim/hvsim-vcpu.h>
@@ -12,6 +12,42 @@
 #define BALLOON_STEP_US 10000
 #define BALLOON_STEP    (16u << 10) /* KiB a step */
 #define BALLOON_WAIT_US 100000      /* the host has nothing free */
+#define MS              1000        /* us */
+
+enum { CODE_POWEROFF, CODE_REBOOT, CODE_SUSPEND, CODE_CRASH };
+
+typedef enum GuestTask { TASK_BOOT, TASK_DOWN, TASK_CRASH, TASK_BALLOON, N_TASKS } GuestTask;
+
+/* A timer in the guest's own time. */
+typedef struct GuestTimer {
+    SimDomain *domain;
+    SimTimer timer; /* armed only while the guest runs */
+    gboolean set;
+    gint64 left_us; /* valid while set and not armed */
+} GuestTimer;
+
+struct SimDomain {
+    SimMachine *machine;
+    int domid;
+    char *name;
+    guint8 uuid[16];
+    char *record;
+    gboolean hvm;
+    guint64 memory_kib, target_kib, max_memory_kib;
+    SimVcpus *vcpus;
+    gboolean paused, booted;
+    int down;       /* -1: up; else Xen's shutdown code, 2 while it is being saved */
+    int asked_down; /* -1, or the code to end with after the boot */
+    gint64 mark_us; /* guest time is accounted until here; 0: it stands still */
+    gint64 age_us;
+    guint64 crash_knob; /* crash-after-ms that TASK_CRASH was armed with */
+    GuestTimer tasks[N_TASKS];
+    SimConsole *console; /* NULL: has none */
+    GArray *ports;       /* guint32 */
+    gboolean asleep;     /* its guest suspended itself: `down` is 2 then, and no save is on */
+    SimTurns *turns;
+    SimTune *tune;
+};
 
 /* ---- the machine ---- */
 
@@ -115,8 +151,8 @@ take_domid(SimMachine *machine)
 /* ---- guest time ---- */
 
 /* Books what has passed since the last look. */
-void
-sim_guest_account(SimDomain *domain)
+static void
+account(SimDomain *domain)
 {
     if (domain->mark_us == 0)
         return;
@@ -130,8 +166,8 @@ sim_guest_account(SimDomain *domain)
 
 static void on_task(gpointer data);
 
-void
-sim_guest_set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
+static void
+set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
 {
     GuestTimer *timer = &domain->tasks[task];
     timer->set = TRUE;
@@ -140,19 +176,19 @@ sim_guest_set_task(SimDomain *domain, GuestTask task, gint64 delay_us)
         sim_timer_start(&timer->timer, domain->machine->loop, delay_us, on_task, timer);
 }
 
-void
-sim_guest_clear_task(SimDomain *domain, GuestTask task)
+static void
+clear_task(SimDomain *domain, GuestTask task)
 {
     domain->tasks[task].set = FALSE;
     sim_timer_stop(&domain->tasks[task].timer);
 }
 
-void
-sim_guest_stop(SimDomain *domain)
+static void
+stop_time(SimDomain *domain)
 {
     if (domain->mark_us == 0)
         return;
-    sim_guest_account(domain);
+    account(domain);
     domain->mark_us = 0;
     for (GuestTask task = 0; task < N_TASKS; task++) {
         GuestTimer *timer = &domain->tasks[task];
@@ -167,8 +203,8 @@ sim_guest_stop(SimDomain *domain)
 
 static void guest_print(SimDomain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-void
-sim_guest_say(SimDomain *domain, const char *text)
+static void
+guest_say(SimDomain *domain, const char *text)
 {
     sim_turns_show(domain->turns, text);
     if (domain->console != NULL)
@@ -182,11 +218,11 @@ guest_print(SimDomain *domain, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    sim_guest_say(domain, text);
+    guest_say(domain, text);
 }
 
-void
-sim_guest_greet(SimDomain *domain)
+static void
+guest_greet(SimDomain *domain)
 {
     guint64 version = domain->machine->conf.version;
     guest_print(domain,
@@ -200,23 +236,23 @@ sim_guest_greet(SimDomain *domain)
                 sim_vcpus_online(domain->vcpus) == 1 ? "" : "s");
 }
 
-void
-sim_guest_start(SimDomain *domain)
+static void
+start_time(SimDomain *domain)
 {
     if (domain->mark_us != 0 || domain->paused || domain->down >= 0)
         return;
     domain->mark_us = g_get_monotonic_time();
     for (GuestTask task = 0; task < N_TASKS; task++)
         if (domain->tasks[task].set)
-            sim_guest_set_task(domain, task, domain->tasks[task].left_us);
+            set_task(domain, task, domain->tasks[task].left_us);
     if (domain->console != NULL)
         sim_console_listen(domain->console, domain->booted);
 }
 
 /* ---- what guests do ---- */
 
-void
-sim_guest_prompt(SimDomain *domain)
+static void
+prompt(SimDomain *domain)
 {
     guest_print(domain, "%s login: ", domain->name);
 }
@@ -228,7 +264,7 @@ on_typed(const char *data, gsize len, gpointer user)
     for (gsize i = 0; i < len; i++) {
         if (data[i] == '\r' || data[i] == '\n') {
             guest_print(domain, "\r\n");
-            sim_guest_prompt(domain);
+            prompt(domain);
         } else if (data[i] == '\b' || data[i] == 0x7f) {
             guest_print(domain, "\b \b");
         } else if (!g_ascii_iscntrl(data[i])) {
@@ -248,15 +284,15 @@ down_delay(SimDomain *domain)
 static void
 guest_booted(SimDomain *domain)
 {
-    sim_guest_account(domain);
+    account(domain);
     domain->booted = TRUE;
     guest_print(domain, "[%12.6f] random: crng init done\r\n\r\n",
                 (double)domain->age_us / G_USEC_PER_SEC);
-    sim_guest_prompt(domain);
+    prompt(domain);
     if (domain->console != NULL)
         sim_console_listen(domain->console, TRUE);
     if (domain->asked_down >= 0)
-        sim_guest_set_task(domain, TASK_DOWN, down_delay(domain));
+        set_task(domain, TASK_DOWN, down_delay(domain));
 }
 
 static void
@@ -271,9 +307,9 @@ guest_ends(SimDomain *domain, int code)
     guest_print(domain, "\r\n[%12.6f] %s\r\n", (double)domain->age_us / G_USEC_PER_SEC,
                 (guint)code < G_N_ELEMENTS(last_words) ? last_words[code]
                                                        : "reboot: System halted");
-    sim_guest_stop(domain);
+    stop_time(domain);
     for (GuestTask task = 0; task < N_TASKS; task++)
-        sim_guest_clear_task(domain, task);
+        clear_task(domain, task);
     domain->down = code;
     sim_log("domain %d '%s' ended with code %d", domain->domid, domain->name, code);
     domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, code, "", domain->machine->event_data);
@@ -293,12 +329,12 @@ guest_balloons(SimDomain *domain)
         domain->memory_kib += step;
         *free_kib -= step;
         if (step == 0 && domain->memory_kib < domain->target_kib) {
-            sim_guest_set_task(domain, TASK_BALLOON, BALLOON_WAIT_US);
+            set_task(domain, TASK_BALLOON, BALLOON_WAIT_US);
             return;
         }
     }
     if (domain->memory_kib != domain->target_kib)
-        sim_guest_set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
+        set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
 }
 
 static void
@@ -335,9 +371,9 @@ look_at_crash_knob(SimDomain *domain)
         return;
     domain->crash_knob = ms;
     if (wanted)
-        sim_guest_set_task(domain, TASK_CRASH, (gint64)ms * MS);
+        set_task(domain, TASK_CRASH, (gint64)ms * MS);
     else
-        sim_guest_clear_task(domain, TASK_CRASH);
+        clear_task(domain, TASK_CRASH);
 }
 
 void
@@ -394,7 +430,7 @@ begin_guest(SimDomain *domain, const SimStart *start, const SimGuest *guest)
     guint64 boot_ms;
     sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
     if (guest == NULL) {
-        sim_guest_greet(domain);
+        guest_greet(domain);
         for (guint i = 0; i < start->disks->len; i++)
             guest_print(domain, "[    0.0%02u000] blkfront: %s: found\r\n", 10 + i,
                         (const char *)start->disks->pdata[i]);
@@ -407,9 +443,9 @@ begin_guest(SimDomain *domain, const SimStart *start, const SimGuest *guest)
         domain->age_us = guest->age_us;
     }
     if (!domain->booted)
-        sim_guest_set_task(domain, TASK_BOOT, MAX((gint64)boot_ms * MS - domain->age_us, 0));
+        set_task(domain, TASK_BOOT, MAX((gint64)boot_ms * MS - domain->age_us, 0));
     if (domain->memory_kib != domain->target_kib)
-        sim_guest_set_task(domain, TASK_BALLOON, 0);
+        set_task(domain, TASK_BALLOON, 0);
     look_at_crash_knob(domain);
 }
 
@@ -458,7 +494,7 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
     }
     domain->paused = start->paused;
     begin_guest(domain, start, guest);
-    sim_guest_start(domain);
+    start_time(domain);
     sim_log("domain %d '%s' %s: %" G_GUINT64_FORMAT " MiB, %u vcpus, console %s", domain->domid,
             domain->name, guest == NULL ? "created" : "restored", domain->memory_kib / 1024,
             sim_vcpus_online(domain->vcpus),
@@ -487,7 +523,7 @@ control_new(SimMachine *machine)
         domain->tasks[task].domain = domain;
     domain->vcpus = sim_vcpus_new_control(machine);
     domain->tune = sim_tune_new(NULL, 0);
-    sim_guest_start(domain);
+    start_time(domain);
     return domain;
 }
 
@@ -496,7 +532,7 @@ domain_free(gpointer data)
 {
     SimDomain *domain = data;
     for (GuestTask task = 0; task < N_TASKS; task++)
-        sim_guest_clear_task(domain, task);
+        clear_task(domain, task);
     sim_vcpus_free(domain->vcpus);
     sim_console_free(domain->console);
     sim_tune_free(domain->tune);
@@ -512,7 +548,7 @@ sim_domain_destroy(SimDomain *domain)
 {
     SimMachine *machine = domain->machine;
     sim_log("domain %d '%s' destroyed", domain->domid, domain->name);
-    sim_guest_stop(domain);
+    stop_time(domain);
     sim_vcpus_set_online(domain->vcpus, 0);
     machine->free_kib += domain->memory_kib;
     for (guint i = 0; i < domain->ports->len; i++)
@@ -577,7 +613,7 @@ sim_domain_row(SimDomain *domain, SimDomainRow *ret_row)
                          .shutdown_code = domain->down,
                          .vcpus_online = sim_vcpus_online(domain->vcpus),
                          .vcpus_max = sim_vcpus_max(domain->vcpus) };
-    sim_guest_account(domain);
+    account(domain);
     sim_uuid_to_words(domain->uuid, &row.uuid_high, &row.uuid_low);
     row.cpu_time_ns = sim_vcpus_used_ns(domain->vcpus);
     *ret_row = row;
@@ -595,7 +631,7 @@ sim_domain_live(SimDomain *domain)
 GVariant *
 sim_domain_vcpus(SimDomain *domain)
 {
-    sim_guest_account(domain);
+    account(domain);
     return sim_vcpus_rows(domain->vcpus, !domain->booted && domain->mark_us != 0);
 }
 
@@ -624,7 +660,7 @@ sim_domain_ask_down(SimDomain *domain, int code, GError **error)
         return TRUE;
     domain->asked_down = code;
     if (domain->booted && !domain->tasks[TASK_DOWN].set)
-        sim_guest_set_task(domain, TASK_DOWN, down_delay(domain));
+        set_task(domain, TASK_DOWN, down_delay(domain));
     return TRUE;
 }
 
@@ -642,7 +678,7 @@ sim_domain_pause(SimDomain *domain, GError **error)
 {
     if (!require_up(domain, error))
         return FALSE;
-    sim_guest_stop(domain);
+    stop_time(domain);
     domain->paused = TRUE;
     return TRUE;
 }
@@ -653,7 +689,7 @@ sim_domain_unpause(SimDomain *domain, GError **error)
     if (!require_up(domain, error))
         return FALSE;
     domain->paused = FALSE;
-    sim_guest_start(domain);
+    start_time(domain);
     return TRUE;
 }
 
@@ -670,9 +706,9 @@ sim_domain_set_memory(SimDomain *domain, guint64 kib, GError **error)
         return FALSE;
     }
     domain->target_kib = kib;
-    sim_guest_clear_task(domain, TASK_BALLOON);
+    clear_task(domain, TASK_BALLOON);
     if (domain->memory_kib != kib)
-        sim_guest_set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
+        set_task(domain, TASK_BALLOON, BALLOON_STEP_US);
     return TRUE;
 }
 
@@ -703,7 +739,7 @@ sim_domain_set_vcpus(SimDomain *domain, guint online, GError **error)
                     sim_vcpus_max(domain->vcpus));
         return FALSE;
     }
-    sim_guest_account(domain);
+    account(domain);
     sim_vcpus_set_online(domain->vcpus, online);
     return TRUE;
 }
@@ -723,20 +759,20 @@ sim_domain_tune(SimDomain *domain)
 void
 sim_domain_account(SimDomain *domain)
 {
-    sim_guest_account(domain);
+    account(domain);
 }
 
 gboolean
 sim_domain_pin(SimDomain *domain, guint number, GBytes *cpus, GError **error)
 {
-    sim_guest_account(domain);
+    account(domain);
     return require_up(domain, error) && sim_vcpus_pin(domain->vcpus, number, cpus, error);
 }
 
 gboolean
 sim_domain_set_vcpu_map(SimDomain *domain, GBytes *map, GError **error)
 {
-    sim_guest_account(domain);
+    account(domain);
     return require_up(domain, error) && sim_vcpus_set_map(domain->vcpus, map, error);
 }
 
@@ -745,7 +781,7 @@ sim_domain_suspend(SimDomain *domain, GError **error)
 {
     if (!require_up(domain, error))
         return NULL;
-    sim_guest_stop(domain);
+    stop_time(domain);
     domain->down = CODE_SUSPEND;
     SimGuest *guest = g_new0(SimGuest, 1);
     guest->memory_kib = domain->memory_kib;
@@ -773,7 +809,7 @@ sim_domain_resume(SimDomain *domain, GError **error)
         domain->down = -1;
     if (!require_up(domain, error))
         return FALSE;
-    sim_guest_start(domain);
+    start_time(domain);
     return TRUE;
 }
 
@@ -789,8 +825,128 @@ sim_domain_console(SimDomain *domain, guint number, GError **error)
     return sim_console_attach(domain->console, error);
 }
 
+/* ---- what hvsim-turn.c needs of the inside ---- */
+
+SimTurns *
+sim_domain_turns(SimDomain *domain)
+{
+    return domain->turns;
+}
+
+SimMachine *
+sim_domain_machine(SimDomain *domain)
+{
+    return domain->machine;
+}
+
+void
+sim_domain_print(SimDomain *domain, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    guest_say(domain, text);
+}
+
 gboolean
 sim_domain_is_up(SimDomain *domain, GError **error)
 {
     return require_up(domain, error);
+}
+
+gboolean
+sim_domain_reset(SimDomain *domain, GError **error)
+{
+    guint64 boot_ms;
+    if (!domain->hvm) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_UNSUPPORTED,
+                    "domain %d '%s' is a PV guest: it has no reset button", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    if (domain->asleep)
+        sim_domain_wakeup(domain, NULL);
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_BOOT_MS, &boot_ms);
+    account(domain);
+    domain->booted = FALSE;
+    domain->age_us = 0;
+    domain->asked_down = -1;
+    clear_task(domain, TASK_DOWN);
+    guest_print(domain, "\r\n");
+    guest_greet(domain);
+    set_task(domain, TASK_BOOT, (gint64)boot_ms * MS);
+    return TRUE;
+}
+
+gboolean
+sim_domain_sleep(SimDomain *domain, GError **error)
+{
+    guint64 never;
+    if (!require_up(domain, error))
+        return FALSE;
+    sim_control_knob(domain->machine->control, domain->name, SIM_KNOB_NEVER_SLEEPS, &never);
+    if (never || domain->paused || !domain->booted) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_TIMEOUT,
+                    "the guest of domain %d '%s' did not suspend in time", domain->domid,
+                    domain->name);
+        return FALSE;
+    }
+    guest_print(domain, "\r\n[%12.6f] PM: suspend entry\r\n",
+                (double)domain->age_us / G_USEC_PER_SEC);
+    stop_time(domain);
+    domain->down = CODE_SUSPEND;
+    domain->asleep = TRUE;
+    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, CODE_SUSPEND, "",
+                           domain->machine->event_data);
+    return TRUE;
+}
+
+gboolean
+sim_domain_wakeup(SimDomain *domain, GError **error)
+{
+    if (!domain->asleep) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_WRONG_STATE, "domain %d '%s' is not asleep",
+                    domain->domid, domain->name);
+        return FALSE;
+    }
+    domain->asleep = FALSE;
+    domain->down = -1;
+    start_time(domain);
+    guest_print(domain, "[%12.6f] PM: suspend exit\r\n", (double)domain->age_us / G_USEC_PER_SEC);
+    prompt(domain);
+    return TRUE;
+}
+
+void
+sim_domain_set_record(SimDomain *domain, const char *record)
+{
+    g_free(domain->record);
+    domain->record = g_strdup(record);
+}
+
+gboolean
+sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16], const char *record,
+                  GError **error)
+{
+    SimMachine *machine = domain->machine;
+    SimDomain *other = g_hash_table_lookup(machine->names, name);
+    SimDomain *same = g_hash_table_lookup(machine->uuids, uuid);
+    if ((other != NULL && other != domain) || (same != NULL && same != domain)) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_ENGINE, "a domain named '%s', or of its uuid, runs",
+                    name);
+        return FALSE;
+    }
+    g_hash_table_remove(machine->names, domain->name);
+    g_hash_table_remove(machine->uuids, domain->uuid);
+    g_free(domain->name);
+    domain->name = g_strdup(name);
+    memcpy(domain->uuid, uuid, 16);
+    g_hash_table_insert(machine->names, domain->name, domain);
+    g_hash_table_insert(machine->uuids, domain->uuid, domain);
+    sim_domain_set_record(domain, record);
+    sim_log("domain %d is '%s' now", domain->domid, name);
+    return TRUE;
 }
