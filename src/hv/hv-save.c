@@ -52,6 +52,9 @@ read_all(int fd, void *data, gsize len, const char *path, const char *what, GErr
 static gboolean
 check_header(const HvSaveHeader *header, const char *path, off_t size, GError **error)
 {
+    if (memcmp(header->magic, "Xen saved domain", sizeof(header->magic)) == 0)
+        return bad_image(error, path,
+                         "it is an image of xl save, without the domain's XML; use xl restore");
     if (memcmp(header->magic, HV_SAVE_MAGIC, sizeof(header->magic)) != 0)
         return bad_image(error, path, "image magic is incorrect");
     if (header->version != HV_SAVE_VERSION)

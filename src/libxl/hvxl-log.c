@@ -40,6 +40,8 @@ without_places(const char *text)
 {
     static GRegex *places;
     static gsize compiled;
+    /* Names of a guest's files may be in it, in whatever bytes. */
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
 
     if (g_once_init_enter(&compiled)) {
         places = g_regex_new("^(panic: )?[a-z0-9_]+\\.c:[0-9]+:([A-Za-z0-9_]+:)? "
@@ -47,7 +49,7 @@ without_places(const char *text)
                              G_REGEX_OPTIMIZE, 0, NULL);
         g_once_init_leave(&compiled, 1);
     }
-    return g_regex_replace_literal(places, text, -1, 0, "", 0, NULL);
+    return g_regex_replace_literal(places, valid, -1, 0, "", 0, NULL);
 }
 
 /* The first errors are the causes, the last is what came of it; those between are dropped. */

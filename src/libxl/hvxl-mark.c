@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static char *
@@ -66,6 +67,17 @@ sweep_one(HvxlCtx *ctx, const libxl_dominfo *all, int n, const char *name)
     }
 }
 
+/* The marks are of a daemon that lives: whoever has the engine open has a lock. It goes with the
+ * process, and is in no program that libxl starts. */
+static gboolean
+take_lock(HvEngine *engine)
+{
+    g_autofree char *path = g_strconcat(engine->start_dir, ".lock", NULL);
+
+    engine->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return engine->lock_fd >= 0 && flock(engine->lock_fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 void
 hvxl_mark_sweep(HvEngine *engine)
 {
@@ -77,6 +89,10 @@ hvxl_mark_sweep(HvEngine *engine)
 
     if (g_mkdir_with_parents(engine->start_dir, 0700) < 0)
         g_warning("cannot make '%s': %s", engine->start_dir, g_strerror(errno));
+    if (!take_lock(engine)) {
+        g_message("starts that were cut off are not swept: another daemon uses Xen");
+        return;
+    }
     dir = g_dir_open(engine->start_dir, 0, NULL);
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(engine->start_dir, name, NULL);

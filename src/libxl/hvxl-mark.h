@@ -9,5 +9,6 @@
 
 void hvxl_mark_set(HvEngine *engine, const guint8 uuid[16]);
 void hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16]);
-/* Destroys what starts that were cut off left behind. Before anybody looks for domains. */
+/* Destroys what starts that were cut off left behind, unless another daemon lives that has begun
+ * them. Before anybody looks for domains. */
 void hvxl_mark_sweep(HvEngine *engine);

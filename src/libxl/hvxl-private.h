@@ -37,6 +37,7 @@ struct HvEngine {
     GHashTable *settings;     /* immutable after open(): name -> text, see hvxl_setting() */
     char *emulator;           /* immutable after open(); NULL: none found */
     char *start_dir;          /* immutable after open(): marks of starts under way */
+    int lock_fd;              /* immutable after open(): held while the engine is open; -1: none */
     char *channel_dir;        /* immutable after open(): sockets of channels without a path */
     char *hotplug;            /* immutable after open(); NULL: Xen's scripts */
     guint n_cpus, n_nodes;    /* immutable after open(): of the host */

@@ -31,10 +31,9 @@ value_of(char *text)
 static void
 read_line(GHashTable *settings, char *line)
 {
-    char *equals = strchr(line, '=');
+    char *equals = strchr(g_strchug(line), '=');
     char *value;
 
-    g_strchug(line);
     if (*line == '#' || !equals)
         return;
     *equals = '\0';

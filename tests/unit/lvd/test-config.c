@@ -87,6 +87,8 @@ test_all(void)
                                        "engine = \"sim\"\n"
                                        "autostart_workers = 15\n"
                                        "job_timeout = 16\n"
+                                       "hotplug = \"scripts\"\n"
+                                       "kernel_cache = 17\n"
                                        "auth_unix_rw = \"none\"\n"
                                        "access_drivers = [ # none\n\n]\n"
                                        "log_outputs = \"\"\"3:stderr\n1:file:/x\"\"\"\n"
@@ -113,6 +115,9 @@ test_all(void)
     g_assert_cmpstr(config->engine, ==, "sim");
     g_assert_cmpuint(config->autostart_workers, ==, 15);
     g_assert_cmpuint(config->job_timeout_ms, ==, 16000);
+    g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "hotplug"), ==, "scripts");
+    g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "kernel_cache"), ==, "17");
+    g_assert_null(g_hash_table_lookup(config->engine_settings, "autoballoon"));
 }
 
 static void

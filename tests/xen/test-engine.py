@@ -1,0 +1,414 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The engine libxl on real Xen: lifecycle, events, living with others, many at once, a daemon and a
+host that go down. Driven from outside by stock clients.
+
+Most cases use the lab's stub, a PV kernel of a few bytes that starts at once and never ends by
+itself; those that are about a guest's part in it use Linux."""
+import os
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import xenclient  # noqa: E402
+import xenhost  # noqa: E402
+from xenclient import libvirt, wait_for, xml  # noqa: E402
+
+REFUSAL = xenhost.refusal() or (None if libvirt else 'python3-libvirt is not installed')
+PATIENCE = xenclient.PATIENCE
+LAB = None
+CLIENT = None
+
+STARTED, SUSPENDED, RESUMED, STOPPED = 2, 3, 4, 5
+DESTROYED, CRASHED = 1, 2
+
+
+def setUpModule():
+    global LAB, CLIENT
+    if REFUSAL:
+        return
+    LAB = xenhost.Lab('--timeout', '900')
+    LAB.__enter__()
+    CLIENT = xenclient.Client(LAB.uri())
+
+
+def tearDownModule():
+    if LAB:
+        LAB.__exit__()
+
+
+def states():
+    """{name: state} as Xen has it: the letters of xl list."""
+    rows = (line.split() for line in LAB.run('xl list').splitlines()[1:])
+    return {row[0]: row[4] for row in rows}
+
+
+@unittest.skipIf(REFUSAL, REFUSAL)
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(self.clear)
+        CLIENT.forget_events()
+
+    @staticmethod
+    def clear():
+        CLIENT.clear()
+        for name in LAB.guests():
+            LAB.run(f'xl destroy {name}', check=False)
+
+    @staticmethod
+    def define(sample, name, *changes):
+        return CLIENT.connection.defineXML(xml(sample, name, *changes))
+
+    def slow_start(self, name):
+        """A start that goes on for a while: (domain, its thread, what the start failed of)."""
+        LAB.run("printf '#!/bin/sh\\nsleep 35\\n' >/etc/xen/scripts/vif-slow; chmod 755 /etc/xen/scripts/vif-slow")
+        domain = self.define('stub', name, ('<devices>', "<devices><interface type='bridge'><source bridge='xenbr0'/>"
+                                            "<script path='vif-slow'/></interface>"))
+        failed = []
+
+        def run():
+            try:
+                domain.create()
+            except libvirt.libvirtError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_for(lambda: name in LAB.guests(), 'the domain to be there')
+        return domain, thread, failed
+
+    def log(self, name):
+        return LAB.run(f'cat /var/log/libvirt/libxl/{name}.log')
+
+    def state(self, name):
+        domain = CLIENT.domain(name)
+        return domain.state()[0] if domain else None
+
+
+class TestLifecycle(Case):
+    def test_from_start_to_end(self):
+        domain = self.define('stub', 'one')
+        domain.create()
+        CLIENT.wait_event('one', STARTED, 0)
+        self.assertEqual(LAB.guests(), {'one': domain.ID()})
+        self.assertRegex(domain.XMLDesc(), r"<domain type='xen' id='\d+'>")
+        self.assertRegex(domain.XMLDesc(), r"<console type='pty' tty='/dev/pts/\d+'>")
+        self.assertNotIn('/dev/pts', domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        domain.suspend()
+        CLIENT.wait_event('one', SUSPENDED, 0)
+        self.assertRegex(states()['one'], '^..p')
+        self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_PAUSED)
+        domain.resume()
+        CLIENT.wait_event('one', RESUMED, 0)
+        self.assertNotRegex(states()['one'], '^..p')
+        self.assertEqual(domain.info()[1], 8192)
+        self.assertEqual(len(domain.vcpus()[0]), 1)
+        domain.destroy()
+        CLIENT.wait_event('one', STOPPED, DESTROYED)
+        self.assertEqual(LAB.guests(), {})
+        self.assertEqual(domain.ID(), -1)
+        domain.create()
+        self.assertEqual(LAB.guests(), {'one': domain.ID()})
+
+    def test_starts_paused(self):
+        domain = CLIENT.connection.createXML(xml('stub', 'still'), libvirt.VIR_DOMAIN_START_PAUSED)
+        self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_PAUSED)
+        self.assertRegex(states()['still'], '^..p')
+        domain.resume()
+        LAB.wait_console('still', 'stub: up')
+        domain.destroy()
+        self.assertNotIn('still', CLIENT.names())
+
+    def test_no_kernel(self):
+        """What is missing is said before anything is built."""
+        domain = self.define('stub', 'none', ('/srv/guests/stub', '/srv/guests/there-is-none'))
+        with self.assertRaisesRegex(libvirt.libvirtError, "cannot use kernel '/srv/guests/there-is-none': No such file"):
+            domain.create()
+        self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED])
+
+    def test_what_libxl_says(self):
+        """The reason of a failure reaches the client and the domain's log; nothing is left."""
+        domain = self.define('stub', 'wrong', ('/srv/guests/stub', '/srv/guests/initramfs'))
+        with self.assertRaisesRegex(libvirt.libvirtError, r"cannot start domain 'wrong': .*no loader found.*\(rc -3: ERROR_FAIL\)"):
+            domain.create()
+        self.assertIn('no loader found', self.log('wrong'))
+        self.assertEqual(LAB.guests(), {})
+        self.assertEqual(LAB.run('ls /run/xlvirt/starting'), '')
+
+    def test_hvm(self):
+        """Firmware and a boot sector, which knows no PV drivers."""
+        domain = self.define('hvm-disk', 'fw')
+        domain.create()
+        live = domain.XMLDesc()
+        self.assertRegex(live, r"(?s)<serial type='pty'>\s*<source path='/dev/pts/\d+'/>")
+        with self.assertRaisesRegex(libvirt.libvirtError, 'no PV drivers'):
+            domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_PARAVIRT)
+        domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+        path = '/var/lib/libvirt/libxl/save/fw.image'
+        domain.save(path)
+        self.assertEqual(LAB.guests(), {})
+        self.assertEqual(LAB.run(f'head -c 11 {path}'), 'libvirt-xml')
+        CLIENT.connection.restoreFlags(path, None, libvirt.VIR_DOMAIN_SAVE_PAUSED)
+        self.assertEqual(self.state('fw'), libvirt.VIR_DOMAIN_PAUSED)
+        self.assertRegex(states()['fw'], '^..p')
+
+    def test_xl_image(self):
+        """An image of `xl save` is refused with what to do."""
+        LAB.run(r"printf 'Xen saved domain, xl format\n \0 \r' >/tmp/xl.image; head -c 4096 /dev/zero >>/tmp/xl.image")
+        with self.assertRaisesRegex(libvirt.libvirtError, 'xl restore'):
+            CLIENT.connection.restore('/tmp/xl.image')
+
+
+class TestLinux(Case):
+    """A guest with a part of its own."""
+
+    def start(self, name, *changes):
+        LAB.run(f'lab-guest forget {name}', check=False)
+        domain = self.define('pvh', name, ("<vcpu>1<", "<vcpu current='1'>2<"), *changes)
+        domain.create()
+        LAB.wait_console(name, 'guest: ready', PATIENCE)
+        return domain
+
+    def test_a_life(self):
+        domain = self.start('linux')
+        first = domain.ID()
+        self.assertRegex(domain.XMLDesc(), rf"<target dev='vif{first}\.0'/>")
+
+        stream = CLIENT.connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
+        domain.openConsole(None, stream, 0)
+        self.type(stream, 'echo $((6 * 7))th\n', '42th')
+        stream.abort()
+
+        domain.setVcpus(2)
+        self.assertEqual(LAB.run(f'xenstore-read /local/domain/{first}/cpu/1/availability').strip(), 'online')
+        domain.setMemoryFlags(96 * 1024, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        wait_for(lambda: domain.info()[2] <= 97 * 1024, 'the guest to give memory back')
+
+        CLIENT.forget_events()
+        LAB.run('lab-guest forget linux')
+        domain.reboot(libvirt.VIR_DOMAIN_REBOOT_PARAVIRT)
+        CLIENT.wait_event('linux', 'reboot')
+        self.assertNotEqual(domain.ID(), first)
+        LAB.wait_console('linux', 'guest: ready', PATIENCE)
+
+        domain.managedSave()
+        CLIENT.wait_event('linux', STOPPED, 4)
+        self.assertTrue(domain.hasManagedSaveImage())
+        domain.create()
+        CLIENT.wait_event('linux', STARTED, 2)
+        self.assertFalse(domain.hasManagedSaveImage())
+        stream = CLIENT.connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
+        domain.openConsole(None, stream, 0)
+        self.type(stream, 'echo $((6 * 8))th\n', '48th')
+        stream.abort()
+
+        CLIENT.forget_events()
+        domain.shutdown()
+        CLIENT.wait_event('linux', STOPPED, 0)
+        self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN])
+        self.assertEqual(LAB.guests(), {})
+
+    def type(self, stream, line, answer):
+        """Until the shell behind the console answers."""
+        said = b''
+        sent = 0
+        end = time.monotonic() + PATIENCE
+        while answer.encode() not in said:
+            self.assertLess(time.monotonic(), end, said)
+            if time.monotonic() - sent > 20:  # what came before the shell listened is lost
+                stream.send(line.encode())
+                sent = time.monotonic()
+            data = stream.recv(4096)
+            if data == -2:
+                time.sleep(0.1)
+            else:
+                said += data
+
+    def test_crash(self):
+        domain = self.define('pvh', 'crash', ('quiet', 'quiet lab.then=crash'))
+        domain.create()
+        CLIENT.wait_event('crash', STOPPED, CRASHED)
+        self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED])
+
+
+class TestOthers(Case):
+    """xl beside us."""
+
+    def test_xl_destroys_ours(self):
+        self.define('stub', 'prey').create()
+        LAB.run('xl destroy prey')
+        CLIENT.wait_event('prey', STOPPED, DESTROYED)
+        self.assertEqual(self.state('prey'), libvirt.VIR_DOMAIN_SHUTOFF)
+        CLIENT.domain('prey').create()
+
+    def test_domain_of_xl(self):
+        """It appears with a definition out of libxl's record, is paused, resumed and destroyed by
+        either of us."""
+        LAB.run('xl create -q /srv/guests/stub.cfg')
+        CLIENT.wait_event('stub', STARTED)
+        domain = CLIENT.domain('stub')
+        self.assertFalse(domain.isPersistent())
+        self.assertIn('<kernel>/srv/guests/stub</kernel>', domain.XMLDesc())
+        self.assertRegex(domain.XMLDesc(), r"tty='/dev/pts/\d+'")
+        LAB.run('xl pause stub')
+        CLIENT.wait_event('stub', SUSPENDED)
+        self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_PAUSED)
+        LAB.run('xl unpause stub')
+        CLIENT.wait_event('stub', RESUMED)
+        domain.destroy()
+        self.assertEqual(LAB.guests(), {})
+        self.assertNotIn('stub', CLIENT.names())
+
+    def test_xl_create_paused(self):
+        LAB.run('xl create -q -p /srv/guests/stub.cfg')
+        CLIENT.wait_event('stub', STARTED)
+        self.assertEqual(self.state('stub'), libvirt.VIR_DOMAIN_PAUSED)
+
+    def test_xl_restarts_its_own(self):
+        """A guest of xl's reboots: the xl that waits for it starts it again, and nobody else."""
+        LAB.run("sed 's/quiet/quiet lab.then=reboot lab.wait=5/' /srv/guests/pvh.cfg >/tmp/again.cfg; xl create -q /tmp/again.cfg",
+                timeout=PATIENCE)
+        CLIENT.wait_event('pvh', STARTED)
+        first = CLIENT.domain('pvh').ID()
+        wait_for(lambda: (CLIENT.domain('pvh') or CLIENT).__class__ is libvirt.virDomain and
+                 CLIENT.domain('pvh').ID() not in (-1, first), 'the domain to come again')
+        self.assertEqual(list(LAB.guests()), ['pvh'])
+        # The end of that xl would otherwise be the start of the next domain.
+        LAB.run('xl destroy pvh')
+        wait_for(lambda: 'pvh' not in CLIENT.names(), 'the domain to go')
+
+    def test_stock(self):
+        """Stock libvirtd's running domain and its image are taken over as they are."""
+        name = 'stock'
+        LAB.run('lab-xlvirtd stop')
+        try:
+            LAB.run('lab-stock start', timeout=PATIENCE)
+            stub = xml('stub', name).replace("'", "'\\''")
+            LAB.run(f"printf '%s' '{stub}' >/tmp/stock.xml; virsh -c xen:///system define /tmp/stock.xml && "
+                    f'virsh -c xen:///system start {name} && virsh -c xen:///system domuuid {name}', timeout=PATIENCE)
+            firmware = xml('hvm-disk', 'stockfw').replace("'", "'\\''")
+            LAB.run(f"printf '%s' '{firmware}' >/tmp/stockfw.xml; virsh -c xen:///system create /tmp/stockfw.xml && "
+                    'virsh -c xen:///system save stockfw /var/lib/libvirt/libxl/save/stockfw.image', timeout=PATIENCE)
+        finally:
+            LAB.run('lab-stock stop', timeout=PATIENCE)
+            LAB.run('lab-xlvirtd start', timeout=PATIENCE)
+            CLIENT.connect()
+        domain = CLIENT.domain(name)
+        self.assertEqual(LAB.guests(), {name: domain.ID()})
+        self.assertTrue(domain.isPersistent())
+        self.assertRegex(domain.XMLDesc(), r"tty='/dev/pts/\d+'")
+        domain.suspend()
+        domain.destroy()
+        CLIENT.connection.restore('/var/lib/libvirt/libxl/save/stockfw.image')
+        self.assertEqual(list(LAB.guests()), ['stockfw'])
+
+
+class TestDaemon(Case):
+    """A daemon that goes, in whatever way, finds everything again."""
+
+    @staticmethod
+    def restart(how='kill'):
+        LAB.run(f'lab-xlvirtd {how} && lab-xlvirtd start', timeout=PATIENCE)
+        CLIENT.connect()
+        CLIENT.forget_events()
+
+    def test_killed(self):
+        ours = self.define('stub', 'ours')
+        ours.create()
+        LAB.run('xl create -q /srv/guests/stub.cfg')
+        CLIENT.wait_event('stub', STARTED)
+        before = LAB.guests()
+        self.restart()
+        self.assertEqual({d.name(): d.ID() for d in CLIENT.connection.listAllDomains(1) if d.ID() != 0}, before)
+        self.assertTrue(CLIENT.domain('ours').isPersistent())
+        self.assertFalse(CLIENT.domain('stub').isPersistent())
+        stream = CLIENT.connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
+        CLIENT.domain('ours').openConsole(None, stream, 0)
+        stream.abort()
+        LAB.run('xl destroy ours; xl destroy stub')
+        CLIENT.wait_event('ours', STOPPED, DESTROYED)
+        CLIENT.wait_event('stub', STOPPED, DESTROYED)
+
+    def test_gone_meanwhile(self):
+        self.define('stub', 'gone').create()
+        LAB.run('lab-xlvirtd kill; xl destroy gone; xl create -q /srv/guests/stub.cfg; lab-xlvirtd start', timeout=PATIENCE)
+        CLIENT.connect()
+        self.assertEqual(self.state('gone'), libvirt.VIR_DOMAIN_SHUTOFF)
+        wait_for(lambda: self.state('stub') == libvirt.VIR_DOMAIN_RUNNING, 'the domain of xl')
+
+    def test_killed_in_a_start(self):
+        """Half a domain is swept by the next daemon, and can be started then."""
+        thread = self.slow_start('half')[1]
+        self.restart()
+        thread.join()
+        wait_for(lambda: 'half' not in LAB.guests(), 'the half domain to go')
+        self.assertEqual(self.state('half'), libvirt.VIR_DOMAIN_SHUTOFF)
+        self.assertEqual(LAB.run('ls /run/xlvirt/starting'), '')
+
+    def test_power_cut(self):
+        """After a boot of the host nothing of before is taken for running, and autostart runs."""
+        self.define('stub', 'auto').setAutostart(True)
+        self.define('stub', 'manual').create()
+        CLIENT.domain('auto').create()
+        CLIENT.connection.createXML(xml('stub', 'fleeting'))
+        LAB.run('sync')
+        LAB.xenlab('restart', 'xen1', timeout=3600)
+        CLIENT.connect()
+        wait_for(lambda: self.state('auto') == libvirt.VIR_DOMAIN_RUNNING, 'the autostart')
+        self.assertEqual(CLIENT.names(), {'auto', 'manual'})
+        self.assertEqual(self.state('manual'), libvirt.VIR_DOMAIN_SHUTOFF)
+        self.assertEqual(list(LAB.guests()), ['auto'])
+        # Once a boot of the host, not with each daemon.
+        CLIENT.domain('auto').destroy()
+        self.restart('stop')
+        self.assertEqual(self.state('auto'), libvirt.VIR_DOMAIN_SHUTOFF)
+
+
+class TestMany(Case):
+    def test_eight_at_once(self):
+        """Starts and ends side by side, all of them whole."""
+        domains = [self.define('stub', f'many{i}') for i in range(8)]
+        for step, event in (('create', STARTED), ('destroy', STOPPED)):
+            failed = []
+
+            def run(domain, method=step, into=failed):
+                try:
+                    getattr(domain, method)()
+                except libvirt.libvirtError as error:
+                    into.append(error)
+
+            threads = [threading.Thread(target=run, args=(domain,)) for domain in domains]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(failed, [])
+            for domain in domains:
+                CLIENT.wait_event(domain.name(), event)
+            self.assertEqual(set(LAB.guests()), {d.name() for d in domains} if step == 'create' else set())
+
+    def test_nobody_waits(self):
+        """While one domain's start takes long, others start and end, and questions are answered; and it
+        is ended when somebody wants to."""
+        slow, thread, failed = self.slow_start('slow')
+        quick = self.define('stub', 'quick')
+        quick.create()
+        for question in (CLIENT.connection.listAllDomains, quick.info, quick.vcpus, slow.info, slow.XMLDesc,
+                         CLIENT.connection.getInfo):
+            question()
+        quick.destroy()
+        self.assertTrue(thread.is_alive(), 'the slow start was over too early to show anything')
+        slow.destroy()
+        thread.join()
+        self.assertEqual(len(failed), 1)
+        self.assertIn('cancelled', str(failed[0]))
+        self.assertEqual(LAB.guests(), {})
+        self.assertEqual(slow.state()[0], libvirt.VIR_DOMAIN_SHUTOFF)
+
+
+if __name__ == '__main__':
+    tap.main()
