@@ -173,7 +173,12 @@ fake_is_paused(int domid)
 static void
 tell(HvEngineEventKind kind, const HvEngineDomain *seen, int code)
 {
-    HvEngineEvent event = { .kind = kind, .domid = seen->domid, .code = code };
+    HvEngineEvent event = {
+        .kind = kind,
+        .domid = seen->domid,
+        .code = code,
+        .foreign = seen->foreign,
+    };
 
     memcpy(event.uuid, seen->uuid, sizeof(event.uuid));
     /* With the lock held, so that the host cannot be gone by now; libhv only queues. */
@@ -194,6 +199,29 @@ fake_end_guest(int domid, int code)
     domain->seen.shutdown = TRUE;
     domain->seen.shutdown_code = code;
     tell(HV_ENGINE_EVENT_SHUTDOWN, &domain->seen, code);
+}
+
+void
+fake_set_foreign(int domid)
+{
+    g_mutex_lock(&fake.lock);
+    find_locked(domid)->seen.foreign = TRUE;
+    g_mutex_unlock(&fake.lock);
+}
+
+void
+fake_pause_behind(int domid, gboolean paused, gboolean say)
+{
+    FakeDomain *domain;
+
+    g_mutex_lock(&fake.lock);
+    domain = find_locked(domid);
+    domain->seen.paused = paused;
+    domain->seen.running = !paused;
+    if (say)
+        tell(HV_ENGINE_EVENT_STATE, &domain->seen, 0);
+    else
+        g_mutex_unlock(&fake.lock);
 }
 
 void

@@ -38,6 +38,8 @@ void fake_end_guest(int domid, int code); /* the guest ends with Xen's SHUTDOWN 
 void fake_take_away(int domid);           /* somebody else destroys it */
 /* Somebody else starts a domain; `tell`: the engine says so. */
 int fake_start_foreign(const char *xml, gboolean tell);
+void fake_set_foreign(int domid); /* whoever started it acts on its end */
+void fake_pause_behind(int domid, gboolean paused, gboolean tell); /* somebody else does */
 void fake_set_suspended(int domid); /* as a save that was cut off leaves it */
 
 /* ---- the fixture ---- */

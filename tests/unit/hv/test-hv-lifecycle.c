@@ -338,6 +338,76 @@ test_appears(Fixture *f, gconstpointer unused)
     g_assert_cmpint(state_of(known), ==, HV_STATE_RUNNING);
 }
 
+/* Its maker destroys or restarts it when it ends: libhv only shows it. */
+static void
+test_foreign_end(Fixture *f, gconstpointer unused)
+{
+    static const struct {
+        int code;
+        HvState state;
+        const char *kept, *gone;
+    } ends[] = {
+        { 0, HV_STATE_SHUTDOWN, "foreign:shutdown:finished", "foreign:stopped:shutdown" },
+        { 1, HV_STATE_SHUTDOWN, "foreign:shutdown:finished", "foreign:stopped:shutdown" },
+        { 3, HV_STATE_CRASHED, "foreign:crashed:panicked", "foreign:stopped:crashed" },
+    };
+    g_autofree char *xml = domain_xml("foreign", 9);
+
+    for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
+        int domid = fake_start_foreign(xml, TRUE);
+        g_autoptr(HvDomain) domain = NULL;
+        guint destroyed = fake_calls(FAKE_DESTROY);
+
+        assert_events(f, "foreign:started:booted");
+        domain = hv_host_lookup_id(f->host, domid, NULL);
+        fake_set_foreign(domid);
+        fake_end_guest(domid, ends[i].code);
+        assert_events(f, ends[i].kept);
+        g_assert_cmpint(state_of(domain), ==, ends[i].state);
+        g_assert_cmpuint(fake_calls(FAKE_DESTROY), ==, destroyed);
+        g_assert_cmpuint(fake_running(), ==, 1);
+        fake_take_away(domid);
+        assert_events(f, ends[i].gone);
+    }
+}
+
+static void
+test_paused_behind(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
+    int domid = domid_of(domain);
+
+    clear_events(f);
+    fake_pause_behind(domid, TRUE, TRUE);
+    assert_events(f, "one:suspended:paused");
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_PAUSED);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_PAUSED_USER);
+    fake_pause_behind(domid, FALSE, TRUE);
+    assert_events(f, "one:resumed:unpaused");
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_UNPAUSED);
+    /* News of what is so already, and of a domain that has ended since. */
+    fake_pause_behind(domid, TRUE, FALSE);
+    fake_pause_behind(domid, FALSE, TRUE);
+    fake_take_away(domid);
+    assert_events(f, "one:stopped:destroyed");
+}
+
+/* A job of ours is under way: the change is its own. */
+static void
+test_paused_in_job(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
+    int domid = domid_of(domain);
+
+    clear_events(f);
+    g_assert_null(hv_job_begin_idle(domain, HV_JOB_MODIFY));
+    fake_pause_behind(domid, TRUE, TRUE);
+    fake_take_away(domid);
+    g_clear_pointer(&job, hv_job_end);
+    assert_events(f, "one:stopped:destroyed");
+}
+
 /* ---- figures ---- */
 
 static void
@@ -527,6 +597,9 @@ main(int argc, char **argv)
     TEST("preserved", test_preserved);
     TEST("gone", test_gone);
     TEST("appears", test_appears);
+    TEST("foreign-end", test_foreign_end);
+    TEST("paused-behind", test_paused_behind);
+    TEST("paused-in-job", test_paused_in_job);
     TEST("info", test_info);
     TEST("memory", test_memory);
     TEST("memory-fails", test_memory_fails);

@@ -272,6 +272,8 @@ test_refused(Fixture *f, gconstpointer unused)
     assert_refused(f, "LibvirtQemudSave", 16, "the file ends within it");
     assert_refused(f, "LibvirtQemudSave................................................", 64,
                    "image magic is incorrect");
+    assert_refused(f, "Xen saved domain, xl format\n \0 \r................................", 64,
+                   "use xl restore");
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *bytes = image(cases[i].version, right + cases[i].len_change, xml, &len);
 
