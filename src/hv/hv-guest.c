@@ -119,7 +119,8 @@ clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction a
     }
     if (action == CONF_ACTION_COREDUMP_DESTROY || action == CONF_ACTION_COREDUMP_RESTART) {
         hv_job_become(job, HV_JOB_DUMP);
-        hv_domain_auto_dump(job, now->domid);
+        if (!hv_domain_auto_dump(job, now->domid))
+            return FALSE;
         hv_job_become(job, HV_JOB_STOP);
     }
     if (host->ops->destroy(host->engine, now->domid, &error))

@@ -371,6 +371,38 @@ test_dump(Fixture *f, gconstpointer unused)
     assert_events(f, "one:stopped:crashed");
 }
 
+static gpointer
+dump_in_thread(gpointer domain)
+{
+    GError *error = NULL;
+    g_autofree char *path = g_strconcat(((HvDomain *)domain)->host->store->dump, "/core", NULL);
+
+    g_assert_false(hv_domain_core_dump(domain, path, 0, &error));
+    return error;
+}
+
+/* No hypervisor has to be able to break a dump off: to end the domain is always possible. */
+static void
+test_dump_overtaken(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) theirs = NULL;
+    GThread *thread;
+
+    set_hang(TRUE);
+    thread = g_thread_new("dump", dump_in_thread, domain);
+    wait_inside();
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
+    set_hang(FALSE);
+    theirs = g_thread_join(thread);
+    g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
+    g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 0);
+}
+
 /* A guest that was paused before stays so. */
 static void
 test_dump_paused(Fixture *f, gconstpointer unused)
@@ -398,6 +430,7 @@ main(int argc, char **argv)
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
     TEST("dump", test_dump);
+    TEST("dump-overtaken", test_dump_overtaken);
     TEST("dump-paused", test_dump_paused);
 #undef TEST
     return g_test_run();
