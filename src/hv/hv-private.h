@@ -356,6 +356,8 @@ HvSampler *hv_sampler_new(HvHost *host);
 void hv_sampler_start(HvSampler *sampler);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
+/* `info` of each HvDomainStats, by its snapshot, all from one sample. */
+void hv_sampler_fill(HvSampler *sampler, GPtrArray *all);
 /* What the engine says was changed by us: the next question asks again. */
 void hv_sampler_invalidate(HvSampler *sampler);
 
