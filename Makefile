@@ -23,7 +23,7 @@ demo:
 	@examples/demo.sh $(BUILD)
 
 check:
-	@tools/setup.sh build demo check
+	@tools/setup.sh build demo check xenlab
 	@tests/run-checks.sh
 
 install: all
