@@ -23,8 +23,14 @@ demo:
 	@examples/demo.sh $(BUILD)
 
 check:
-	@tools/setup.sh build demo check
+	@tools/setup.sh build demo check xenlab
 	@tests/run-checks.sh
+
+# Against xl and libvirt's own driver, on real Xen in QEMU: hours. BENCH_XEN=--quick for less.
+bench-xen:
+	@tools/setup.sh build xenlab
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@tests/bench/xen/bench-xen.py --build $(BUILD) $(BENCH_XEN)
 
 install: all
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
@@ -35,4 +41,4 @@ format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang
 
-.PHONY: all setup demo check install format clean
+.PHONY: all setup demo check bench-xen install format clean

@@ -55,8 +55,11 @@ daemon=$!
 wait_for 10 virsh uri
 show virsh version
 
-say "The old host's folders: xend's sxp trees, xm files with Python, xl files. What does not carry over is named"
-show xen2libvirt -r "$old_host/etc/xen" "$old_host/var/lib/xend/domains"
+say "The old host: xend's sxp trees, xm files with Python, xl files. First a look, as a page to read, too"
+show xen2libvirt --host "$old_host" --dry-run --report "$root/old-host.html"
+
+say "Then all of it or nothing. What does not carry over is named"
+show xen2libvirt --host "$old_host" --atomic
 
 say "Every client of libvirt sees them now"
 show virsh list --all --title

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# `make check`: every test plainly, then under AddressSanitizer and UBSan, what has threads under
-# ThreadSanitizer, a build by clang with warnings as errors, the seeds of the fuzz targets, the
-# layout of the code. Ends in the line "N passed, N failed".
+# `make check`: every test plainly, on real Xen in QEMU, under AddressSanitizer and UBSan, what has
+# threads under ThreadSanitizer, a build by clang with warnings as errors, the seeds of the fuzz
+# targets, the layout of the code. Ends in the line "N passed, N failed".
 #
-# XLVIRT_CHECK="plain asan" runs only these stages (plain, asan, tsan, clang, fuzz, style).
+# XLVIRT_CHECK="plain asan" runs only these stages (plain, xen, asan, tsan, clang, fuzz, style).
 # XLVIRT_FUZZ_SECONDS is the time of each fuzz target (default 0: its seeds only).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-stages=${XLVIRT_CHECK:-plain asan tsan clang fuzz style}
+stages=${XLVIRT_CHECK:-plain xen asan tsan clang fuzz style}
 seconds=${XLVIRT_FUZZ_SECONDS:-0}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -46,13 +46,16 @@ run_tests() { # STAGE DIR MESON-TEST-OPTION...
 }
 
 stage_plain() {
-    verdict 'plain: builds' configure build && run_tests plain build
+    verdict 'plain: builds' configure build && run_tests plain build --no-suite xen
+}
+
+stage_xen() {
+    verdict 'xen: builds' configure build && run_tests xen build --suite xen
 }
 
 stage_asan() {
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     verdict 'asan: builds' configure build-asan -Db_sanitize=address,undefined -Db_lundef=false
-    # Real Xen takes its time; the plain stage has it.
     run_tests asan build-asan --timeout-multiplier 4 --no-suite xen
     unset ASAN_OPTIONS UBSAN_OPTIONS
 }

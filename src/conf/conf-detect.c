@@ -22,11 +22,14 @@ readers_of(const char *word)
     if (g_str_equal(word, DEVICE_MODEL))
         return CFG_XM;
     for (size_t i = 0; i < cfg_n_keys; i++) {
-        if (g_str_equal(cfg_keys[i].name, word))
+        /* The first letter tells most of them apart, at the cost of no call. */
+        if (cfg_keys[i].name[0] == word[0] && strcmp(cfg_keys[i].name, word) == 0)
             who |= cfg_keys[i].who;
     }
     return who;
 }
+
+#define MAX_WORD 64 /* longer than any key */
 
 /* Words that open a Python statement, or are values in Python only. */
 static const char *const python_statements[] = {
@@ -41,7 +44,7 @@ static bool
 listed(const char *const *words, gsize count, const char *word)
 {
     for (gsize i = 0; i < count; i++) {
-        if (g_str_equal(words[i], word))
+        if (words[i][0] == word[0] && strcmp(words[i], word) == 0)
             return true;
     }
     return false;
@@ -94,7 +97,12 @@ scan_word(Scan *s)
     while (s->p < s->end && (g_ascii_isalnum(*s->p) || *s->p == '_'))
         s->p++;
 
-    g_autofree char *word = g_strndup(start, MIN((gsize)(s->p - start), 64));
+    gsize len = MIN((gsize)(s->p - start), MAX_WORD);
+    char word[MAX_WORD + 1];
+
+    memcpy(word, start, len);
+    word[len] = '\0';
+
     bool statement = s->statement;
 
     skip_blanks(s);
@@ -186,6 +194,12 @@ first_sign(const char *p, const char *end)
 ConfFormat
 conf_format_detect(const char *text, gsize len)
 {
+    return conf_format_detect_or(text, len, CONF_FORMAT_XL);
+}
+
+ConfFormat
+conf_format_detect_or(const char *text, gsize len, ConfFormat in_doubt)
+{
     Scan s = { .p = text, .end = text + len, .statement = true };
     char first;
 
@@ -198,5 +212,7 @@ conf_format_detect(const char *text, gsize len)
         return CONF_FORMAT_DOMXML;
     while (s.p < s.end && !s.python)
         scan_token(&s);
-    return s.python || s.xm > s.xl ? CONF_FORMAT_XM : CONF_FORMAT_XL;
+    if (s.python || s.xm > s.xl)
+        return CONF_FORMAT_XM;
+    return s.xl > s.xm ? CONF_FORMAT_XL : in_doubt;
 }

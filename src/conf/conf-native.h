@@ -30,6 +30,8 @@ const char *conf_format_name(ConfFormat format);
  * forms that only one of xl and xm has decide between these, and in doubt it is xl. Looks at the
  * content only, never fails. */
 ConfFormat conf_format_detect(const char *text, gsize len);
+/* The same for who knows what the files of a place were written for: in doubt it is `in_doubt`. */
+ConfFormat conf_format_detect_or(const char *text, gsize len, ConfFormat in_doubt);
 
 typedef enum ConfNodeKind {
     CONF_NODE_NONE, /* None, an empty sxp value */

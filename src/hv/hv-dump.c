@@ -2,15 +2,24 @@
 /* A guest's memory in a file: because somebody asks, or because the guest has crashed. */
 #include "hv-private.h"
 
-/* Takes its own look at what is written, because few hypervisors tell. */
-gboolean
-hv_domain_write_core(HvJob *job, int domid, const char *path, GError **error)
+/* Job held: the guest's memory into a file that appears complete or not at all. libxl writes it in
+ * one go, whoever wants to cancel that: so a stop may take the domain over meanwhile, which ends
+ * the dump, too. *ret_ours FALSE: it did, and the caller touches nothing. */
+static gboolean
+write_core(HvJob *job, int domid, const char *path, gboolean *ret_ours, GError **error)
 {
     HvHost *host = job->domain->host;
     g_autoptr(HvNewFile) file = hv_new_file_open(path, error);
+    gboolean ok;
 
-    if (!file || !host->ops->core_dump(host->engine, domid, file->temp, job->cancellable,
-                                       hv_job_progress, job, error))
+    *ret_ours = TRUE;
+    if (!file)
+        return FALSE;
+    hv_job_enter_hook(job);
+    ok = host->ops->core_dump(host->engine, domid, file->temp, job->cancellable, hv_job_progress,
+                              job, error);
+    *ret_ours = hv_job_leave_hook(job, error);
+    if (!ok || !*ret_ours)
         return FALSE;
     if (hv_job_is_cancelled(job)) {
         g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "dump of domain '%s' was cancelled",
@@ -76,11 +85,13 @@ dump(HvJob *job, const HvSnapshot *now, const char *path, unsigned dump_flags, G
 {
     gboolean runs = now->state == HV_STATE_RUNNING || now->state == HV_STATE_BLOCKED;
     gboolean stop = runs && !(dump_flags & HV_DUMP_LIVE);
-    gboolean ok;
+    gboolean ours, ok;
 
     if (stop && !stop_guest(job, now, error))
         return FALSE;
-    ok = hv_domain_write_core(job, now->domid, path, error);
+    ok = write_core(job, now->domid, path, &ours, error);
+    if (!ours)
+        return FALSE;
     hv_store_log(job->domain->host->store, job->domain->name, "core dump to '%s'%s", path,
                  ok ? "" : " failed");
     if (ok && (dump_flags & HV_DUMP_CRASH))
@@ -131,7 +142,7 @@ hv_domain_core_dump(HvDomain *domain, const char *path, unsigned dump_flags, GEr
 
 /* ---- on a crash ---- */
 
-void
+gboolean
 hv_domain_auto_dump(HvJob *job, int domid)
 {
     HvDomain *domain = job->domain;
@@ -140,14 +151,16 @@ hv_domain_auto_dump(HvJob *job, int domid)
     g_autofree char *time = g_date_time_format(now, "%Y-%m-%d-%H:%M:%S");
     g_autofree char *path = g_strdup_printf("%s/%s-%s", host->store->dump, domain->name, time);
     g_autoptr(GError) error = NULL;
+    gboolean ours = TRUE;
 
     if (!host->ops->core_dump)
         hv_set_unsupported(&error, host, "dumping a domain's memory");
-    else if (hv_domain_write_core(job, domid, path, &error)) {
+    else if (write_core(job, domid, path, &ours, &error))
         hv_store_log(host->store, domain->name, "core dump to '%s'", path);
-        return;
-    }
+    if (!error || !ours)
+        return ours;
     /* The guest is to be destroyed or started again all the same. */
     g_warning("no core dump of domain '%s', which has crashed: %s", domain->name, error->message);
     hv_store_log(host->store, domain->name, "no core dump: %s", error->message);
+    return TRUE;
 }

@@ -119,7 +119,8 @@ clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction a
     }
     if (action == CONF_ACTION_COREDUMP_DESTROY || action == CONF_ACTION_COREDUMP_RESTART) {
         hv_job_become(job, HV_JOB_DUMP);
-        hv_domain_auto_dump(job, now->domid);
+        if (!hv_domain_auto_dump(job, now->domid))
+            return FALSE;
         hv_job_become(job, HV_JOB_STOP);
     }
     if (host->ops->destroy(host->engine, now->domid, &error))
@@ -172,9 +173,6 @@ guest_shut_down(HvJob *job, const HvSnapshot *now, const HvEngineEvent *event)
 {
     int code = event->code;
 
-    /* Suspended: a save does that, and goes on with it by itself. */
-    if (code == CODE_SUSPEND)
-        return;
     if (code < 0 || (gsize)code >= G_N_ELEMENTS(endings)) {
         g_warning("the guest of domain '%s' ended with a code that is not known, %d; it counts as "
                   "crashed",
@@ -258,10 +256,16 @@ state_changed(HvHost *host, const HvEngineEvent *event)
 static void
 domain_ended(HvHost *host, const HvEngineEvent *event)
 {
-    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
-    g_autoptr(HvJob) job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
+    g_autoptr(HvDomain) domain = NULL;
+    g_autoptr(HvJob) job = NULL;
     g_autoptr(HvSnapshot) now = NULL;
 
+    /* Suspended: whoever has asked for that, a save or a client, goes on with it and is not to be
+     * overtaken. */
+    if (event->kind == HV_ENGINE_EVENT_SHUTDOWN && event->code == CODE_SUSPEND)
+        return;
+    domain = hv_registry_find(host, event->uuid);
+    job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
     if (!job)
         return;
     now = hv_domain_snapshot(domain);

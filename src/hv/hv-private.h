@@ -319,12 +319,9 @@ void hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target
 
 /* ---- core dumps (hv-dump.c) ---- */
 
-/* Job held (cancellable or not): the guest's memory into a file that appears complete or not at
- * all.
- */
-gboolean hv_domain_write_core(HvJob *job, int domid, const char *path, GError **error);
-/* Job held, the guest has crashed: a core into the folder that the stock driver has for them. */
-void hv_domain_auto_dump(HvJob *job, int domid);
+/* Job held, the guest has crashed: a core into the folder that the stock driver has for them. FALSE:
+ * a stop has taken the domain over meanwhile, and the caller touches nothing. */
+gboolean hv_domain_auto_dump(HvJob *job, int domid);
 
 /* ---- rename-restart (hv-preserve.c) ---- */
 
@@ -359,6 +356,8 @@ HvSampler *hv_sampler_new(HvHost *host);
 void hv_sampler_start(HvSampler *sampler);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
+/* `info` of each HvDomainStats, by its snapshot, all from one sample. */
+void hv_sampler_fill(HvSampler *sampler, GPtrArray *all);
 /* What the engine says was changed by us: the next question asks again. */
 void hv_sampler_invalidate(HvSampler *sampler);
 

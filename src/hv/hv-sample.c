@@ -182,23 +182,20 @@ wait_for_sample_locked(HvSampler *sampler)
 
 /* FALSE: the engine has never told of this domain. */
 static gboolean
-get_sample(HvSampler *sampler, const HvSnapshot *snapshot, HvEngineDomain *ret_seen)
+get_sample_locked(HvSampler *sampler, const HvSnapshot *snapshot, HvEngineDomain *ret_seen)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
-    const HvEngineDomain *seen;
+    const HvEngineDomain *seen = g_hash_table_lookup(sampler->domains,
+                                                     GINT_TO_POINTER(snapshot->domid));
 
-    wait_for_sample_locked(sampler);
-    seen = g_hash_table_lookup(sampler->domains, GINT_TO_POINTER(snapshot->domid));
     if (!seen || memcmp(seen->uuid, snapshot->uuid, sizeof(seen->uuid)) != 0)
         return FALSE;
     *ret_seen = *seen;
     return TRUE;
 }
 
-gboolean
-hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
+static void
+fill_info_locked(HvSampler *sampler, const HvSnapshot *now, HvDomainInfo *ret_info)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     const ConfDomain *def = hv_snapshot_current(now);
     HvEngineDomain seen;
 
@@ -208,12 +205,37 @@ hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
         .memory_kib = conf_domain_current_memory(def),
         .vcpus = conf_domain_current_vcpus(def),
     };
-    if (hv_snapshot_is_active(now) && get_sample(domain->host->sampler, now, &seen)) {
+    if (hv_snapshot_is_active(now) && get_sample_locked(sampler, now, &seen)) {
         ret_info->memory_kib = seen.memory_kib;
         ret_info->vcpus = seen.vcpus_online;
         ret_info->cpu_time_ns = seen.cpu_time_ns;
     }
+}
+
+gboolean
+hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
+{
+    HvSampler *sampler = domain->host->sampler;
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+
+    if (hv_snapshot_is_active(now))
+        wait_for_sample_locked(sampler);
+    fill_info_locked(sampler, now, ret_info);
     return TRUE;
+}
+
+void
+hv_sampler_fill(HvSampler *sampler, GPtrArray *all)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+
+    wait_for_sample_locked(sampler);
+    for (guint i = 0; i < all->len; i++) {
+        HvDomainStats *stats = g_ptr_array_index(all, i);
+
+        fill_info_locked(sampler, stats->snapshot, &stats->info);
+    }
 }
 
 /* ---- vcpus ---- */

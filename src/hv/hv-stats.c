@@ -111,9 +111,8 @@ hv_host_stats(HvHost *host, GPtrArray *domains, unsigned groups, GError **error)
         stats->domain = hv_domain_ref(domain);
         stats->snapshot = hv_domain_snapshot(domain);
         g_ptr_array_add(all, stats);
-        if (!hv_domain_info(domain, &stats->info, error))
-            return NULL;
     }
+    hv_sampler_fill(host->sampler, all);
     if ((groups & ~HV_STATS_NOWAIT) && host->ops->stats && !ask_engine(host, all, groups, error))
         return NULL;
     return g_steal_pointer(&all);

@@ -20,6 +20,8 @@ lvd_call_new(LvdClient *client, const LvdHeader *header, const guint8 *body, gsi
     memcpy(call->body, body, body_len);
     if (header->prog == LVD_PROGRAM_REMOTE && header->vers == LVD_VERSION)
         call->proc = lvd_proc_find(header->proc);
+    else if (header->prog == LVD_PROGRAM_QEMU && header->vers == LVD_VERSION)
+        call->proc = lvd_qemu_proc_find(header->proc);
     return call;
 }
 
@@ -92,7 +94,8 @@ check_header(const LvdCall *call, GError **error)
 {
     const LvdHeader *header = &call->header;
 
-    if (header->prog != LVD_PROGRAM_REMOTE || header->vers != LVD_VERSION) {
+    if ((header->prog != LVD_PROGRAM_REMOTE && header->prog != LVD_PROGRAM_QEMU) ||
+        header->vers != LVD_VERSION) {
         g_set_error(error, LVD_ERROR, LVD_RPC_ERROR(VIR_ERR_RPC),
                     "Cannot find program %u version %u", header->prog, header->vers);
         return FALSE;

@@ -18,6 +18,7 @@
 G_BEGIN_DECLS
 
 #define LVD_PROGRAM_REMOTE    0x20008086u
+#define LVD_PROGRAM_QEMU      0x20008087u
 #define LVD_PROGRAM_KEEPALIVE 0x6b656570u
 #define LVD_VERSION           1u
 
@@ -60,6 +61,8 @@ typedef struct LvdProc {
 
 /* The row of a number, or NULL. Never indexes out of the table. */
 const LvdProc *lvd_proc_find(gint32 number);
+/* The same of the program for what only a device model can tell (lvd-do-qemu.c). */
+const LvdProc *lvd_qemu_proc_find(gint32 number);
 
 /* ---- what a procedure may ask of its call (transport) ---- */
 

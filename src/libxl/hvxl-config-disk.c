@@ -165,7 +165,7 @@ build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
     if (b->env->hotplug_script == NULL || xl->backend_domname || xl->script || !phy ||
         xl->format != LIBXL_DISK_FORMAT_RAW || xl->pdev_path == NULL || xl->is_cdrom)
         return;
-    hvxl_set_string(&xl->script, b->env->hotplug_script);
+    hvxl_set_hotplug(&xl->script, b->env, disk->shareable ? "block-shared" : NULL);
 }
 
 static gboolean

@@ -87,19 +87,26 @@ build_connection(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl,
     return hvxl_refuse(iface->mac, "devices/interface/@type", "other", error);
 }
 
+/* A script that the definition names runs as it is; a driver domain has scripts of its own. */
 static void
 build_script(HvxlBuild *b, const ConfInterface *iface, libxl_device_nic *xl)
 {
-    const char *script = iface->script;
+    const char *name = NULL;
 
-    if (script == NULL && is_openvswitch(iface))
-        script = "vif-openvswitch";
-    if (script == NULL && g_strcmp0(iface->type, "ethernet") == 0)
-        script = "vif-route"; /* no bridge to be plugged into */
-    /* A driver domain has scripts of its own. */
-    if (script == NULL && iface->backenddomain == NULL)
-        script = b->env->hotplug_script ? b->env->hotplug_script : b->env->vif_script;
-    hvxl_set_string(&xl->script, script);
+    if (iface->script) {
+        hvxl_set_string(&xl->script, iface->script);
+        return;
+    }
+    if (is_openvswitch(iface))
+        name = "vif-openvswitch";
+    else if (g_strcmp0(iface->type, "ethernet") == 0)
+        name = "vif-route"; /* no bridge to be plugged into */
+    if (iface->backenddomain)
+        hvxl_set_string(&xl->script, name);
+    else if (b->env->hotplug_script)
+        hvxl_set_hotplug(&xl->script, b->env, name);
+    else
+        hvxl_set_string(&xl->script, name ? name : b->env->vif_script);
 }
 
 /* ---- the card ---- */

@@ -76,6 +76,10 @@ hvxl_set_string(char **field, const char *text)
     *field = hvxl_dup(text);
 }
 
+/* env->hotplug_script, which must be set, under one of its names, in scripts/ beside it; NULL:
+ * under its own, and it finds out by itself what to do. docs/HOTPLUG.md */
+void hvxl_set_hotplug(char **field, const HvxlConfigEnv *env, const char *name);
+
 /* Absent stays libxl's default. */
 void hvxl_set_tristate(libxl_defbool *field, ConfTristate value);
 ConfTristate hvxl_get_tristate(libxl_defbool value);

@@ -237,7 +237,7 @@ const HvxlRow hvxl_rows[] = {
     REFUSED("devices/disk/target/@bus", "virtio", "Xen's disks on x86 are bus='xen' (xvda), ide (hda) or scsi (sda)"),
     REFUSED("devices/disk/target/@bus", "sata", "libxl puts disks of the names hda to hdd on AHCI with the key hdtype=ahci: bus='ide'"),
     HONOURED("devices/disk/readonly", "disks[].readwrite"),
-    KEPT("devices/disk/shareable", "for lock managers; libxl's script looks at it by itself"),
+    HONOURED_AS("devices/disk/shareable", NULL, "disks[].script", "of block devices, block-shared: others may have it, too; Xen's own scripts refuse that"),
     REFUSED("devices/disk/transient", NULL, "libxl writes to the image itself: take a copy or an overlay"),
     WARNED("devices/disk/iotune", NULL, "libxl limits no disk I/O"),
     WARNED("devices/disk/serial", NULL, "libxl chooses the serial number"),

@@ -78,6 +78,15 @@ hvxl_invalid(GError **error, const char *format, ...)
 /* ---- values ---- */
 
 void
+hvxl_set_hotplug(char **field, const HvxlConfigEnv *env, const char *name)
+{
+    g_autofree char *folder = g_path_get_dirname(env->hotplug_script);
+    g_autofree char *path = name ? g_build_filename(folder, "scripts", name, NULL) : NULL;
+
+    hvxl_set_string(field, path ? path : env->hotplug_script);
+}
+
+void
 hvxl_set_tristate(libxl_defbool *field, ConfTristate value)
 {
     if (value != CONF_TRISTATE_ABSENT)

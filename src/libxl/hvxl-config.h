@@ -24,7 +24,8 @@ G_BEGIN_DECLS
 /* What is known about the host, and its defaults. All may be 0 or NULL; all belongs to the caller,
  * and outlives the call. hvxl_config_env_init() first. */
 typedef struct HvxlConfigEnv {
-    const char *hotplug_script; /* of disks and interfaces that name none; NULL: Xen's own */
+    const char *hotplug_script; /* of disks and interfaces that name none, with its other names in
+                                   scripts/ beside it; NULL: Xen's own */
     const char *kernel;         /* stands in for <kernel>: its unpacked copy */
     const char *ramdisk;        /* stands in for <initrd> */
     const char *bootloader;     /* of a PV domain that has neither kernel nor bootloader; NULL:

@@ -2,6 +2,7 @@
 /* Engine `libxl`: real Xen, over libxenlight. docs/XEN.md tells how it works. */
 #include "hvxl-hooks.h"
 
+#include "hvxl-device.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
@@ -172,4 +173,23 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .host_cpus = hvxl_host_cpus,
     .stats = hvxl_stats,
     .security_label = hvxl_security_label,
+    .attach_device = hvxl_attach_device,
+    .detach_device = hvxl_detach_device,
+    .update_device = hvxl_update_device,
+    /* no .reset: Xen has none; libhv destroys the domain and starts it again */
+    .inject_nmi = hvxl_inject_nmi,
+    .send_keys = hvxl_send_keys,
+    .pm_suspend = hvxl_pm_suspend,
+    .pm_wakeup = hvxl_pm_wakeup,
+    .core_dump = hvxl_core_dump,
+    .rename = hvxl_rename,
+    .preserve = hvxl_preserve,
+    .block_resize = hvxl_block_resize,
+    .screenshot = hvxl_screenshot,
+    .channel = hvxl_channel,
+    .monitor_command = hvxl_monitor_command,
+    .control_domain = hvxl_control_domain,
+    .pci_detach = hvxl_pci_detach,
+    .pci_attach = hvxl_pci_attach,
+    .pci_reset = hvxl_pci_reset,
 };

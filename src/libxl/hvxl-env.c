@@ -3,13 +3,20 @@
 
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define USB_DEVICES  "/sys/bus/usb/devices"
 #define NETWORK_FILE "/run/libvirt/network/%s.xml" /* of libvirt's network driver, while active */
 #define FILE_MAX     (1 << 20)
+
+/* Beside those in which QEMU looks for VNC displays, 5900 to 5999. */
+#define SPICE_FIRST_PORT 6000
+#define SPICE_N_PORTS    1000
 
 /* ---- networks ---- */
 
@@ -97,6 +104,41 @@ usb_find(unsigned vendor, unsigned product, unsigned *ret_bus, unsigned *ret_dev
     return FALSE;
 }
 
+/* ---- spice ---- */
+
+static gboolean
+is_free(in_port_t port)
+{
+    struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+    gboolean bound;
+
+    if (fd < 0)
+        return FALSE;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    bound = bind(fd, (struct sockaddr *)&any, sizeof any) == 0;
+    close(fd);
+    return bound;
+}
+
+/* Somebody may take it before QEMU does: starts side by side begin at different places. */
+static int
+spice_port(gpointer data, GError **error)
+{
+    int first = g_random_int_range(0, SPICE_N_PORTS);
+
+    for (int i = 0; i < SPICE_N_PORTS; i++) {
+        int port = SPICE_FIRST_PORT + (first + i) % SPICE_N_PORTS;
+
+        if (is_free((in_port_t)port))
+            return port;
+    }
+    g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                "no TCP port from %d to %d is free for the SPICE display: give a port=",
+                SPICE_FIRST_PORT, SPICE_FIRST_PORT + SPICE_N_PORTS - 1);
+    return 0;
+}
+
 /* ---- all together ---- */
 
 /* What a setting of libxl.conf says, NULL for none. */
@@ -124,4 +166,5 @@ hvxl_env_fill(HvEngine *engine, HvxlCtx *ctx, HvxlConfigEnv *ret_env)
     ret_env->data = engine;
     ret_env->network_bridge = network_bridge;
     ret_env->usb_find = usb_find;
+    ret_env->spice_port = spice_port;
 }

@@ -214,10 +214,8 @@ static void
 ask_qemu(gpointer data, gpointer user_data)
 {
     const Asked *asked = data;
-    HvEngine *engine = user_data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, &error);
-    g_autoptr(GArray) drives = ctx ? hvxl_qemu_drives(ctx, asked->query->domid, &error) : NULL;
+    g_autoptr(GArray) drives = hvxl_qemu_drives(asked->query->domid, &error);
 
     if (drives)
         add_drives(asked->stats->disks, asked->query->live, drives);
@@ -227,15 +225,15 @@ ask_qemu(gpointer data, gpointer user_data)
 
 /* Each is given a bounded time, so this returns. */
 static void
-ask_qemus(HvEngine *engine, GArray *asked)
+ask_qemus(GArray *asked)
 {
     GThreadPool *pool;
 
     if (asked->len == 1) {
-        ask_qemu(asked->data, engine);
+        ask_qemu(asked->data, NULL);
         return;
     }
-    pool = g_thread_pool_new(ask_qemu, engine, MAX_QUEMUS, FALSE, NULL);
+    pool = g_thread_pool_new(ask_qemu, NULL, MAX_QUEMUS, FALSE, NULL);
     for (guint i = 0; i < asked->len; i++)
         g_thread_pool_push(pool, &g_array_index(asked, Asked, i), NULL);
     g_thread_pool_free(pool, FALSE, TRUE);
@@ -335,7 +333,7 @@ hvxl_stats(HvEngine *engine, const HvEngineStatsQuery *queries, guint n, unsigne
             g_array_append_val(asked, one);
     }
     if (asked->len > 0)
-        ask_qemus(engine, asked);
+        ask_qemus(asked);
     return all;
 }
 

@@ -32,7 +32,7 @@ GArray *hvxl_host_cpus(HvEngine *engine, GError **error);
 
 /* GArray of HvxlDrive with a clear function. NULL: there is no device model, or it does not
  * answer in time. */
-GArray *hvxl_qemu_drives(HvxlCtx *ctx, int domid, GError **error);
+GArray *hvxl_qemu_drives(int domid, GError **error);
 gboolean hvxl_set_disk_limits(HvEngine *engine, int domid, const ConfDisk *disk,
                               const HvDiskLimits *limits, GError **error);
 /* hvxl-stats.c. The kernel of domain 0 moves the data of this disk. */

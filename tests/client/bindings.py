@@ -56,7 +56,7 @@ class TestErrors(Case):
         self.fails(8, r'^unsupported flags \(0x8000\) in function virDomainCreateWithFlags', domain.createWithFlags, 0x8000)
         self.fails(8, r'^unsupported flags \(0x80000\)', connection.listAllDomains, 0x80000)
         self.fails(80, '^metadata not found', domain.metadata, 0, None)
-        self.fails(3, 'connection driver: virDomainScreenshot', domain.screenshot, connection.newStream(), 0)
+        self.fails(3, 'connection driver: virDomainFSTrim', domain.fSTrim, None, 0, 0)
         self.fails(35, r'\(domain_definition\):1:', connection.defineXML, '<domain')
         self.fails(92, 'failed to validate against schema', connection.defineXMLFlags,
                    domain_xml('q', extra='<odd/>'), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)

@@ -57,6 +57,18 @@ class TestInstall(unittest.TestCase):
             program = re.search(r'^ExecStart=(\S+)', file.read(), re.M)[1]
         self.assertTrue(os.access(self.dir + program, os.X_OK), program)
 
+    def test_hotplug(self):
+        """The helper is there under each of its names, and does nothing where it is not asked."""
+        self.install()
+        if not self.find('xlvirt-hotplug'):
+            self.skipTest('it was not built: libnl-3 or libxenstore is missing')
+        self.assertEqual(len(self.find('xlvirt-hotplug.8')), 1)
+        for name in 'block', 'block-shared', 'vif-bridge', 'vif-openvswitch', 'vif-route':
+            paths = [path for path in self.find(name) if '/xlvirt/scripts/' in path]
+            self.assertEqual(len(paths), 1, name)
+            result = subprocess.run([paths[0], 'online', 'type_if=tap'], env={'XENBUS_TYPE': 'vif'}, capture_output=True)
+            self.assertEqual(result.returncode, 1 if name.startswith('block') else 0, (name, result.stderr))
+
     def test_edited_configuration(self):
         """A second install keeps what the administrator wrote."""
         self.install()
@@ -110,7 +122,7 @@ class TestPages(unittest.TestCase):
         """man finds nothing to complain about."""
         if not shutil.which('man'):
             self.skipTest('man is not installed')
-        for page in ('docs/man/xlvirtd.8', 'docs/man/xen2libvirt.1'):
+        for page in ('docs/man/xlvirtd.8', 'docs/man/xen2libvirt.1', 'docs/man/xlvirt-hotplug.8'):
             result = subprocess.run(['man', '--warnings', '-E', 'UTF-8', '-l', '-Tutf8', '-Z', os.path.join(SOURCE, page)],
                                     env={**os.environ, 'LC_ALL': 'C.UTF-8', 'MANWIDTH': '80'},
                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)

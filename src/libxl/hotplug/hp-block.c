@@ -11,7 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,19 +25,32 @@ is_plain_word(const char *word)
     return word[0] && strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(word);
 }
 
+/* Runs block-TYPE in our place, with the signals as we got them; returns only where there is none.
+ */
+static void
+become_script(HpRun *run, const char *type, const char *command)
+{
+    char script[HP_VALUE_SIZE];
+    if (!is_plain_word(type))
+        return;
+    snprintf(script, sizeof script, "%s/block-%s", run->host->script_dir, type);
+    if (access(script, X_OK) < 0)
+        return;
+    alarm(0);
+    signal(SIGPIPE, SIG_DFL);
+    execl(script, script, command, (char *)NULL);
+}
+
 /* What is neither device nor file goes to the script block-TYPE, if somebody has made one, in our
  * place. Returns only where there is none. */
 static bool
 hand_over(HpRun *run, const char *params, const char *command)
 {
-    char type[64], script[HP_VALUE_SIZE];
+    char type[64];
     HpError unused = { 0 };
     int because = errno;
     hp_store_read(run->store, run->request.path, "type", type, sizeof type, &unused);
-    if (is_plain_word(type)) {
-        snprintf(script, sizeof script, "%s/block-%s", run->host->script_dir, type);
-        execl(script, script, command, (char *)NULL);
-    }
+    become_script(run, type, command);
     if (because)
         return hp_fail(&run->error, "disk '%s': %s%s", params, strerror(because),
                        because == ENOENT ? "; create it, or correct the domain's disk" : "");
@@ -184,7 +197,7 @@ bool
 hp_block_remove(HpRun *run)
 {
     HP_AUTO_UNLOCK HpLock lock = HP_LOCK_NONE;
-    char node[HP_PATH_SIZE], text[32], type[64], script[HP_VALUE_SIZE];
+    char node[HP_PATH_SIZE], text[32], type[64];
     const char *dir = run->request.path;
     dev_t number = 0;
     HpRead read = hp_store_read(run->store, dir, "node", node, sizeof node, &run->error);
@@ -202,9 +215,7 @@ hp_block_remove(HpRun *run)
     }
     /* A device needs nothing; a kind that somebody's script added, that script removes. */
     hp_store_read(run->store, dir, "type", type, sizeof type, &run->error);
-    if (is_plain_word(type) && strcmp(type, "phy") != 0 && strcmp(type, "file") != 0) {
-        snprintf(script, sizeof script, "%s/block-%s", run->host->script_dir, type);
-        execl(script, script, "remove", (char *)NULL);
-    }
+    if (strcmp(type, "phy") != 0 && strcmp(type, "file") != 0)
+        become_script(run, type, "remove");
     return true;
 }

@@ -639,13 +639,26 @@ fake_init(int *argc, char ***argv)
 static const char *
 event_word(HvEventKind kind)
 {
-    static const char *const words[] = {
-        [HV_EVENT_DEFINED] = "defined",        [HV_EVENT_UNDEFINED] = "undefined",
-        [HV_EVENT_STARTED] = "started",        [HV_EVENT_SUSPENDED] = "suspended",
-        [HV_EVENT_RESUMED] = "resumed",        [HV_EVENT_STOPPED] = "stopped",
-        [HV_EVENT_SHUTDOWN] = "shutdown",      [HV_EVENT_CRASHED] = "crashed",
-        [HV_EVENT_REBOOT] = "reboot",          [HV_EVENT_METADATA_CHANGE] = "metadata",
-        [HV_EVENT_BALLOON_CHANGE] = "balloon", [HV_EVENT_TUNABLE] = "tunable",
+    static const char *const words[HV_N_EVENTS] = {
+        [HV_EVENT_DEFINED] = "defined",
+        [HV_EVENT_UNDEFINED] = "undefined",
+        [HV_EVENT_STARTED] = "started",
+        [HV_EVENT_SUSPENDED] = "suspended",
+        [HV_EVENT_RESUMED] = "resumed",
+        [HV_EVENT_STOPPED] = "stopped",
+        [HV_EVENT_SHUTDOWN] = "shutdown",
+        [HV_EVENT_CRASHED] = "crashed",
+        [HV_EVENT_REBOOT] = "reboot",
+        [HV_EVENT_METADATA_CHANGE] = "metadata",
+        [HV_EVENT_BALLOON_CHANGE] = "balloon",
+        [HV_EVENT_DEVICE_ADDED] = "device-added",
+        [HV_EVENT_DEVICE_REMOVED] = "device-removed",
+        [HV_EVENT_DEVICE_REMOVAL_FAILED] = "device-removal-failed",
+        [HV_EVENT_TRAY_CHANGE] = "tray",
+        [HV_EVENT_PMSUSPENDED] = "pmsuspended",
+        [HV_EVENT_PMSUSPEND] = "pmsuspend",
+        [HV_EVENT_PMWAKEUP] = "pmwakeup",
+        [HV_EVENT_TUNABLE] = "tunable",
         [HV_EVENT_JOB_COMPLETED] = "job",
     };
 
@@ -672,6 +685,9 @@ detail_word(HvEventDetail detail)
         [HV_DETAIL_STOPPED_FAILED] = "failed",
         [HV_DETAIL_SHUTDOWN_FINISHED] = "finished",
         [HV_DETAIL_CRASHED_PANICKED] = "panicked",
+        [HV_DETAIL_DEFINED_RENAMED] = "renamed",
+        [HV_DETAIL_UNDEFINED_RENAMED] = "renamed",
+        [HV_DETAIL_PMSUSPENDED_MEMORY] = "memory",
     };
 
     return words[detail] ? words[detail] : "?";
@@ -734,6 +750,8 @@ clear_events(Fixture *f)
 
 /* ---- the fixture ---- */
 
+const HvEngineOps *fixture_ops = &fake_engine_ops;
+
 void
 fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
 {
@@ -744,7 +762,7 @@ fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
     };
     g_autoptr(GError) error = NULL;
 
-    f->host = hv_host_new_with_engine(&config, &fake_engine_ops, &error);
+    f->host = hv_host_new_with_engine(&config, fixture_ops, &error);
     g_assert_no_error(error);
     f->listener = hv_host_add_listener(f->host, on_event, f);
     hv_host_start(f->host, &error);

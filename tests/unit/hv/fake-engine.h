@@ -53,6 +53,8 @@ typedef struct Fixture {
     GPtrArray *log; /* [lock] char *: "NAME:KIND:DETAIL" in order of arrival */
 } Fixture;
 
+/* What fixture_start_host() opens: a test may put hooks of its own beside those of the fake. */
+extern const HvEngineOps *fixture_ops;
 void fixture_setup(Fixture *f, gconstpointer unused); /* a started host */
 void fixture_teardown(Fixture *f, gconstpointer unused);
 /* The daemon goes (at once) and comes back on the same root. */

@@ -167,22 +167,29 @@ test_scripts(void)
         const char *xml;
         const char *script; /* of the first disk or interface */
     } cases[] = {
-        { "<disk type='block'><source dev='/dev/a'/><target dev='xvda'/></disk>", "/helper" },
+        { "<disk type='block'><source dev='/dev/a'/><target dev='xvda'/></disk>", "/lib/helper" },
         { "<disk type='block'><driver name='qemu'/><source dev='/dev/a'/><target "
           "dev='xvda'/></disk>",
           NULL },
         { "<disk type='file'><source file='/a'/><target dev='xvda'/></disk>", NULL },
+        { "<disk type='block'><source dev='/dev/a'/><target dev='xvda'/><shareable/></disk>",
+          "/lib/scripts/block-shared" },
         { "<disk type='block'><source dev='/dev/a'/><backenddomain name='d'/><target "
           "dev='xvda'/></disk>",
           NULL },
-        { NIC(""), "/helper" },
+        { NIC(""), "/lib/helper" },
         { NIC("<script path='mine'/>"), "mine" },
         { NIC("<backenddomain name='d'/>"), NULL },
+        { NIC("<virtualport type='openvswitch'/>"), "/lib/scripts/vif-openvswitch" },
+        { NIC("<virtualport type='openvswitch'/><backenddomain name='d'/>"), "vif-openvswitch" },
+        { "<interface type='ethernet'><mac address='00:16:3e:00:00:01'/></interface>",
+          "/lib/scripts/vif-route" },
+        { "<interface type='ethernet'><script path='vif-route'/></interface>", "vif-route" },
     };
     HvxlConfigEnv env;
 
     hvxl_config_env_init(&env);
-    env.hotplug_script = "/helper";
+    env.hotplug_script = "/lib/helper";
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(ConfDomain) def = parse(PV, "devices/", cases[i].xml);
         g_autoptr(GError) error = NULL;

@@ -198,6 +198,12 @@ static const LvdProc procs[] = {
 };
 
 const LvdProc *
+lvd_qemu_proc_find(gint32 number)
+{
+    return NULL;
+}
+
+const LvdProc *
 lvd_proc_find(gint32 number)
 {
     for (guint i = 0; i < G_N_ELEMENTS(procs); i++) {

@@ -166,7 +166,7 @@ def build_base(cache, fresh=False):
     with locked(cache / f"base-{base.key}.lock", "this image"):
         if base.there() and not fresh:
             return base
-        tools("mmdebstrap", "mkfs.ext4", "tar", "ssh-keygen", "gunzip", *([] if os.geteuid() == 0 else ["fakeroot"]))
+        tools("mmdebstrap", "mkfs.ext4", "tar", "ssh-keygen", "gunzip", *([] if os.geteuid() == 0 else ["fakeroot", "newuidmap"]))
         cache.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
         log = cache / f"base-{base.key}.log"

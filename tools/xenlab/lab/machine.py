@@ -33,6 +33,7 @@ XEN_ARGS = "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning"
 # Memory is empty when QEMU starts: scrubbing would take time, and all of it from the machine outside.
 XEN_FAST = "spec-ctrl=no xpti=no bootscrub=0"
 LINUX_ARGS = "console=hvc0 quiet mitigations=off net.ifnames=0 panic=1"
+CONNECT_TRIES = 3  # on a machine that is very busy the first may time out
 NET_CARD = "virtio-net-pci"
 
 
@@ -236,17 +237,18 @@ class Machine:
                     "-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindMask=0177", "-N", "-f"]
             for name, path in SOCKETS.items():
                 argv += ["-L", f"{self.folder}/{name}:{path}"]
-            # Its own session: a Ctrl-C for the command at the terminal is none for the connection. And no
-            # pipe of ours: who waits for our output would wait for it.
-            with open(self.folder / "ssh.log", "ab") as log:
-                done = subprocess.run([*argv, "root@127.0.0.1"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                      start_new_session=True, pass_fds=(), check=False)
-            if done.returncode:
-                raise LabError(f"no ssh to {self.name}:\n{tail(self.folder / 'ssh.log', 5)}")
-            pid = self.master_pid()
-            if not pid:
-                raise LabError(f"the ssh to {self.name} ended at once:\n{tail(self.folder / 'ssh.log', 5)}")
-            (self.folder / "ssh.pid").write_text(f"{pid} {started_at(pid)}", encoding="ascii")
+            log = self.folder / "ssh.log"
+            for _ in range(CONNECT_TRIES):
+                # Its own session: a Ctrl-C for the command at the terminal is none for the connection. And
+                # no pipe of ours: who waits for our output would wait for it.
+                with open(log, "ab") as out:
+                    subprocess.run([*argv, "root@127.0.0.1"], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   start_new_session=True, check=False)
+                pid = self.master_pid()
+                if pid:
+                    (self.folder / "ssh.pid").write_text(f"{pid} {started_at(pid)}", encoding="ascii")
+                    return
+            raise LabError(f"no ssh to {self.name}:\n{tail(log, 5)}")
 
     def shell_argv(self, command=(), terminal=None):
         """The command line that runs `command` in dom0: one word is a line for the shell, several are

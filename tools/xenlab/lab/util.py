@@ -18,6 +18,7 @@ PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "tar": "tar",
     "fakeroot": "fakeroot",
+    "newuidmap": "uidmap",
     "gunzip": "gzip",
     "gcc": "gcc",
     "strip": "binutils",

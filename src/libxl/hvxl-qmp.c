@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hvxl-qmp.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET      "/var/run/xen/qmp-libxenstat-%d"
+#define PATIENCE_MS 5000
+#define ANSWER_MAX  (4u << 20)
+
+/* One connection. */
+typedef struct Qmp {
+    int fd;
+    int domid;
+    gint64 deadline_us;
+    GString *in; /* what has come and was not looked at yet */
+} Qmp;
+
+static void
+qmp_clear(Qmp *qmp)
+{
+    if (qmp->fd >= 0)
+        close(qmp->fd);
+    g_string_free(qmp->in, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Qmp, qmp_clear)
+
+static gboolean
+fail(const Qmp *qmp, GError **error, HvError code, const char *reason)
+{
+    g_set_error(error, HV_ERROR, code, "the device model of domain id %d %s", qmp->domid, reason);
+    return FALSE;
+}
+
+static gboolean
+await_bytes(Qmp *qmp, short events, GError **error)
+{
+    struct pollfd fd = { .fd = qmp->fd, .events = events };
+    gint64 left = (qmp->deadline_us - g_get_monotonic_time()) / 1000;
+    int n = left > 0 ? poll(&fd, 1, (int)left) : 0;
+
+    if (n > 0 || (n < 0 && errno == EINTR))
+        return TRUE;
+    return fail(qmp, error, HV_ERROR_TIMEOUT, "does not answer");
+}
+
+static gboolean
+connect_to(Qmp *qmp, GError **error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    g_snprintf(address.sun_path, sizeof(address.sun_path), SOCKET, qmp->domid);
+    qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (qmp->fd >= 0 && connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return TRUE;
+    if (errno == ENOENT || errno == ECONNREFUSED) {
+        g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED, "domain id %d has no device model",
+                    qmp->domid);
+        return FALSE;
+    }
+    return fail(qmp, error, HV_ERROR_ENGINE, "cannot be reached");
+}
+
+/* The next line, without its end. */
+static char *
+read_line(Qmp *qmp, GError **error)
+{
+    char chunk[4096];
+
+    for (;;) {
+        char *end = memchr(qmp->in->str, '\n', qmp->in->len);
+        ssize_t n;
+
+        if (end) {
+            char *line = g_strndup(qmp->in->str, (gsize)(end - qmp->in->str));
+
+            g_string_erase(qmp->in, 0, end - qmp->in->str + 1);
+            return line;
+        }
+        if (qmp->in->len > ANSWER_MAX) {
+            fail(qmp, error, HV_ERROR_ENGINE, "gives an answer that has no end");
+            return NULL;
+        }
+        if (!await_bytes(qmp, POLLIN, error))
+            return NULL;
+        n = recv(qmp->fd, chunk, sizeof(chunk), 0);
+        if (n > 0)
+            g_string_append_len(qmp->in, chunk, n);
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            fail(qmp, error, HV_ERROR_ENGINE, "has closed the connection");
+            return NULL;
+        }
+    }
+}
+
+static gboolean
+send_line(Qmp *qmp, const char *command, GError **error)
+{
+    g_autofree char *line = g_strconcat(command, "\n", NULL);
+    gsize len = strlen(line);
+
+    for (gsize done = 0; done < len;) {
+        ssize_t n = send(qmp->fd, line + done, len - done, MSG_NOSIGNAL);
+
+        if (n > 0)
+            done += (gsize)n;
+        else if (errno != EAGAIN && errno != EINTR)
+            return fail(qmp, error, HV_ERROR_ENGINE, "has closed the connection");
+        else if (!await_bytes(qmp, POLLOUT, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Events come in between. */
+static char *
+ask(Qmp *qmp, const char *command, GError **error)
+{
+    if (!send_line(qmp, command, error))
+        return NULL;
+    for (;;) {
+        g_autofree char *line = read_line(qmp, error);
+
+        if (!line)
+            return NULL;
+        g_strchomp(line);
+        if (g_str_has_prefix(line, "{\"return\"") || g_str_has_prefix(line, "{\"error\"") ||
+            (!strstr(line, "\"event\"") && *line))
+            return g_steal_pointer(&line);
+    }
+}
+
+char *
+hvxl_qmp(int domid, const char *command, GError **error)
+{
+    g_auto(Qmp) qmp = { .fd = -1, .domid = domid, .in = g_string_new(NULL) };
+    g_autofree char *greeting = NULL;
+    g_autofree char *ready = NULL;
+
+    qmp.deadline_us = g_get_monotonic_time() + PATIENCE_MS * G_TIME_SPAN_MILLISECOND;
+    if (strchr(command, '\n') || strchr(command, '\r')) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "a command is one line");
+        return NULL;
+    }
+    if (!connect_to(&qmp, error))
+        return NULL;
+    greeting = read_line(&qmp, error);
+    ready = greeting ? ask(&qmp, "{\"execute\":\"qmp_capabilities\"}", error) : NULL;
+    return ready ? ask(&qmp, command, error) : NULL;
+}
+
+char *
+hvxl_qmp_return(int domid, const char *command, GError **error)
+{
+    g_autofree char *answer = hvxl_qmp(domid, command, error);
+    g_autofree char *reason = NULL;
+
+    if (!answer || !g_str_has_prefix(answer, "{\"error\""))
+        return g_steal_pointer(&answer);
+    reason = hvxl_qmp_string(answer, "desc");
+    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
+                domid, reason ? reason : answer);
+    return NULL;
+}
+
+/* ---- JSON, as little of it as is needed ---- */
+
+static const char *
+unescape(const char *at, GString *text)
+{
+    static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
+    const char *found = *at ? strchr(from, *at) : NULL;
+
+    if (found) {
+        g_string_append_c(text, to[found - from]);
+        return at + 1;
+    }
+    if (*at == 'u' && strlen(at) >= 5) {
+        g_autofree char *digits = g_strndup(at + 1, 4);
+        gunichar code = (gunichar)g_ascii_strtoull(digits, NULL, 16);
+
+        g_string_append_unichar(text, code ? code : 0xfffd);
+        return at + 5;
+    }
+    return *at ? at + 1 : at;
+}
+
+char *
+hvxl_qmp_string(const char *answer, const char *key)
+{
+    g_autofree char *quoted = g_strdup_printf("\"%s\":", key);
+    const char *at = strstr(answer, quoted);
+    GString *text;
+
+    if (!at)
+        return NULL;
+    at += strlen(quoted);
+    while (*at == ' ')
+        at++;
+    if (*at != '"')
+        return NULL;
+    text = g_string_new(NULL);
+    for (at++; *at && *at != '"';) {
+        if (*at == '\\')
+            at = unescape(at + 1, text);
+        else
+            g_string_append_c(text, *at++);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *
+hvxl_qmp_quote(const char *text)
+{
+    GString *out = g_string_new("\"");
+
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            g_string_append_printf(out, "\\%c", *text);
+        else if ((guchar)*text < 0x20)
+            g_string_append_printf(out, "\\u%04x", (guchar)*text);
+        else
+            g_string_append_c(out, *text);
+    }
+    g_string_append_c(out, '"');
+    return g_string_free(out, FALSE);
+}
+
+char *
+hvxl_qmp_human(int domid, const char *line, GError **error)
+{
+    g_autofree char *quoted = hvxl_qmp_quote(line);
+    g_autofree char *command = g_strdup_printf(
+        "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":%s}}", quoted);
+    g_autofree char *answer = hvxl_qmp_return(domid, command, error);
+    char *text = answer ? hvxl_qmp_string(answer, "return") : NULL;
+
+    if (answer && !text)
+        text = g_strdup("");
+    return text;
+}

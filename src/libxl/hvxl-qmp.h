@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A word with a domain's device model, on its own terms: one JSON object there, one back.
+ *
+ * libxl has a QMP socket of its own and lets only its own commands through. QEMU has a second one,
+ * which libxl makes for xenstat: that is ours, for as long as one command takes. Whoever else has
+ * it then, we wait for, 5 s at most.
+ */
+#pragma once
+
+#include "hvxl-private.h"
+
+/* The answer to `command` as one line, with "return" or "error" in it. NULL: *error. */
+char *hvxl_qmp(int domid, const char *command, GError **error);
+/* As above, but an "error" in the answer is an error. */
+char *hvxl_qmp_return(int domid, const char *command, GError **error);
+/* A string of a flat place in an answer: what follows "KEY": ; NULL: there is none. For answers of
+ * a known form only: it does not look at what is inside what. */
+char *hvxl_qmp_string(const char *answer, const char *key);
+/* A JSON string of this text, with its quotes. */
+char *hvxl_qmp_quote(const char *text);
+/* A line of the human monitor; what it prints. */
+char *hvxl_qmp_human(int domid, const char *line, GError **error);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Devices, dumps and names where something goes wrong in the middle, or somebody comes in between.
+ */
+#include "fake-engine.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- an engine with these hooks, too ---- */
+
+static struct {
+    GMutex lock;
+    GCond changed;
+    gboolean hang, inside;                   /* [lock] of whatever hook is called */
+    HvError fail;                            /* [lock] -1: no */
+    guint n_attached, n_detached, n_renamed; /* [lock] */
+    char *name;                              /* [lock] what the last rename was to */
+} turns;
+
+static gboolean
+turn(guint *count, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&turns.lock);
+
+    (*count)++;
+    turns.inside = TRUE;
+    g_cond_broadcast(&turns.changed);
+    while (turns.hang)
+        g_cond_wait(&turns.changed, &turns.lock);
+    turns.inside = FALSE;
+    if ((int)turns.fail < 0)
+        return TRUE;
+    g_set_error(error, HV_ERROR, turns.fail, "no");
+    return FALSE;
+}
+
+static gboolean
+hook_attach(HvEngine *engine, int domid, const ConfDomain *live, ConfAnyDevice *device,
+            GError **error)
+{
+    return turn(&turns.n_attached, error);
+}
+
+static gboolean
+hook_detach(HvEngine *engine, int domid, const ConfDomain *live, const ConfAnyDevice *device,
+            GError **error)
+{
+    return turn(&turns.n_detached, error);
+}
+
+static gboolean
+hook_rename(HvEngine *engine, int domid, const char *before, const char *after, GError **error)
+{
+    g_mutex_lock(&turns.lock);
+    g_free(turns.name);
+    turns.name = g_strdup(after);
+    g_mutex_unlock(&turns.lock);
+    return turn(&turns.n_renamed, error);
+}
+
+static gboolean
+hook_core_dump(HvEngine *engine, int domid, const char *path, GCancellable *cancellable,
+               HvEngineProgress progress, gpointer data, GError **error)
+{
+    guint unused = 0;
+
+    g_assert_cmpint(access(path, W_OK), ==, 0);
+    return turn(&unused, error) && g_file_set_contents(path, "core", 4, error);
+}
+
+static void
+set_hang(gboolean hang)
+{
+    g_mutex_lock(&turns.lock);
+    turns.hang = hang;
+    g_cond_broadcast(&turns.changed);
+    g_mutex_unlock(&turns.lock);
+}
+
+static void
+wait_inside(void)
+{
+    g_mutex_lock(&turns.lock);
+    while (!turns.inside)
+        g_cond_wait(&turns.changed, &turns.lock);
+    g_mutex_unlock(&turns.lock);
+}
+
+static HvEngineOps with_turns;
+
+static void
+setup(Fixture *f, gconstpointer unused)
+{
+    with_turns = fake_engine_ops;
+    with_turns.attach_device = hook_attach;
+    with_turns.detach_device = hook_detach;
+    with_turns.rename = hook_rename;
+    with_turns.core_dump = hook_core_dump;
+    fixture_ops = &with_turns;
+    turns.fail = (HvError)-1;
+    turns.n_attached = turns.n_detached = turns.n_renamed = 0;
+    turns.inside = FALSE;
+    fixture_setup(f, unused);
+}
+
+static void
+teardown(Fixture *f, gconstpointer unused)
+{
+    fixture_teardown(f, unused);
+    fixture_ops = &fake_engine_ops;
+}
+
+static HvDomain *
+running(Fixture *f)
+{
+    HvDomain *domain = define_domain(f, "one", 1);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_no_error(error);
+    clear_events(f);
+    return domain;
+}
+
+static ConfAnyDevice *
+disk(void)
+{
+    return conf_device_parse_xml("<disk type='file'><source file='/a'/><target dev='xvdq'/></disk>",
+                                 -1, "(x)", 0, NULL);
+}
+
+/* In the live definition and in the one on disk. */
+static void
+assert_disk(HvDomain *domain, gboolean live, gboolean config)
+{
+    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+
+    if (now->live)
+        g_assert_cmpint(conf_domain_find_disk(now->live, "xvdq") != NULL, ==, live);
+    g_assert_cmpint(conf_domain_find_disk(now->persistent, "xvdq") != NULL, ==, config);
+}
+
+/* ---- devices ---- */
+
+static void
+test_both(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(
+        hv_domain_attach_device(domain, disk(), HV_AFFECT_LIVE | HV_AFFECT_CONFIG, &error));
+    g_assert_no_error(error);
+    assert_disk(domain, TRUE, TRUE);
+    assert_events(f, "one:device-added:");
+    turns.fail = HV_ERROR_TIMEOUT;
+    g_assert_false(
+        hv_domain_detach_device(domain, disk(), HV_AFFECT_LIVE | HV_AFFECT_CONFIG, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_TIMEOUT);
+    assert_disk(domain, TRUE, TRUE);
+    assert_events(f, "one:device-removal-failed:");
+    turns.fail = (HvError)-1;
+    g_clear_error(&error);
+    g_assert_true(hv_domain_detach_device(domain, disk(), HV_AFFECT_CURRENT, &error));
+    assert_disk(domain, FALSE, TRUE);
+    /* What the guest lacks by now is not taken away from paper alone. */
+    g_assert_false(
+        hv_domain_detach_device(domain, disk(), HV_AFFECT_LIVE | HV_AFFECT_CONFIG, &error));
+    g_assert_error(error, CONF_ERROR, CONF_ERROR_MISSING);
+    assert_disk(domain, FALSE, TRUE);
+}
+
+/* The definition cannot be written after the guest has changed. */
+static void
+test_undone(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autofree char *folder = path_of(f, "/etc/libvirt/libxl");
+    g_autofree char *away = g_strconcat(folder, ".away", NULL);
+    unsigned both = HV_AFFECT_LIVE | HV_AFFECT_CONFIG;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(g_rename(folder, away), ==, 0);
+    g_assert_false(hv_domain_attach_device(domain, disk(), both, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_assert_cmpuint(turns.n_detached, ==, 1);
+    assert_disk(domain, FALSE, FALSE);
+    g_assert_cmpint(g_rename(away, folder), ==, 0);
+    g_clear_error(&error);
+    g_assert_true(hv_domain_attach_device(domain, disk(), both, &error));
+    g_assert_cmpint(g_rename(folder, away), ==, 0);
+    g_assert_false(hv_domain_detach_device(domain, disk(), both, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_assert_cmpuint(turns.n_attached, ==, 3);
+    assert_disk(domain, TRUE, TRUE);
+    g_assert_cmpint(g_rename(away, folder), ==, 0);
+}
+
+static gpointer
+attach_in_thread(gpointer domain)
+{
+    GError *error = NULL;
+
+    g_assert_false(
+        hv_domain_attach_device(domain, disk(), HV_AFFECT_LIVE | HV_AFFECT_CONFIG, &error));
+    return error;
+}
+
+/* A guest that hangs while it gets a device can still be ended, at once. */
+static void
+test_overtaken(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) theirs = NULL;
+    GThread *thread;
+
+    set_hang(TRUE);
+    thread = g_thread_new("attach", attach_in_thread, domain);
+    wait_inside();
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    set_hang(FALSE);
+    theirs = g_thread_join(thread);
+    g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
+    assert_disk(domain, FALSE, FALSE);
+    assert_events(f, "one:stopped:destroyed");
+}
+
+static void
+test_unsupported(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(GError) error = NULL;
+
+    with_turns.attach_device = NULL;
+    g_assert_false(hv_domain_attach_device(domain, disk(), HV_AFFECT_LIVE, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED);
+    g_assert_nonnull(strstr(error->message, "<disk>"));
+    g_clear_error(&error);
+    g_assert_false(hv_domain_block_resize(domain, "xvda", 1, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED);
+    g_clear_error(&error);
+    g_assert_false(hv_domain_inject_nmi(domain, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED);
+    g_clear_error(&error);
+    g_assert_null(hv_domain_monitor_command(domain, "info", TRUE, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED);
+}
+
+/* ---- names ---- */
+
+static gpointer
+rename_in_thread(gpointer domain)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_rename(domain, "two", &error));
+    g_assert_no_error(error);
+    return NULL;
+}
+
+/* While it is under way both names are taken; whoever holds the old object is told that it is gone.
+ */
+static void
+test_rename(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(HvDomain) renamed = NULL;
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+    int fd;
+
+    fd = hv_domain_open_console(domain, NULL, FALSE, &error);
+    g_assert_no_error(error);
+    set_hang(TRUE);
+    thread = g_thread_new("rename", rename_in_thread, domain);
+    wait_inside();
+    g_assert_null(hv_host_define(f->host, domain_def("two", 2), &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_EXISTS);
+    g_clear_error(&error);
+    g_assert_null(hv_host_lookup_name(f->host, "two", NULL));
+    set_hang(FALSE);
+    g_thread_join(thread);
+    g_assert_false(hv_domain_suspend(domain, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_NO_DOMAIN);
+    g_clear_error(&error);
+    renamed = hv_host_lookup_name(f->host, "two", &error);
+    g_assert_no_error(error);
+    g_assert_null(hv_host_lookup_name(f->host, "one", NULL));
+    g_assert_true(file_exists(f, "/etc/libvirt/libxl/two.xml"));
+    g_assert_true(file_exists(f, "/run/libvirt/libxl/two.xml"));
+    g_assert_false(file_exists(f, "/etc/libvirt/libxl/one.xml"));
+    g_assert_false(file_exists(f, "/run/libvirt/libxl/one.xml"));
+    /* Its console is held as before, and given back by who knows the old object only. */
+    g_assert_cmpint(hv_domain_open_console(renamed, NULL, FALSE, &error), ==, -1);
+    g_clear_error(&error);
+    hv_domain_close_console(domain, fd);
+    close(fd);
+    fd = hv_domain_open_console(renamed, NULL, FALSE, &error);
+    g_assert_no_error(error);
+    close(fd);
+    g_assert_true(hv_domain_destroy(renamed, &error));
+    g_assert_no_error(error);
+}
+
+static void
+test_rename_fails(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(HvDomain) other = NULL;
+    g_autofree char *folder = path_of(f, "/etc/libvirt/libxl");
+    g_autofree char *away = g_strconcat(folder, ".away", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(g_rename(folder, away), ==, 0);
+    g_assert_false(hv_domain_rename(domain, "two", &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_cmpint(g_rename(away, folder), ==, 0);
+    g_assert_cmpuint(turns.n_renamed, ==, 2);
+    g_assert_cmpstr(turns.name, ==, "one");
+    turns.fail = HV_ERROR_ENGINE;
+    g_assert_false(hv_domain_rename(domain, "two", &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    /* The name is free again. */
+    other = define_domain(f, "two", 2);
+    g_assert_nonnull(other);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+}
+
+/* ---- dumps ---- */
+
+static guint
+count_files(Fixture *f, const char *absolute)
+{
+    g_autofree char *path = path_of(f, absolute);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    while (dir && g_dir_read_name(dir))
+        n++;
+    return n;
+}
+
+static void
+test_dump(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autofree char *path = path_of(f, "/var/lib/libvirt/libxl/dump/core");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_core_dump(domain, path, 0, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    g_assert_false(fake_is_paused(domid_of(domain)));
+    g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 1);
+    g_unlink(path);
+    turns.fail = HV_ERROR_ENGINE;
+    g_assert_false(hv_domain_core_dump(domain, path, HV_DUMP_CRASH, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    /* Nothing is left of it, and nobody is ended for a core that does not exist. */
+    g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 0);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    g_assert_false(fake_is_paused(domid_of(domain)));
+    turns.fail = (HvError)-1;
+    g_clear_error(&error);
+    g_assert_true(hv_domain_core_dump(domain, path, HV_DUMP_CRASH, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_CRASHED);
+    assert_events(f, "one:stopped:crashed");
+}
+
+static gpointer
+dump_in_thread(gpointer domain)
+{
+    GError *error = NULL;
+    g_autofree char *path = g_strconcat(((HvDomain *)domain)->host->store->dump, "/core", NULL);
+
+    g_assert_false(hv_domain_core_dump(domain, path, 0, &error));
+    return error;
+}
+
+/* No hypervisor has to be able to break a dump off: to end the domain is always possible. */
+static void
+test_dump_overtaken(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) theirs = NULL;
+    GThread *thread;
+
+    set_hang(TRUE);
+    thread = g_thread_new("dump", dump_in_thread, domain);
+    wait_inside();
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
+    set_hang(FALSE);
+    theirs = g_thread_join(thread);
+    g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
+    g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 0);
+}
+
+/* A guest that was paused before stays so. */
+static void
+test_dump_paused(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autofree char *path = path_of(f, "/core");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hv_domain_suspend(domain, &error));
+    g_assert_true(hv_domain_core_dump(domain, path, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_PAUSED_USER);
+    g_assert_true(fake_is_paused(domid_of(domain)));
+}
+
+int
+main(int argc, char **argv)
+{
+    fake_init(&argc, &argv);
+#define TEST(name, function)                                                                       \
+    g_test_add("/hv/device/" name, Fixture, NULL, setup, function, teardown)
+    TEST("both", test_both);
+    TEST("undone", test_undone);
+    TEST("overtaken", test_overtaken);
+    TEST("unsupported", test_unsupported);
+    TEST("rename", test_rename);
+    TEST("rename-fails", test_rename_fails);
+    TEST("dump", test_dump);
+    TEST("dump-overtaken", test_dump_overtaken);
+    TEST("dump-paused", test_dump_paused);
+#undef TEST
+    return g_test_run();
+}
