@@ -65,7 +65,9 @@ class Case(unittest.TestCase):
 
     def slow_start(self, name):
         """A start that goes on for a while: (domain, its thread, what the start failed of)."""
-        LAB.run("printf '#!/bin/sh\\nsleep 35\\n' >/etc/xen/scripts/vif-slow; chmod 755 /etc/xen/scripts/vif-slow")
+        # Slow to plug; to unplug it is quick.
+        LAB.run("printf '#!/bin/sh\\n[ \"$1\" != online ] || sleep 35\\n' >/etc/xen/scripts/vif-slow; "
+                'chmod 755 /etc/xen/scripts/vif-slow')
         domain = self.define('stub', name, ('<devices>', "<devices><interface type='bridge'><source bridge='xenbr0'/>"
                                             "<script path='vif-slow'/></interface>"))
         failed = []
