@@ -52,8 +52,8 @@ struct HvxlWatch {
 static gboolean
 is_complete(HvxlWatch *watch, HvxlCtx *ctx, Known *known, gboolean paused)
 {
+    g_autofree char *built = NULL;
     char uuid[37];
-    gint64 built;
     gsize first = known->record;
     uint8_t *record = NULL;
     int len = 0;
@@ -75,8 +75,8 @@ is_complete(HvxlWatch *watch, HvxlCtx *ctx, Known *known, gboolean paused)
     if (!paused || (first && known->record != first))
         return TRUE;
     conf_uuid_format(known->uuid, uuid);
-    return hvxl_xs_read_number(watch->engine, &built, "/vm/%s/start_time", uuid) &&
-           time(NULL) - built > PAUSED_COMPLETE_S;
+    built = hvxl_xs_read(watch->engine, "/vm/%s/start_time", uuid); /* SECONDS.HUNDREDTHS */
+    return built && time(NULL) - g_ascii_strtoll(built, NULL, 10) > PAUSED_COMPLETE_S;
 }
 
 /* ---- one round ---- */
