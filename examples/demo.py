@@ -134,9 +134,9 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def read(self, seconds):
-        """Prints what comes within the time; '' where nothing came."""
+        """Prints what comes within the time; whether anything came."""
         if not select.select([self.master], [], [], seconds)[0]:
-            return ''
+            return False
         try:
             data = os.read(self.master, 4096)
         except OSError:  # its other end is closed
@@ -151,7 +151,7 @@ class Terminal:
         text = re.sub(r'Authorization not available[^\n]*\n', '', text)
         print(self.without_gaps(text), end='', flush=True)
         self.said += text
-        return text
+        return True
 
     def without_gaps(self, text):
         """At most one empty line in a row; each console of a guest gets line ends of its own."""
