@@ -1,0 +1,452 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Devices of running domains and the less common calls on real Xen: what stock virsh asks for is what
+the guest sees, what Xen has, and what a client hears of it."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import xenhost  # noqa: E402
+from xenclient import PATIENCE, Client, libvirt, wait_for, xml  # noqa: E402
+
+REFUSAL = xenhost.refusal() or (None if libvirt else 'python3-libvirt is not installed')
+LAB = None
+MAC = '00:16:3e:00:08:08'
+UUID = '0b5e55ed-0000-4000-8000-000000000001'
+CDROM = ("<devices>", """<devices><disk type='file' device='cdrom'><driver name='qemu' type='raw'/>
+    <source file='/tmp/first.iso'/><target dev='hdc' bus='ide'/><readonly/></disk>
+    <graphics type='vnc' autoport='yes'/><video><model type='cirrus' vram='8192'/></video>""")
+
+
+def setUpModule():
+    global LAB
+    if not REFUSAL:
+        LAB = xenhost.Lab('--timeout', '900')
+        LAB.__enter__()
+
+
+def tearDownModule():
+    if LAB:
+        LAB.__exit__()
+
+
+def virsh(line, **options):
+    return LAB.virsh(line, timeout=PATIENCE, **options)
+
+
+def define(sample, name, *changes):
+    with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+        file.write(xml(sample, name, *changes))
+        file.flush()
+        virsh(f'define {file.name}')
+
+
+def remove(name):
+    virsh(f'destroy {name}', check=False)
+    virsh(f'undefine {name}', check=False)
+
+
+def start_linux(sample, name, *changes):
+    """A Linux guest of the lab, up; its kernel hears every SysRq."""
+    LAB.run(f'lab-guest forget {name}', check=False)
+    define(sample, name, ('quiet', 'quiet sysrq_always_enabled'), *changes)
+    virsh(f'start {name}')
+    LAB.wait_console(name, 'guest: ready', PATIENCE)
+
+
+def xen_state(name):
+    """The letters of xl list."""
+    rows = (line.split() for line in LAB.run('xl list').splitlines()[1:])
+    return next((row[4] for row in rows if row[0] == name), None)
+
+
+class Events:
+    """`virsh event` beside the test: all that a domain causes."""
+
+    def __init__(self, name):
+        self.file = tempfile.NamedTemporaryFile('w')
+        # Line by line, or the file has nothing until it ends.
+        self.process = subprocess.Popen(
+            ['stdbuf', '-oL', 'virsh', '-c', LAB.uri(), 'event', name, '--all', '--loop'],
+            stdin=subprocess.DEVNULL, stdout=self.file, stderr=subprocess.STDOUT)
+        # It says nothing when it has begun to listen: something is done until it hears it.
+        wait_for(lambda: virsh(f'desc {name} --live --new-desc listening') and 'metadata-change' in self.heard(),
+                 'virsh event to listen')
+
+    def heard(self):
+        with open(self.file.name, encoding='utf-8') as file:
+            return file.read()
+
+    def wait(self, pattern):
+        wait_for(lambda: re.search(pattern, self.heard()), f'{pattern} from virsh event')
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+        self.file.close()
+
+
+@unittest.skipIf(REFUSAL, REFUSAL)
+class Case(unittest.TestCase):
+    def matches(self, command, *patterns):
+        out = virsh(command)
+        for pattern in patterns:
+            self.assertRegex(out, re.compile(pattern, re.M))
+        return out
+
+    def refused(self, command, pattern):
+        with self.assertRaisesRegex(xenhost.Failed, pattern):
+            virsh(command)
+
+    def counted(self, command, pattern):
+        """Until the number in an answer is not 0."""
+        wait_for(lambda: int(re.search(pattern, virsh(command))[1]), f'a figure of {command}')
+
+
+class TestGuest(Case):
+    """One Linux guest that runs all along."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(remove, 'dev')
+        start_linux('pv', 'dev')
+        cls.domid = LAB.guests()['dev']
+        cls.events = Events('dev')
+        cls.addClassCleanup(cls.events.end)
+
+    def backends(self, kind):
+        return LAB.run(f'xenstore-list /local/domain/0/backend/{kind}/{self.domid} 2>/dev/null || true').split()
+
+    def disk(self, source, target, options, between=lambda: None, live=''):
+        """A disk comes and goes; the guest has used it between."""
+        virsh(f'attach-disk dev {source} {target} --targetbus xen {options} {live}')
+        self.events.wait(r"event 'device-added' for domain 'dev'.*: xen-disk\d")
+        LAB.wait_console('dev', f'guest: disk {target} ', PATIENCE)
+        self.matches('domblklist dev', rf'^ {target} +{source}$')
+        self.assertEqual(len(self.backends('vbd')), 1)
+        self.counted(f'domblkstat dev {target}', r'rd_bytes (\d+)')
+        self.counted(f'domblkstat dev {target}', r'wr_bytes (\d+)')
+        between()
+        virsh(f'detach-disk dev {target} {live}')
+        self.events.wait(r"event 'device-removed' for domain 'dev'.*: xen-disk\d")
+        self.assertNotIn(target, virsh('domblklist dev'))
+        self.assertEqual(self.backends('vbd'), [])
+
+    def test_disk_file(self):
+        """A raw image, for which the hotplug helper makes a loop device, and takes it away."""
+        LAB.run('truncate -s 16M /tmp/added.img')
+        self.disk('/tmp/added.img', 'xvdb', '--sourcetype file --subdriver raw', self.grow)
+        self.assertEqual(LAB.run('losetup -j /tmp/added.img'), '')
+
+    def test_limits(self):
+        """Of the disk that QEMU serves."""
+        virsh('blkdeviotune dev xvda --total-bytes-sec 20000000 --live')
+        self.matches('blkdeviotune dev xvda', r'^total_bytes_sec *: 20000000$')
+
+    def grow(self):
+        connection = libvirt.open(LAB.uri())
+        self.assertGreater(connection.lookupByName('dev').blockStats('xvdb')[1], 0)
+        connection.close()
+        virsh('blockresize dev xvdb 32M')
+        self.matches('domblkinfo dev xvdb', r'^Capacity: +33554432$')
+        self.assertEqual(LAB.run('stat -c %s /tmp/added.img').strip(), '33554432')
+
+    def test_disk_block(self):
+        LAB.run('truncate -s 16M /tmp/block.img')
+        device = LAB.run('losetup -f --show /tmp/block.img').strip()
+        self.addCleanup(LAB.run, f'losetup -d {device}')
+        self.disk(device, 'xvdc', '--sourcetype block --driver phy', live='--live')
+
+    def test_interface(self):
+        virsh(f'attach-interface dev bridge xenbr0 --mac {MAC}')
+        self.events.wait(r"event 'device-added' for domain 'dev'.*: net1")
+        # Whether dom0 answers on it, or on eth0 in the same network, is theirs to choose.
+        LAB.wait_console('dev', f'guest: net eth1 {MAC}', PATIENCE)
+        self.matches('domiflist dev', rf'^ vif{self.domid}\.1 +bridge +xenbr0 .*{MAC}$')
+        self.assertIn('xenbr0', LAB.run(f'ip -o link show vif{self.domid}.1'))
+        self.counted(f'domifstat dev vif{self.domid}.1', r'tx_packets (\d+)')
+        virsh(f'detach-interface dev bridge --mac {MAC}')
+        self.events.wait(r"event 'device-removed' for domain 'dev'.*: net1")
+        self.assertNotIn(MAC, virsh('domiflist dev'))
+        self.assertEqual(self.backends('vif'), ['0'])
+        self.refused(f'domifstat dev vif{self.domid}.1', f'vif{self.domid}.1')
+
+    def test_address(self):
+        """What dom0 learned when the guest asked it for an answer."""
+        wait_for(lambda: LAB.run("lab-guest ask dev 'ping -c 1 10.77.0.1' 3", check=False) and
+                 '10.77.1.1' in virsh('domifaddr dev --source arp'), "the guest's address")
+
+    def test_alias(self):
+        LAB.run('truncate -s 16M /tmp/named.img')
+        virsh('attach-disk dev /tmp/named.img xvdd --targetbus xen --sourcetype file --subdriver raw')
+        LAB.wait_console('dev', 'guest: disk xvdd ', PATIENCE)
+        # Its name is in the definition, before its end.
+        disk = re.search(r"(?s)/tmp/named\.img.*?<alias name='(xen-disk\d+)'", virsh('dumpxml dev'))[1]
+        virsh(f'detach-device-alias dev {disk} --live')
+        wait_for(lambda: self.backends('vbd') == [], 'the disk to go')
+
+    def test_sleep(self):
+        virsh('dompmsuspend dev --target mem')
+        self.matches('domstate dev', '^pmsuspended$')
+        virsh('dompmwakeup dev')
+        self.matches('domstate dev', '^running$')
+        self.assertEqual(LAB.guests()['dev'], self.domid)
+        wait_for(lambda: '54th' in LAB.run("lab-guest ask dev 'echo $((6 * 9))th' 3", check=False), 'the guest to run')
+
+    def test_dump(self):
+        """All its memory in an ELF file of dom0, while it runs on."""
+        self.addCleanup(LAB.run, 'rm -f /tmp/dev.core')
+        for options in ('--live', '--live --memory-only'):
+            virsh(f'dump dev /tmp/dev.core {options}')
+            self.assertEqual(LAB.run("head -c 4 /tmp/dev.core | tr -d '\\177'"), 'ELF')
+            self.assertGreaterEqual(int(LAB.run('stat -c %s /tmp/dev.core')), 127 << 20)
+        self.matches('domstate dev', '^running$')
+        self.assertEqual(LAB.guests()['dev'], self.domid)
+
+    def test_keys(self):
+        """Alt+SysRq+H: the guest's kernel lists what it knows."""
+        virsh('send-key dev KEY_LEFTALT KEY_SYSRQ KEY_H')
+        LAB.wait_console('dev', 'sysrq: HELP', PATIENCE)
+        self.refused('send-key dev KEY_A', 'not supported|SysRq')
+
+    def test_nmi(self):
+        virsh('inject-nmi dev')
+        LAB.wait_console('dev', 'NMI received', PATIENCE)
+        self.matches('domstate dev', '^running$')
+
+    def test_rename(self):
+        """While it runs; for Xen, too."""
+        virsh('domrename dev renamed')
+        try:
+            self.assertEqual(LAB.guests()['renamed'], self.domid)
+            self.matches('list --all', rf'^ {self.domid} +renamed +running$')
+            self.refused('dominfo dev', 'Domain not found|failed to get domain')
+        finally:
+            virsh('domrename renamed dev')
+        self.assertEqual(LAB.guests()['dev'], self.domid)
+
+
+class TestCrash(Case):
+    def test_preserve(self):
+        """It stays as it is, for somebody to look at."""
+        self.addCleanup(remove, 'kept')
+        start_linux('pvh', 'kept', ('<on_crash>destroy', '<on_crash>preserve'))
+        virsh('send-key kept KEY_LEFTALT KEY_SYSRQ KEY_C')
+        wait_for(lambda: 'crashed' in virsh('domstate kept'), 'the crash')
+        self.assertRegex(xen_state('kept'), 'c')
+        virsh('destroy kept')
+        self.assertNotIn('kept', LAB.guests())
+
+    def test_core(self):
+        """What is to happen, changed while it runs: its memory is kept, and it goes."""
+        self.addCleanup(remove, 'core')
+        self.addCleanup(LAB.run, 'rm -f /var/lib/libvirt/libxl/dump/core-*')
+        start_linux('pv', 'core')  # the memory map of PVH reaches to 4 GB, and a dump asks for each page of it
+        virsh('set-lifecycle-action core crash coredump-destroy --live')
+        virsh('send-key core KEY_LEFTALT KEY_SYSRQ KEY_C')
+        wait_for(lambda: 'core' not in LAB.guests(), 'the domain to go')
+        self.assertIn('crashed', wait_for(lambda: re.search('shut off.*', virsh('domstate core --reason')), 'its end')[0])
+        core = LAB.run('ls /var/lib/libvirt/libxl/dump/core-*').split()
+        self.assertEqual(len(core), 1, core)
+        self.assertEqual(LAB.run(f"head -c 4 {core[0]} | tr -d '\\177'"), 'ELF')
+
+
+class TestHvm(Case):
+    """Firmware, a boot sector and a display."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(remove, 'media')
+        LAB.run('truncate -s 2M /tmp/first.iso; truncate -s 4M /tmp/second.iso')
+        define('hvm-disk', 'media', CDROM)
+
+    def setUp(self):
+        if 'media' not in LAB.guests():
+            virsh('start media')
+
+    @staticmethod
+    def is_open(path):
+        """By the guest's QEMU."""
+        domid = LAB.guests()['media']
+        return f'-> {path}\n' in LAB.run(f'ls -l /proc/$(xenstore-read /local/domain/{domid}/image/device-model-pid)/fd')
+
+    def test_media(self):
+        """Of its CD-ROM drive: changed, ejected, put in again."""
+        self.assertTrue(self.is_open('/tmp/first.iso'))
+        self.assertFalse(self.is_open('/tmp/second.iso'))
+        virsh('change-media media hdc /tmp/second.iso --update --live')
+        self.matches('domblklist media', r'^ hdc +/tmp/second\.iso$')
+        self.assertTrue(self.is_open('/tmp/second.iso'))
+        virsh('change-media media hdc --eject --live')
+        self.matches('domblklist media', r'^ hdc +-$')
+        self.assertFalse(self.is_open('/tmp/second.iso'))
+        virsh('change-media media hdc /tmp/second.iso --insert --live')
+        self.assertTrue(self.is_open('/tmp/second.iso'))
+
+    def test_screen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            virsh(f'screenshot media {folder}/screen')
+            with open(f'{folder}/screen', 'rb') as file:
+                self.assertRegex(file.read(20), rb'^P6\s\d+ \d+\s')
+        self.matches('vncdisplay media', r'^(127\.0\.0\.1)?:\d+$')
+
+    def test_monitor(self):
+        self.matches("qemu-monitor-command media --hmp 'info status'", 'running')
+
+    def test_images(self):
+        """Saved, looked into, changed and taken up again."""
+        path = '/var/lib/libvirt/libxl/save/media.image'
+        self.addCleanup(LAB.run, f'rm -f {path}')
+        virsh(f'save media {path} --running')
+        self.assertNotIn('media', LAB.guests())
+        saved = self.matches(f'save-image-dumpxml {path}', '<name>media</name>')
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write(saved.replace('<name>media</name>', '<name>media</name><title>changed</title>'))
+            file.flush()
+            virsh(f'save-image-define {path} {file.name}')
+        virsh(f'restore {path}')
+        self.matches('desc media --title', '^changed$')
+        virsh('managedsave media')
+        self.matches('dominfo media', '^Managed save: +yes$')
+        kept = self.matches('managedsave-dumpxml media', '<title>changed</title>')
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write(kept.replace('>changed<', '>again<'))
+            file.flush()
+            virsh(f'managedsave-define media {file.name}')
+        self.matches('managedsave-dumpxml media', '<title>again</title>')
+        virsh('managedsave-remove media')
+        self.matches('dominfo media', '^Managed save: +no$')
+
+
+class TestSmall(Case):
+    """What needs no Linux."""
+
+    def test_reset(self):
+        """Started anew from what it was, also from what only the running one is."""
+        self.addCleanup(remove, 'again')
+        define('stub', 'again')
+        virsh('start again')
+        first = LAB.guests()['again']
+        virsh('reset again')
+        self.assertNotEqual(LAB.guests()['again'], first)
+        self.matches('domstate again', '^running$')
+
+    def test_host(self):
+        self.matches('version', r'^Running hypervisor: Xen 4\.\d+\.\d+$')
+        self.matches('hostname', '^xen1$')
+        self.matches('maxvcpus', r'^[1-9]\d*$')
+        total = LAB.memory()[0] << 10
+        stated = int(re.search(r'Memory size: +(\d+) KiB', self.matches('nodeinfo', r'^CPU model: +x86_64$'))[1])
+        self.assertLess(abs(stated - total), 2048)
+        self.matches('freecell', r'^Total: +[1-9]\d* KiB$')
+        self.matches('nodecpumap', r'^CPUs online: +[1-9]')
+        self.matches('capabilities', '<arch name=.x86_64', '<os_type>xen</os_type>', '<os_type>hvm</os_type>')
+        self.matches('domcapabilities', '<domain>xen</domain>')
+
+    def test_questions(self):
+        """What is asked of a domain that runs, and what changes its definition alone."""
+        self.addCleanup(remove, 'asked')
+        define('stub', 'asked', ('<memory', f'<uuid>{UUID}</uuid><memory'))
+        virsh('start asked')
+        domid = LAB.guests()['asked']
+        self.matches(f'domname {UUID}', '^asked$')
+        self.matches(f'domuuid {domid}', UUID)
+        self.matches('domid asked', f'^{domid}$')
+        self.matches('vcpuinfo asked', r'^VCPU: +0$', r'^CPU Affinity: +y')
+        self.matches('domjobinfo asked', 'None')
+        self.matches('domcontrol asked', '^ok$')
+        virsh('setmaxmem asked 16M --config')
+        virsh('setvcpus asked 2 --maximum --config')
+        self.matches('vcpucount asked', r'^maximum +config +2$', r'^maximum +live +1$')
+        self.matches('dumpxml asked --inactive', r"<memory unit='KiB'>16384</memory>")
+        virsh("metadata asked http://example.org/ --key k --set '<a/>' --live")
+        self.matches('metadata asked http://example.org/ --live', '<a/>')
+        virsh('autostart asked')
+        self.matches('dominfo asked', '^Autostart: +enable$', '^OS Type: +linux$', '^Persistent: +yes$')
+        virsh('autostart asked --disable')
+
+    def test_bindings(self):
+        """Calls that virsh makes no more, or never made."""
+        self.addCleanup(remove, 'bound')
+        define('stub', 'bound', ('<memory', f'<uuid>{UUID}</uuid><memory'))
+        connection = libvirt.open(LAB.uri())
+        self.addCleanup(connection.close)
+        self.assertEqual((connection.getType(), connection.isAlive(), connection.isEncrypted(), connection.isSecure()),
+                         ('Xen', 1, 0, 1))
+        self.assertIn('bound', connection.listDefinedDomains())
+        self.assertGreaterEqual(connection.numOfDefinedDomains(), 1)
+        domain = connection.lookupByUUIDString(UUID)
+        domain.create()
+        self.assertIn(LAB.guests()['bound'], connection.listDomainsID())
+        self.assertGreaterEqual(connection.numOfDomains(), 2)
+        self.assertEqual(connection.lookupByID(domain.ID()).name(), 'bound')
+        self.assertEqual((domain.isActive(), domain.isUpdated(), domain.isPersistent()), (1, 0, 1))
+        self.assertEqual((domain.OSType(), domain.maxMemory(), domain.maxVcpus()), ('linux', 8192, 1))
+        domain.destroy()
+        domain.undefine()
+        self.assertNotIn('bound', LAB.guests())
+
+    def test_pairs(self):
+        """Of two calls for one thing the one that virsh does not make, or only with some option."""
+        self.addCleanup(remove, 'pair')
+        client = Client(LAB.uri())
+        self.addCleanup(client.connection.close)
+        old = []
+
+        def hear(_connection, of, *_):
+            old.append(of.name())
+
+        client.connection.domainEventRegister(hear, None)
+        domain = client.connection.defineXMLFlags(xml('stub', 'pair', ('<vcpu>1<', '<vcpu>2<')), 0)
+        domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        self.assertRegex(xen_state('pair'), '^..p')
+        domain.resume()
+        domain.setMaxMemory(12 << 10)
+        self.assertEqual(domain.maxMemory(), 12 << 10)
+        domain.setMemory(8 << 10)
+        domain.pinVcpu(0, (True,))
+        self.assertTrue(domain.vcpuPinInfo()[0][0])
+        domain.setSchedulerParameters({'weight': 300})
+        self.assertEqual(domain.schedulerParameters()['weight'], 300)
+        self.assertRegex(LAB.run('xl sched-credit2 -d pair'), r'pair +\d+ +300 ')
+        self.assertEqual(domain.jobInfo()[0], libvirt.VIR_DOMAIN_JOB_NONE)
+        self.assertEqual(domain.securityLabelList(), [])
+        domain.destroyFlags(0)
+        self.assertNotIn('pair', LAB.guests())
+        wait_for(lambda: len(old) >= 3, 'the old events')
+        client.connection.domainEventDeregister(hear)
+        self.assertEqual(set(old), {'pair'})
+        one = client.connection.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, hear, None)
+        client.connection.domainEventDeregisterAny(one)
+        domain.undefineFlags(0)
+        self.assertNotIn('pair', client.names())
+
+    def test_native(self):
+        with tempfile.NamedTemporaryFile('w', suffix='.cfg') as file:
+            file.write(LAB.run('cat /srv/guests/stub.cfg'))
+            file.flush()
+            self.matches(f'domxml-from-native xen-xl {file.name}', '<name>stub</name>', '<kernel>/srv/guests/stub</kernel>')
+        self.addCleanup(remove, 'native')
+        define('stub', 'native')
+        text = self.matches('domxml-to-native xen-xl --domain native', r'^name *= *.native')
+        LAB.run('cat >/tmp/native.cfg', input=text)
+        self.assertIn('/srv/guests/stub', LAB.run('xl create -n -q /tmp/native.cfg'))
+
+    def test_domain_0(self):
+        self.matches('list', r'^ 0 +Domain-0 +running$')
+        self.matches('dominfo Domain-0', r'^Id: +0$', r'^UUID: +00000000-0000-0000-0000-000000000000$', r'^State: +running$',
+                     r'^CPU time: +[0-9.]+s$', r'^Used memory: +[1-9]\d+ KiB$')
+        self.matches('dumpxml Domain-0', r"^<domain type='xen' id='0'>", r'<name>Domain-0</name>')
+        for command in ('destroy', 'shutdown', 'suspend', 'undefine'):
+            self.refused(f'{command} Domain-0', 'Domain-0 does not support requested operation')
+        self.assertNotIn('Domain-0', LAB.guests())
+
+
+if __name__ == '__main__':
+    tap.main()
