@@ -319,8 +319,8 @@ void hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target
 
 /* ---- core dumps (hv-dump.c) ---- */
 
-/* Job held, the guest has crashed: a core into the folder that the stock driver has for them. FALSE:
- * a stop has taken the domain over meanwhile, and the caller touches nothing. */
+/* Job held, the guest has crashed: a core into the folder that the stock driver has for them.
+ * FALSE: a stop has taken the domain over meanwhile, and the caller touches nothing. */
 gboolean hv_domain_auto_dump(HvJob *job, int domid);
 
 /* ---- rename-restart (hv-preserve.c) ---- */

@@ -397,7 +397,8 @@ rtds_of_def(const ConfDomain *def, HvSched *ret_sched)
     if (tune->period.set)
         ret_sched->value[HV_SCHED_PERIOD] = (int)CLAMP(tune->period.value, 0, G_MAXINT);
     if (tune->quota.set)
-        ret_sched->value[HV_SCHED_BUDGET] = (int)CLAMP(tune->quota.value, 0, G_MAXINT);
+        ret_sched->value[HV_SCHED_BUDGET] = (int)CLAMP(tune->quota.value, 0,
+                                                       ret_sched->value[HV_SCHED_PERIOD]);
     if (extratime)
         ret_sched->value[HV_SCHED_EXTRATIME] = !g_str_equal(extratime, "0");
 }

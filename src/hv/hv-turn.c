@@ -3,10 +3,6 @@
  * sleep; its screen, its channels, its device model. */
 #include "hv-private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <gio/gunixsocketaddress.h>
-
 /* ---- what the calls share ---- */
 
 /* A job, and the running domain that it is about. */
@@ -160,65 +156,4 @@ hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean human,
     hv_job_enter_hook(turn.job);
     reply = host->ops->monitor_command(host->engine, turn.now->domid, command, human, error);
     return hv_job_leave_hook(turn.job, error) ? g_steal_pointer(&reply) : NULL;
-}
-
-/* ---- displays ---- */
-
-/* Where a display listens: its socket, or its address (the loopback for "any") and port. */
-static GSocketConnectable *
-place_of(const ConfGraphics *graphics)
-{
-    const char *address = graphics->listen;
-    gboolean any = !address || !*address || g_str_equal(address, "0.0.0.0");
-
-    if (graphics->socket)
-        return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(graphics->socket));
-    if (!graphics->port.set || graphics->port.value <= 0 || graphics->port.value > 65535)
-        return NULL;
-    if (any)
-        address = "127.0.0.1";
-    else if (g_str_equal(address, "::"))
-        address = "::1";
-    return g_network_address_new(address, (guint16)graphics->port.value);
-}
-
-int
-hv_domain_open_graphics(HvDomain *domain, guint index, GError **error)
-{
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    g_autoptr(GSocketClient) client = g_socket_client_new();
-    g_autoptr(GSocketConnectable) place = NULL;
-    g_autoptr(GSocketConnection) connection = NULL;
-    g_autoptr(GError) local = NULL;
-    int fd;
-
-    if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
-        return -1;
-    if (index >= now->live->graphics->len) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "no graphics backend with index %u",
-                    index);
-        return -1;
-    }
-    place = place_of(g_ptr_array_index(now->live->graphics, index));
-    if (!place) {
-        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
-                    "graphics %u of domain '%s' listens nowhere that can be connected to", index,
-                    domain->name);
-        return -1;
-    }
-    g_socket_client_set_timeout(client, 5);
-    g_socket_client_set_enable_proxy(client, FALSE);
-    connection = g_socket_client_connect(client, place, NULL, &local);
-    if (!connection) {
-        g_set_error(error, HV_ERROR, HV_ERROR_IO,
-                    "cannot connect to graphics %u of domain '%s': %s", index, domain->name,
-                    local->message);
-        return -1;
-    }
-    /* The connection closes its own. */
-    fd = fcntl(g_socket_get_fd(g_socket_connection_get_socket(connection)), F_DUPFD_CLOEXEC, 0);
-    if (fd < 0)
-        g_set_error(error, HV_ERROR, HV_ERROR_IO, "cannot duplicate a descriptor: %s",
-                    g_strerror(errno));
-    return fd;
 }

@@ -304,8 +304,6 @@ char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean 
                                 GError **error);
 /* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
 int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
-/* A descriptor that is connected to the display. */
-int hv_domain_open_graphics(HvDomain *domain, guint index, GError **error);
 
 /* The domain goes on under another name, with its files; the old object is no more. */
 gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);

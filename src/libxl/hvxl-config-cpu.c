@@ -51,8 +51,8 @@ build_scheduler(HvxlBuild *b, GError **error)
     }
     if (tune->quota.set && tune->global_quota.set)
         hvxl_warn(b, NULL, "cputune/global_quota", "beside quota");
-    if (tune->emulatorpin || tune->emulator_period.set || tune->emulator_quota.set)
-        hvxl_warn(b, NULL, "cputune/emulatorpin", NULL);
+    if (tune->emulator_period.set || tune->emulator_quota.set)
+        hvxl_warn(b, NULL, "cputune/emulator_quota", NULL);
     return build_quota(b, error);
 }
 

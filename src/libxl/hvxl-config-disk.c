@@ -203,7 +203,6 @@ warn_disk(HvxlBuild *b, const ConfDisk *disk)
         { disk->driver_cache != NULL, "devices/disk/driver/@cache", NULL },
         { disk->driver_io != NULL, "devices/disk/driver/@io", NULL },
         { disk->driver_error_policy != NULL, "devices/disk/driver/@error_policy", NULL },
-        { disk->iotune_extra != NULL, "devices/disk/iotune", NULL },
         { disk->serial != NULL, "devices/disk/serial", NULL },
         { disk->wwn != NULL, "devices/disk/wwn", NULL },
         { disk->source_startup_policy != NULL, "devices/disk/source/@startupPolicy", NULL },

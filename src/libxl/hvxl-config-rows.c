@@ -61,7 +61,8 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("cputune/global_quota", NULL, "b_info.sched_params.cap", "where there is no quota"),
     HONOURED("cputune/global_period", "b_info.sched_params.cap"),
     WARNED("cputune/global_quota", "beside quota", "Xen has one limit a domain, and quota is taken"),
-    WARNED("cputune/emulatorpin", NULL, "the device model is a process of dom0: its scheduler places it"),
+    HONOURED_AS("cputune/emulatorpin", NULL, "the device model's process", "cpus of dom0, which runs it"),
+    WARNED("cputune/emulator_quota", NULL, "the device model is a process of dom0: its scheduler gives it time"),
     WARNED("cputune/iothreadpin", NULL, "libxl's device model has no such threads"),
     WARNED("cputune/vcpusched", NULL, "Xen's schedulers have no such policies: its cpupool's scheduler counts"),
     WARNED("cputune/cachetune", NULL, "set with xl psr-cat-set while the domain runs"),
@@ -239,7 +240,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED("devices/disk/readonly", "disks[].readwrite"),
     HONOURED_AS("devices/disk/shareable", NULL, "disks[].script", "of block devices, block-shared: others may have it, too; Xen's own scripts refuse that"),
     REFUSED("devices/disk/transient", NULL, "libxl writes to the image itself: take a copy or an overlay"),
-    WARNED("devices/disk/iotune", NULL, "libxl limits no disk I/O"),
+    HONOURED_AS("devices/disk/iotune", "bytes_sec, iops_sec", "the device model's disk", "of a disk that QEMU serves: for others the log has a warning"),
     WARNED("devices/disk/serial", NULL, "libxl chooses the serial number"),
     WARNED("devices/disk/wwn", NULL, "libxl gives disks no name of their own in the world"),
 

@@ -11,6 +11,7 @@
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
 #include "hvxl-watch.h"
+#include "hvxl-tune.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -153,6 +154,7 @@ finish(Build *build, ConfDomain *live, GError **error)
 
     if (!hvxl_userdata_write(build->ctx, domid, live, error))
         return FALSE;
+    hvxl_tune_started(build->ctx, domid, live);
     if (!build->start->paused)
         rc = libxl_domain_unpause(build->ctx->libxl, build->domid, NULL);
     if (rc != 0)

@@ -439,3 +439,43 @@ hvxl_security_label(HvEngine *engine, int domid, gboolean *ret_enforcing, GError
         *ret_enforcing = enforcing > 0;
     return label;
 }
+
+/* ---- at the start ---- */
+
+static void
+log_failure(HvxlCtx *ctx, const char *what, const GError *error)
+{
+    xtl_log(&ctx->log.base, XTL_WARN, -1, "xlvirt", "%s: %s", what, error->message);
+}
+
+static HvDiskLimits
+limits_of(const ConfDisk *disk)
+{
+    return (HvDiskLimits){
+        .total_bytes = conf_disk_iotune(disk, "total_bytes_sec"),
+        .read_bytes = conf_disk_iotune(disk, "read_bytes_sec"),
+        .write_bytes = conf_disk_iotune(disk, "write_bytes_sec"),
+        .total_iops = conf_disk_iotune(disk, "total_iops_sec"),
+        .read_iops = conf_disk_iotune(disk, "read_iops_sec"),
+        .write_iops = conf_disk_iotune(disk, "write_iops_sec"),
+    };
+}
+
+void
+hvxl_tune_started(HvxlCtx *ctx, int domid, const ConfDomain *live)
+{
+    for (guint i = 0; i < live->disks->len; i++) {
+        const ConfDisk *disk = g_ptr_array_index(live->disks, i);
+        HvDiskLimits limits = limits_of(disk);
+        g_autoptr(GError) error = NULL;
+
+        if (disk->iotune_extra && !hvxl_set_disk_limits(ctx->engine, domid, disk, &limits, &error))
+            log_failure(ctx, "devices/disk/iotune", error);
+    }
+    if (live->cputune.emulatorpin) {
+        g_autoptr(GError) error = NULL;
+
+        if (!hvxl_pin_emulator(ctx->engine, domid, live->cputune.emulatorpin, &error))
+            log_failure(ctx, "cputune/emulatorpin", error);
+    }
+}

@@ -22,6 +22,10 @@ gboolean hvxl_set_interface_rate(HvEngine *engine, int domid, const ConfInterfac
                                  guint64 kib_per_s, GError **error);
 char *hvxl_security_label(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
 
+/* Gives a domain that was just built what libxl's configuration has no place for: the cpus of its
+ * device model, the limits of its disks. It runs without them, too: what fails is in its log. */
+void hvxl_tune_started(HvxlCtx *ctx, int domid, const ConfDomain *live);
+
 /* hvxl-stats.c */
 GPtrArray *hvxl_stats(HvEngine *engine, const HvEngineStatsQuery *queries, guint n, unsigned groups,
                       GError **error);

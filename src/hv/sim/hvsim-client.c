@@ -150,7 +150,7 @@ know_all(Link *link, GVariant *names)
 static void
 take_event(Link *link, GVariant *payload)
 {
-    HvEngineEvent event;
+    HvEngineEvent event = { .foreign = FALSE };
     guint32 kind, code;
     guint64 high, low;
     gboolean ours;

@@ -133,7 +133,8 @@ add_quota(GVariantBuilder *options, const ConfCpuTune *tune)
 {
     if (tune->period.set && tune->quota.set) {
         add_int(options, "period", tune->period);
-        add_int(options, "budget", tune->quota);
+        add_int(options, "budget",
+                (ConfOptInt){ true, MIN(tune->quota.value, tune->period.value) });
     }
     gint64 period = tune->period.set && tune->period.value > 0 ? tune->period.value : 100000;
     if (tune->quota.set && tune->quota.value > 0 && tune->quota.value <= G_MAXINT64 / 100)

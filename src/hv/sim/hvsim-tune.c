@@ -299,15 +299,16 @@ get_sched(SimMachine *machine, SimDomain *unused, GVariant *payload, GError **er
         g_variant_new_fixed_array(G_VARIANT_TYPE_INT32, sched, N_SCHED, sizeof(gint32)));
 }
 
-/* The bounds of Xen's own schedulers. */
+/* The bounds of Xen's own schedulers; what is not theirs is not looked at. */
 static const char *
-sched_wrong(const int sched[N_SCHED], guint vcpus)
+sched_wrong(const char *type, const int sched[N_SCHED], guint vcpus)
 {
-    if (sched[WEIGHT] < 1 || sched[WEIGHT] > 65535)
+    gboolean rtds = g_str_equal(type, "rtds");
+    if (!rtds && (sched[WEIGHT] < 1 || sched[WEIGHT] > 65535))
         return "weight out of range, valid values are from 1 to 65535";
-    if (sched[CAP] < 0 || (guint)sched[CAP] > vcpus * 100)
+    if (!rtds && (sched[CAP] < 0 || (guint)sched[CAP] > vcpus * 100))
         return "cap out of range for the number of vcpus";
-    if (sched[PERIOD] < 10 || sched[BUDGET] < 10 || sched[BUDGET] > sched[PERIOD])
+    if (rtds && (sched[PERIOD] < 10 || sched[BUDGET] < 10 || sched[BUDGET] > sched[PERIOD]))
         return "period and budget must be 10 us at least, and the budget not above the period";
     return NULL;
 }
@@ -326,7 +327,7 @@ set_sched(SimMachine *machine, SimDomain *domain, GVariant *payload, GError **er
     for (guint i = 0; i < MIN(n, N_SCHED); i++)
         if (has >> i & 1)
             after[i] = value[i];
-    const char *wrong = sched_wrong(after, sim_domain_max_vcpus(domain));
+    const char *wrong = sched_wrong(machine->conf.scheduler, after, sim_domain_max_vcpus(domain));
     if (wrong != NULL)
         return refuse(error, HV_ERROR_ENGINE, wrong);
     memcpy(tune->sched, after, sizeof(after));

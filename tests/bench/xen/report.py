@@ -118,7 +118,7 @@ def markdown(results, runs, svg):
         f"{host['cpus']} CPU, {host['memory_mb']} MB ({host['dom0_mb']} MB dom0's), in QEMU under `-icount`: virtual time, "
         "in which an instruction takes a nanosecond and idle time is skipped. So the figures do not depend on what "
         "else the machine does; waiting for a disk is in them only by accident.", "",
-        f"A median of {runs} rounds, unless a cell says otherwise; ± where the rounds differ by more than 6 %. "
+        f"{f'A median of {runs} rounds' if runs > 1 else 'One round'}, unless a cell says otherwise; ± where the rounds differ by more than 6 %. "
         "Guests are started paused (a Linux that boots would take the CPU from the next one's start) after one round "
         "that does not count. One tool's daemon runs at a time. \"At once\": until the last of so many clients has "
         "ended, on one CPU.", "",

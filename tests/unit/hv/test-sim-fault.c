@@ -166,10 +166,108 @@ call_destroy(Fixture *f, int domid, GError **error)
     return OPS->destroy(f->engine, domid, error);
 }
 
+static gboolean
+with_set(Fixture *f, int domid, GError **error,
+         gboolean (*hook)(HvEngine *, int, const ConfBitmap *, GError **))
+{
+    g_autoptr(ConfBitmap) set = conf_bitmap_new(8);
+    conf_bitmap_set(set, 0, true);
+    return hook(f->engine, domid, set, error);
+}
+
+static gboolean
+call_pin(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(ConfBitmap) cpus = conf_bitmap_parse("1-2", 0, NULL);
+    return OPS->pin_vcpu(f->engine, domid, 0, cpus, error);
+}
+
+static gboolean
+call_vcpu_map(Fixture *f, int domid, GError **error)
+{
+    return with_set(f, domid, error, OPS->set_vcpu_map);
+}
+
+static gboolean
+call_set_nodes(Fixture *f, int domid, GError **error)
+{
+    return with_set(f, domid, error, OPS->set_nodes);
+}
+
+static gboolean
+call_nodes(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(ConfBitmap) nodes = OPS->nodes(f->engine, domid, error);
+    return nodes != NULL;
+}
+
+static gboolean
+call_sched(Fixture *f, int domid, GError **error)
+{
+    HvSched sched = { .has = 0 };
+    return OPS->sched(f->engine, domid, &sched, error);
+}
+
+static gboolean
+call_set_sched(Fixture *f, int domid, GError **error)
+{
+    const HvSched change = { .has = 1u << HV_SCHED_WEIGHT, .value = { [HV_SCHED_WEIGHT] = 99 } };
+    return OPS->set_sched(f->engine, domid, &change, error);
+}
+
+static gboolean
+call_nic_rate(Fixture *f, int domid, GError **error)
+{
+    const ConfInterface iface = { .mac = (char *)"00:16:3e:00:00:01" };
+    return OPS->set_interface_rate(f->engine, domid, &iface, 100, error);
+}
+
+static gboolean
+call_disk_limits(Fixture *f, int domid, GError **error)
+{
+    const ConfDisk disk = { .target = (char *)"xvda" };
+    const HvDiskLimits limits = { .read_iops = 5 };
+    return OPS->set_disk_limits(f->engine, domid, &disk, &limits, error);
+}
+
+static gboolean
+call_host_nodes(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(GArray) nodes = OPS->host_nodes(f->engine, error);
+    return nodes != NULL;
+}
+
+static gboolean
+call_host_cpus(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(GArray) cpus = OPS->host_cpus(f->engine, error);
+    return cpus != NULL;
+}
+
+static gboolean
+call_stats(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(ConfDomain) live = conf_domain_new();
+    const HvEngineStatsQuery query = { domid, live };
+    g_autoptr(GPtrArray) stats = OPS->stats(f->engine, &query, 1, HV_STATS_VCPU, error);
+    return stats != NULL;
+}
+
 static const struct {
     const char *name;
     gboolean (*call)(Fixture *f, int domid, GError **error);
 } hooks[] = {
+    { "pin", call_pin },
+    { "vcpu-map", call_vcpu_map },
+    { "set-nodes", call_set_nodes },
+    { "nodes", call_nodes },
+    { "sched", call_sched },
+    { "set-sched", call_set_sched },
+    { "nic-rate", call_nic_rate },
+    { "disk-limits", call_disk_limits },
+    { "host-nodes", call_host_nodes },
+    { "host-cpus", call_host_cpus },
+    { "stats", call_stats },
     { "max-memory", call_max_memory },
     { "memory", call_memory },
     { "vcpus", call_vcpus },

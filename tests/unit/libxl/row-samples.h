@@ -27,7 +27,8 @@ static const struct RowSample {
       "<vcpu>2</vcpu><vcpus><vcpu id='0' enabled='no'/><vcpu id='1' enabled='yes'/></vcpus>" },
     { "cputune/global_quota", "beside quota", PV,
       "<cputune><quota>5000</quota><global_quota>9000</global_quota></cputune>" },
-    { "cputune/emulatorpin", NULL, PV, "<cputune><emulatorpin cpuset='1'/></cputune>" },
+    { "cputune/emulator_quota", NULL, PV,
+      "<cputune><emulator_quota>5000</emulator_quota></cputune>" },
     { "cputune/iothreadpin", NULL, PV,
       "<cputune><iothreadpin iothread='1' cpuset='0'/></cputune>" },
     { "cputune/vcpusched", NULL, PV,
@@ -210,8 +211,6 @@ static const struct RowSample {
     { "devices/disk/product", NULL, PV, DISK("<product>P</product>") },
     { "devices/disk/encryption", NULL, PV, DISK("<encryption format='luks'/>") },
     { "devices/disk/transient", NULL, PV, DISK("<transient/>") },
-    { "devices/disk/iotune", NULL, PV,
-      DISK("<iotune><total_bytes_sec>1</total_bytes_sec></iotune>") },
     { "devices/disk/serial", NULL, PV, DISK("<serial>1</serial>") },
     { "devices/disk/wwn", NULL, PV, DISK("<wwn>5000c50015ea71ad</wwn>") },
 

@@ -3,7 +3,7 @@
 # The main job from end to end: the domains of an old Xen host, converted, imported into xlvirtd on
 # a simulated Xen host, running, and seen by stock virsh. Everything lives in a temporary folder.
 #
-# usage: examples/demo.sh [BUILDDIR]
+# usage: examples/demo-sim.sh [BUILDDIR]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
