@@ -194,7 +194,8 @@ class TestLinux(Case):
         LAB.run('lab-guest forget linux')
         domain.reboot(libvirt.VIR_DOMAIN_REBOOT_PARAVIRT)
         CLIENT.wait_event('linux', 'reboot')
-        self.assertNotEqual(domain.ID(), first)
+        # A client's object keeps the id that it was made with.
+        self.assertNotEqual(CLIENT.domain('linux').ID(), first)
         LAB.wait_console('linux', 'guest: ready', PATIENCE)
 
         domain.managedSave()
@@ -272,14 +273,18 @@ class TestOthers(Case):
 
     def test_xl_restarts_its_own(self):
         """A guest of xl's reboots: the xl that waits for it starts it again, and nobody else."""
-        LAB.run("sed 's/quiet/quiet lab.then=reboot lab.wait=5/' /srv/guests/pvh.cfg >/tmp/again.cfg; xl create -q /tmp/again.cfg",
-                timeout=PATIENCE)
-        CLIENT.wait_event('pvh', STARTED)
-        first = CLIENT.domain('pvh').ID()
-        wait_for(lambda: (CLIENT.domain('pvh') or CLIENT).__class__ is libvirt.virDomain and
-                 CLIENT.domain('pvh').ID() not in (-1, first), 'the domain to come again')
-        self.assertEqual(list(LAB.guests()), ['pvh'])
-        # The end of that xl would otherwise be the start of the next domain.
+        def lives():
+            return {e[3] for e in CLIENT.events[CLIENT.seen:] if e[:2] == ('pvh', STARTED)}
+
+        LAB.run('lab-guest forget pvh', check=False)
+        LAB.run('xl create -q /srv/guests/pvh.cfg', timeout=PATIENCE)
+        wait_for(lives, 'the domain of xl')
+        LAB.wait_console('pvh', 'guest: ready', PATIENCE)
+        LAB.run('xl reboot pvh')
+        wait_for(lambda: len(lives()) == 2, 'the domain to come again')
+        CLIENT.wait_event('pvh', STOPPED, 0)
+        self.assertEqual(LAB.guests(), {'pvh': max(lives())})
+        self.assertEqual(CLIENT.domain('pvh').ID(), max(lives()))
         LAB.run('xl destroy pvh')
         wait_for(lambda: 'pvh' not in CLIENT.names(), 'the domain to go')
 

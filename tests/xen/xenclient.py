@@ -27,8 +27,8 @@ def wait_for(condition, what, timeout=PATIENCE):
 
 
 class Client:
-    """A connection that collects the lifecycle events, as (name, event, detail), and reboots, as
-    (name, 'reboot', 0)."""
+    """A connection that collects the lifecycle events, as (name, event, detail, id), and
+    reboots, as (name, 'reboot', 0, id)."""
 
     def __init__(self, uri):
         self.uri = uri
@@ -58,10 +58,10 @@ class Client:
         self.connection = wait_for(try_it, 'the daemon to answer')
         self.connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-            lambda _c, domain, event, detail, _o: self.events.append((domain.name(), event, detail)), None)
+            lambda _c, domain, event, detail, _o: self.events.append((domain.name(), event, detail, domain.ID())), None)
         self.connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT,
-            lambda _c, domain, _o: self.events.append((domain.name(), 'reboot', 0)), None)
+            lambda _c, domain, _o: self.events.append((domain.name(), 'reboot', 0, domain.ID())), None)
 
     def forget_events(self):
         self.seen = len(self.events)
