@@ -169,12 +169,12 @@ class Lab(Compare):
             raise unittest.SkipTest('XLVIRT_LAB=1 asks a real xl in xenlab')
         cls.started = subprocess.run([XENLAB, 'run', 'true'], cwd=SOURCE, capture_output=True, check=False).returncode != 0
         if cls.started:
-            subprocess.run([XENLAB, 'up', '--no-xlvirt'], cwd=SOURCE, check=True)
+            subprocess.run([XENLAB, 'up', '--no-xlvirt'], cwd=SOURCE, check=True, stdout=sys.stderr)
 
     @classmethod
     def tearDownClass(cls):
         if cls.started:
-            subprocess.run([XENLAB, 'down'], cwd=SOURCE, check=True)
+            subprocess.run([XENLAB, 'down'], cwd=SOURCE, check=True, stdout=sys.stderr)
 
     @staticmethod
     def lab(*words):
