@@ -387,13 +387,34 @@ hold_console(HvDomain *domain, const char *alias, int domid, int fd, gboolean fo
     return TRUE;
 }
 
+/* Opens one by the hook for its kind; nobody else gets it until it is closed. */
+static int
+open_held(HvDomain *domain, const HvSnapshot *now,
+          int (*hook)(HvEngine *engine, int domid, const ConfChardev *chr, GError **error),
+          const ConfChardev *chr, gboolean force, GError **error)
+{
+    HvHost *host = domain->host;
+    int fd;
+
+    if (!hv_host_enter_engine(host, error))
+        return -1;
+    fd = hook(host->engine, now->domid, chr, error);
+    hv_host_leave_engine(host);
+    if (fd < 0)
+        return -1;
+    if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 int
 hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error)
 {
     HvHost *host = domain->host;
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     const ConfChardev *chr;
-    int fd;
 
     if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
         return -1;
@@ -411,17 +432,7 @@ hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GEr
                                 "domain has no console and no serial port");
         return -1;
     }
-    if (!hv_host_enter_engine(host, error))
-        return -1;
-    fd = host->ops->console(host->engine, now->domid, chr, error);
-    hv_host_leave_engine(host);
-    if (fd < 0)
-        return -1;
-    if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return open_held(domain, now, host->ops->console, chr, force, error);
 }
 
 static const ConfChardev *
@@ -442,7 +453,6 @@ hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GErro
     HvHost *host = domain->host;
     g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
     const ConfChardev *chr;
-    int fd;
 
     if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
         return -1;
@@ -456,17 +466,7 @@ hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GErro
                     name ? name : "device");
         return -1;
     }
-    if (!hv_host_enter_engine(host, error))
-        return -1;
-    fd = host->ops->channel(host->engine, now->domid, chr, error);
-    hv_host_leave_engine(host);
-    if (fd < 0)
-        return -1;
-    if (!hold_console(domain, chr->dev.alias, now->domid, fd, force, error)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return open_held(domain, now, host->ops->channel, chr, force, error);
 }
 
 /* The domain that it has become, if this one had no such console. */
