@@ -240,10 +240,10 @@ take(const Found *found, gpointer data)
 GPtrArray *
 hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(address_free);
 
-    if (!hv_snapshot_is_active(now)) {
+    if (!hv_view_is_active(now)) {
         hv_set_not_running(error);
         return NULL;
     }

@@ -4,9 +4,9 @@
 #include "hv-private.h"
 
 gboolean
-hv_control_domain_spare(const HvSnapshot *snapshot, GError **error)
+hv_control_domain_spare(const HvView *view, GError **error)
 {
-    if (snapshot->domid != 0)
+    if (view->domid != 0)
         return TRUE;
     g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE,
                         HV_CONTROL_NAME " does not support requested operation");

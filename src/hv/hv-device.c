@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Devices that come, go and change, live and on paper. Everything that can be refused is looked at
- * before anything changes; then the guest, then the definition on disk, then the snapshot. When the
+ * before anything changes; then the guest, then the definition on disk, then the view. When the
  * disk fails after the guest has changed, the guest is changed back.
  */
 #include "hv-private.h"
@@ -11,7 +11,7 @@
 /* A change under way. */
 typedef struct Change {
     HvJob *job;
-    HvSnapshot *now;
+    HvView *now;
     unsigned which;
     ConfAnyDevice *device; /* for the definition on disk: nothing of a running domain in it */
     ConfAnyDevice *live;   /* the same, as the engine has it */
@@ -21,7 +21,7 @@ static void
 change_clear(Change *change)
 {
     g_clear_pointer(&change->live, conf_device_free);
-    g_clear_pointer(&change->now, hv_snapshot_unref);
+    g_clear_pointer(&change->now, hv_view_unref);
     g_clear_pointer(&change->job, hv_job_end);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
@@ -32,8 +32,8 @@ change_begin(Change *change, HvDomain *domain, unsigned affect, GError **error)
     change->job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     if (!change->job)
         return FALSE;
-    change->now = hv_domain_snapshot(domain);
-    return hv_snapshot_affect(change->now, affect, &change->which, error) &&
+    change->now = hv_domain_view(domain);
+    return hv_view_affect(change->now, affect, &change->which, error) &&
            (!(change->which & HV_AFFECT_LIVE) ||
             hv_lifecycle_check(change->now, HV_OP_TUNE, error) == HV_VERDICT_ALLOW);
 }
@@ -484,7 +484,7 @@ edit_eject(ConfDomain *def, gpointer data, GError **error)
 }
 
 void
-hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target)
+hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target)
 {
     HvDomain *domain = job->domain;
     const ConfDisk *disk = now->live ? conf_domain_find_disk(now->live, target) : NULL;

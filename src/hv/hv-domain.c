@@ -31,8 +31,8 @@ gboolean
 hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    g_autoptr(HvView) next = hv_view_copy(now);
     HvStore *store = domain->host->store;
 
     if (which & HV_AFFECT_LIVE) {
@@ -44,7 +44,7 @@ hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GErro
     if (which & HV_AFFECT_CONFIG) {
         conf_domain_unref(next->persistent);
         next->persistent = conf_domain_copy(now->persistent);
-        next->updated = hv_snapshot_is_active(now);
+        next->updated = hv_view_is_active(now);
         if (!func(next->persistent, data, error) ||
             !hv_store_write_definition(store, next->persistent, error))
             return FALSE;
@@ -65,8 +65,8 @@ static gboolean
 define(HvJob *job, ConfDomain *def, GError **error)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    g_autoptr(HvView) next = hv_view_copy(now);
     HvEventDetail detail = now->persistent ? HV_DETAIL_DEFINED_UPDATED : HV_DETAIL_DEFINED_ADDED;
     int domid = now->domid;
 
@@ -77,7 +77,7 @@ define(HvJob *job, ConfDomain *def, GError **error)
     }
     conf_domain_unref(next->persistent);
     next->persistent = conf_domain_ref(def);
-    next->updated = now->persistent && hv_snapshot_is_active(now);
+    next->updated = now->persistent && hv_view_is_active(now);
     hv_registry_show(domain, g_steal_pointer(&next));
     hv_event_post(domain, HV_EVENT_DEFINED, detail, domid);
     return TRUE;
@@ -105,8 +105,8 @@ static void
 look_again(HvDomain *domain)
 {
     HvStore *store = domain->host->store;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     next->autostart = hv_store_has_autostart(store, domain->name);
     next->managed_save = hv_store_has_managed_save(store, domain->name);
@@ -118,13 +118,13 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_UNDEFINE, error);
     HvStore *store = domain->host->store;
-    g_autoptr(HvSnapshot) now = NULL;
-    g_autoptr(HvSnapshot) next = NULL;
+    g_autoptr(HvView) now = NULL;
+    g_autoptr(HvView) next = NULL;
     const HvLastEvent last = { HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_REMOVED, -1 };
 
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (!hv_control_domain_spare(now, error))
         return FALSE;
     if (!now->persistent) {
@@ -143,14 +143,14 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
         return FALSE;
     }
 
-    next = hv_snapshot_copy(now);
+    next = hv_view_copy(now);
     next->autostart = FALSE;
     next->managed_save = FALSE;
     next->updated = FALSE;
-    if (hv_snapshot_is_active(now))
+    if (hv_view_is_active(now))
         g_clear_pointer(&next->persistent, conf_domain_unref);
     hv_domain_publish(domain, g_steal_pointer(&next));
-    if (hv_snapshot_is_active(now))
+    if (hv_view_is_active(now))
         hv_event_post(domain, last.kind, last.detail, now->domid);
     else
         hv_registry_remove_telling(domain, &last);
@@ -161,12 +161,12 @@ gboolean
 hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, error);
-    g_autoptr(HvSnapshot) now = NULL;
-    HvSnapshot *next;
+    g_autoptr(HvView) now = NULL;
+    HvView *next;
 
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (!hv_control_domain_spare(now, error))
         return FALSE;
     if (!now->persistent) {
@@ -178,7 +178,7 @@ hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
         return TRUE;
     if (!hv_store_set_autostart(domain->host->store, domain->name, autostart, error))
         return FALSE;
-    next = hv_snapshot_copy(now);
+    next = hv_view_copy(now);
     next->autostart = autostart != FALSE;
     hv_domain_publish(domain, next);
     return TRUE;
@@ -197,8 +197,8 @@ is_removed(HvDomain *domain, GError **error)
 char *
 hv_domain_format_xml(HvDomain *domain, unsigned conf_xml_flags, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_current(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_current(now);
 
     if (is_removed(domain, error))
         return NULL;
@@ -262,7 +262,7 @@ hv_domain_set_metadata(HvDomain *domain, HvMetadata type, const char *text, cons
 {
     MetadataEdit edit = { .type = type, .text = text, .prefix = prefix, .uri = uri };
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     unsigned which;
 
     if (!check_metadata(&edit, error))
@@ -270,8 +270,8 @@ hv_domain_set_metadata(HvDomain *domain, HvMetadata type, const char *text, cons
     job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    if (!hv_snapshot_affect(now, affect, &which, error) ||
+    now = hv_domain_view(domain);
+    if (!hv_view_affect(now, affect, &which, error) ||
         !hv_domain_edit(job, which, edit_metadata, &edit, error))
         return FALSE;
     hv_event_post_metadata(domain, type, uri, now->domid);
@@ -282,13 +282,13 @@ char *
 hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri, unsigned affect,
                        GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autofree char *text = NULL;
     const ConfDomain *def;
 
     if (is_removed(domain, error))
         return NULL;
-    def = hv_snapshot_def(now, affect, error);
+    def = hv_view_def(now, affect, error);
     if (!def)
         return NULL;
     if (type == HV_METADATA_ELEMENT && !uri) {
@@ -375,7 +375,7 @@ hold_console(HvDomain *domain, const char *alias, int domid, int fd, gboolean fo
     HvConsole console = { .alias = g_strdup(alias), .fd = fd };
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
 
-    if (domain->snapshot->domid != domid) {
+    if (domain->view->domid != domid) {
         g_free(console.alias);
         return hv_set_not_running(error);
     }
@@ -389,7 +389,7 @@ hold_console(HvDomain *domain, const char *alias, int domid, int fd, gboolean fo
 
 /* Opens one by the hook for its kind; nobody else gets it until it is closed. */
 static int
-open_held(HvDomain *domain, const HvSnapshot *now,
+open_held(HvDomain *domain, const HvView *now,
           int (*hook)(HvEngine *engine, int domid, const ConfChardev *chr, GError **error),
           const ConfChardev *chr, gboolean force, GError **error)
 {
@@ -413,7 +413,7 @@ int
 hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error)
 {
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     const ConfChardev *chr;
 
     if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)
@@ -451,7 +451,7 @@ int
 hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error)
 {
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     const ConfChardev *chr;
 
     if (hv_lifecycle_check(now, HV_OP_TUNE, error) != HV_VERDICT_ALLOW)

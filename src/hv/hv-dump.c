@@ -32,7 +32,7 @@ write_core(HvJob *job, int domid, const char *path, gboolean *ret_ours, GError *
 /* ---- on request ---- */
 
 static gboolean
-stop_guest(HvJob *job, const HvSnapshot *now, GError **error)
+stop_guest(HvJob *job, const HvView *now, GError **error)
 {
     HvHost *host = job->domain->host;
 
@@ -48,7 +48,7 @@ stop_guest(HvJob *job, const HvSnapshot *now, GError **error)
 
 /* Job held. A stop may overtake it, as in hv-save.c. */
 static void
-let_guest_go_on(HvJob *job, const HvSnapshot *before)
+let_guest_go_on(HvJob *job, const HvView *before)
 {
     HvHost *host = job->domain->host;
     g_autoptr(GError) error = NULL;
@@ -66,7 +66,7 @@ let_guest_go_on(HvJob *job, const HvSnapshot *before)
 }
 
 static gboolean
-end_dumped(HvJob *job, const HvSnapshot *now, GError **error)
+end_dumped(HvJob *job, const HvView *now, GError **error)
 {
     HvHost *host = job->domain->host;
 
@@ -81,7 +81,7 @@ end_dumped(HvJob *job, const HvSnapshot *now, GError **error)
 
 /* Job held. What stops the guest for a moment is undone, whatever comes of the dump. */
 static gboolean
-dump(HvJob *job, const HvSnapshot *now, const char *path, unsigned dump_flags, GError **error)
+dump(HvJob *job, const HvView *now, const char *path, unsigned dump_flags, GError **error)
 {
     gboolean runs = now->state == HV_STATE_RUNNING || now->state == HV_STATE_BLOCKED;
     gboolean stop = runs && !(dump_flags & HV_DUMP_LIVE);
@@ -128,14 +128,14 @@ gboolean
 hv_domain_core_dump(HvDomain *domain, const char *path, unsigned dump_flags, GError **error)
 {
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     if (!check_dump(domain, path, dump_flags, error))
         return FALSE;
     job = hv_job_begin(domain, HV_JOB_DUMP, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     return hv_lifecycle_check(now, HV_OP_DUMP, error) == HV_VERDICT_ALLOW &&
            dump(job, now, path, dump_flags, error);
 }

@@ -80,8 +80,8 @@ static const Ending endings[] = {
 static void
 publish_state(HvDomain *domain, HvState state, HvReason reason)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     next->state = state;
     next->reason = reason;
@@ -105,7 +105,7 @@ is_restart(ConfAction action)
 
 /* Job held. The guest makes room: TRUE when its name is free for the next one. */
 static gboolean
-clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction action)
+clear_away(HvJob *job, const HvView *now, const Ending *ending, ConfAction action)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
@@ -132,7 +132,7 @@ clear_away(HvJob *job, const HvSnapshot *now, const Ending *ending, ConfAction a
 
 /* Job held: it stays as it is, for everybody to look at. */
 static void
-keep_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
+keep_guest(HvJob *job, const HvView *now, const Ending *ending)
 {
     hv_domain_set_state(job, ending->state, ending->state_reason);
     hv_event_post(job->domain, ending->kept_event, ending->kept_detail, now->domid);
@@ -140,7 +140,7 @@ keep_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 
 /* Job held. */
 static void
-end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
+end_guest(HvJob *job, const HvView *now, const Ending *ending)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
@@ -169,7 +169,7 @@ end_guest(HvJob *job, const HvSnapshot *now, const Ending *ending)
 /* ---- one event ---- */
 
 static void
-guest_shut_down(HvJob *job, const HvSnapshot *now, const HvEngineEvent *event)
+guest_shut_down(HvJob *job, const HvView *now, const HvEngineEvent *event)
 {
     int code = event->code;
 
@@ -188,7 +188,7 @@ guest_shut_down(HvJob *job, const HvSnapshot *now, const HvEngineEvent *event)
 
 /* What was kept for a while is gone now; its end was told before. */
 static void
-guest_gone(HvJob *job, const HvSnapshot *now)
+guest_gone(HvJob *job, const HvView *now)
 {
     if (now->state == HV_STATE_SHUTDOWN)
         hv_domain_ended(job, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
@@ -232,13 +232,13 @@ state_changed(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvJob) job = domain ? hv_job_begin_idle(domain, HV_JOB_MODIFY) : NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     HvEngineDomain seen;
     gboolean was_paused;
 
     if (!job)
         return;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     was_paused = now->state == HV_STATE_PAUSED;
     if (now->domid != event->domid || (!was_paused && now->state != HV_STATE_RUNNING) ||
         !find_seen(host, event->domid, &seen, NULL) || seen.shutdown || seen.dying ||
@@ -258,7 +258,7 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = NULL;
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     /* Suspended: whoever has asked for that, a save or a client, goes on with it and is not to be
      * overtaken. */
@@ -268,7 +268,7 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
     job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
     if (!job)
         return;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     /* News of a domain that we have ended ourselves since, or replaced by its next start. */
     if (now->domid != event->domid)
         return;
@@ -283,11 +283,11 @@ tray_opened(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     if (!job)
         return;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (now->domid == event->domid)
         hv_domain_tray_opened(job, now, event->target);
 }

@@ -108,7 +108,7 @@ hv_image_define_xml(const char *path, ConfDomain *taken, unsigned save_flags, GE
 static gboolean
 check_managed(HvDomain *domain, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
 
     if (!hv_control_domain_spare(now, error))
         return FALSE;

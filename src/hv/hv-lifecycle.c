@@ -38,20 +38,20 @@ static const char *const refusals[HV_N_STATES] = {
 };
 
 HvVerdict
-hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error)
+hv_lifecycle_check(const HvView *view, HvOp op, GError **error)
 {
-    HvVerdict verdict = verdicts[snapshot->state][op];
+    HvVerdict verdict = verdicts[view->state][op];
 
-    if (op != HV_OP_TUNE && !hv_control_domain_spare(snapshot, error))
+    if (op != HV_OP_TUNE && !hv_control_domain_spare(view, error))
         return HV_VERDICT_REFUSE;
     if (verdict == HV_VERDICT_REFUSE) {
-        const char *reason = refusals[snapshot->state];
+        const char *reason = refusals[view->state];
 
         if (op == HV_OP_START)
             reason = "domain is already running";
-        else if (op == HV_OP_PM_WAKEUP && hv_snapshot_is_active(snapshot))
+        else if (op == HV_OP_PM_WAKEUP && hv_view_is_active(view))
             reason = "domain is not suspended";
-        else if (op == HV_OP_PM_SUSPEND && snapshot->state == HV_STATE_PAUSED)
+        else if (op == HV_OP_PM_SUSPEND && view->state == HV_STATE_PAUSED)
             reason = "domain is paused";
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, reason);
     }
@@ -62,11 +62,11 @@ hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error)
 
 /* Writes the state file; a failure is no reason to fail what has happened in the engine. */
 static void
-write_status(HvDomain *domain, const HvSnapshot *snapshot)
+write_status(HvDomain *domain, const HvView *view)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!hv_store_write_status(domain->host->store, snapshot, &error))
+    if (!hv_store_write_status(domain->host->store, view, &error))
         g_warning("domain '%s' runs, but a restarted daemon may not know it: %s", domain->name,
                   error->message);
 }
@@ -75,8 +75,8 @@ void
 hv_domain_set_state(HvJob *job, HvState state, HvReason reason)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     next->state = state;
     next->reason = reason;
@@ -88,12 +88,12 @@ void
 hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
     gboolean transient = !now->persistent;
     const HvLastEvent last = { .kind = HV_EVENT_STOPPED, .detail = detail, .domid = now->domid };
 
-    /* The last snapshot of a domain that vanishes still has a definition to look at. */
+    /* The last view of a domain that vanishes still has a definition to look at. */
     if (transient)
         next->persistent = conf_domain_ref(now->live);
     g_clear_pointer(&next->live, conf_domain_unref);
@@ -117,8 +117,8 @@ void
 hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen, HvReason reason,
                 gint64 started_us)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     conf_domain_unref(next->live);
     next->live = live;
@@ -137,8 +137,8 @@ hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen, 
 static void
 publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     conf_domain_unref(next->live);
     next->live = live;
@@ -156,13 +156,13 @@ publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
 static void
 publish_start_failure(HvDomain *domain)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next;
 
     /* What was to be created only now is not visible, and is removed by its creator. */
     if (!now->persistent || now->state != HV_STATE_SHUTOFF)
         return;
-    next = hv_snapshot_copy(now);
+    next = hv_view_copy(now);
     next->reason = HV_REASON_SHUTOFF_FAILED;
     hv_domain_publish(domain, next);
 }
@@ -224,8 +224,8 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 static void
 publish_between(HvDomain *domain)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next = hv_snapshot_copy(now);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next = hv_view_copy(now);
 
     /* A transient domain keeps its live definition: it is all that there is to look at. */
     if (now->persistent)
@@ -241,7 +241,7 @@ publish_between(HvDomain *domain)
 /* `same`: the definition that ran. Else changes of the persistent one take effect, as with the
  * stock driver. */
 static gboolean
-boot_again(HvJob *job, const HvSnapshot *now, gboolean same, GError **error)
+boot_again(HvJob *job, const HvView *now, gboolean same, GError **error)
 {
     g_autoptr(ConfDomain) def = now->persistent && !same ? conf_domain_ref(now->persistent)
                                                          : hv_def_inactive(now->live, error);
@@ -258,8 +258,8 @@ static gboolean
 go_on_again(HvJob *job, gboolean tell_reboot, gboolean same, GError **error)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) then = NULL;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    g_autoptr(HvView) then = NULL;
 
     publish_between(domain);
     hv_job_become(job, HV_JOB_START);
@@ -269,7 +269,7 @@ go_on_again(HvJob *job, gboolean tell_reboot, gboolean same, GError **error)
             hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_NONE);
         return FALSE;
     }
-    then = hv_domain_snapshot(domain);
+    then = hv_domain_view(domain);
     if (tell_reboot)
         hv_event_post(domain, HV_EVENT_REBOOT, HV_DETAIL_NONE, then->domid);
     return TRUE;
@@ -289,7 +289,7 @@ hv_domain_boot_again(HvJob *job, gboolean tell_reboot)
 
 /* The engine's own way. *ret_done says whether it has one for this guest. */
 static gboolean
-reset_in_place(HvJob *job, const HvSnapshot *now, gboolean *ret_done, GError **error)
+reset_in_place(HvJob *job, const HvView *now, gboolean *ret_done, GError **error)
 {
     HvHost *host = job->domain->host;
     g_autoptr(GError) local = NULL;
@@ -320,7 +320,7 @@ hv_domain_reset_running(HvJob *job, GError **error)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GError) local = NULL;
     gboolean done;
 
@@ -343,11 +343,11 @@ gboolean
 hv_domain_reset(HvDomain *domain, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_RESET, error);
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     return hv_lifecycle_check(now, HV_OP_RESET, error) == HV_VERDICT_ALLOW &&
            hv_domain_reset_running(job, error);
 }
@@ -358,8 +358,8 @@ hv_domain_put_image_aside(HvJob *job)
     HvDomain *domain = job->domain;
     g_autofree char *path = hv_store_managed_save_path(domain->host->store, domain->name);
     g_autofree char *aside = g_strconcat(path, ".stale", NULL);
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next;
 
     if (!now->managed_save)
         return;
@@ -369,7 +369,7 @@ hv_domain_put_image_aside(HvJob *job)
     else
         g_warning("domain '%s' runs, so its saved image is out of date; it is '%s' now",
                   domain->name, aside);
-    next = hv_snapshot_copy(now);
+    next = hv_view_copy(now);
     next->managed_save = FALSE;
     hv_domain_publish(domain, next);
 }
@@ -407,24 +407,24 @@ start_from_image(HvJob *job, unsigned start_flags, GError **error)
     return ok;
 }
 
-/* Job held: forgets the image on disk and in the snapshot. */
+/* Job held: forgets the image on disk and in the view. */
 static gboolean
 drop_image(HvJob *job, GError **error)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    HvSnapshot *next;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvView *next;
 
     if (!hv_store_remove_managed_save(domain->host->store, domain->name, error))
         return FALSE;
-    next = hv_snapshot_copy(now);
+    next = hv_view_copy(now);
     next->managed_save = FALSE;
     hv_domain_publish(domain, next);
     return TRUE;
 }
 
 static gboolean
-start_defined(HvJob *job, const HvSnapshot *now, unsigned start_flags, GError **error)
+start_defined(HvJob *job, const HvView *now, unsigned start_flags, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
@@ -452,11 +452,11 @@ gboolean
 hv_domain_start(HvDomain *domain, unsigned start_flags, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_START, error);
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     return hv_lifecycle_check(now, HV_OP_START, error) == HV_VERDICT_ALLOW &&
            start_defined(job, now, start_flags, error);
 }
@@ -465,13 +465,13 @@ gboolean
 hv_domain_expect(HvJob *job, const ConfDomain *def)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = NULL;
-    HvSnapshot *next;
+    g_autoptr(HvView) now = NULL;
+    HvView *next;
 
     if (hv_domain_is_visible(domain))
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    next = hv_snapshot_copy(now);
+    now = hv_domain_view(domain);
+    next = hv_view_copy(now);
     next->live = conf_domain_copy(def);
     hv_registry_show(domain, next);
     return TRUE;
@@ -490,7 +490,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
     g_autoptr(ConfDomain) given = taken;
     g_autoptr(ConfDomain) def = NULL;
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     gboolean is_new, ok;
 
     def = given->id >= 0 ? hv_def_inactive(given, error) : conf_domain_ref(given);
@@ -500,8 +500,8 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
     if (!job)
         return NULL;
     is_new = hv_domain_expect(job, def);
-    now = hv_domain_snapshot(job->domain);
-    if (hv_snapshot_is_active(now))
+    now = hv_domain_view(job->domain);
+    if (hv_view_is_active(now))
         ok = set_active(error, def->name);
     else
         ok = hv_domain_boot(job,
@@ -525,7 +525,7 @@ hv_domain_destroy(HvDomain *domain, GError **error)
 {
     HvHost *host = domain->host;
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     g_autoptr(GError) local = NULL;
     HvJobInfo holder;
     gboolean broke = FALSE;
@@ -533,7 +533,7 @@ hv_domain_destroy(HvDomain *domain, GError **error)
     /* Somebody may be starting it: then there is something to stop although it is not running. In
      * this order: a start that ends in between is seen. */
     hv_domain_job_info(domain, &holder);
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (!holder.active && hv_lifecycle_check(now, HV_OP_DESTROY, error) != HV_VERDICT_ALLOW)
         return FALSE;
 
@@ -545,9 +545,9 @@ hv_domain_destroy(HvDomain *domain, GError **error)
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
-    hv_snapshot_unref(now);
-    now = hv_domain_snapshot(domain);
-    if (broke && !hv_snapshot_is_active(now))
+    hv_view_unref(now);
+    now = hv_domain_view(domain);
+    if (broke && !hv_view_is_active(now))
         return TRUE;
     if (hv_lifecycle_check(now, HV_OP_DESTROY, error) != HV_VERDICT_ALLOW)
         return FALSE;
@@ -568,7 +568,7 @@ ask(HvDomain *domain, HvJobKind kind, HvOp op, AskHook hook, const char *what, u
     GError **error)
 {
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     gboolean ok;
 
     if (!hook) {
@@ -578,7 +578,7 @@ ask(HvDomain *domain, HvJobKind kind, HvOp op, AskHook hook, const char *what, u
     job = hv_job_begin(domain, kind, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (hv_lifecycle_check(now, op, error) != HV_VERDICT_ALLOW)
         return FALSE;
     hv_job_enter_hook(job);
@@ -619,7 +619,7 @@ static gboolean
 switch_state(HvDomain *domain, const Switch *to, IdHook hook, GError **error)
 {
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     HvVerdict verdict;
     gboolean ok;
 
@@ -630,7 +630,7 @@ switch_state(HvDomain *domain, const Switch *to, IdHook hook, GError **error)
     job = hv_job_begin(domain, to->kind, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     verdict = hv_lifecycle_check(now, to->op, error);
     if (verdict != HV_VERDICT_ALLOW)
         return verdict == HV_VERDICT_NOTHING;

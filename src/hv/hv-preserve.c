@@ -14,22 +14,21 @@ preserved_name(const HvDomain *domain)
 
 /* A transient domain of its own. */
 static void
-show_preserved(HvHost *host, const HvSnapshot *before, ConfDomain *live, HvState state,
-               HvReason reason)
+show_preserved(HvHost *host, const HvView *before, ConfDomain *live, HvState state, HvReason reason)
 {
     g_autoptr(ConfDomain) owned = live;
     g_autoptr(GError) error = NULL;
     g_autoptr(HvJob) job = hv_registry_begin(host, live, HV_JOB_MODIFY, &error);
-    g_autoptr(HvSnapshot) empty = NULL;
-    HvSnapshot *next;
+    g_autoptr(HvView) empty = NULL;
+    HvView *next;
 
     if (!job) {
         g_warning("what is left of domain '%s' is kept as '%s', but not shown: %s", before->name,
                   live->name, error->message);
         return;
     }
-    empty = hv_domain_snapshot(job->domain);
-    next = hv_snapshot_copy(empty);
+    empty = hv_domain_view(job->domain);
+    next = hv_view_copy(empty);
     next->live = g_steal_pointer(&owned);
     next->domid = before->domid;
     next->state = state;
@@ -41,14 +40,13 @@ show_preserved(HvHost *host, const HvSnapshot *before, ConfDomain *live, HvState
 }
 
 gboolean
-hv_domain_preserve(HvJob *job, const HvSnapshot *now, HvState state, HvReason reason,
-                   GError **error)
+hv_domain_preserve(HvJob *job, const HvView *now, HvState state, HvReason reason, GError **error)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
     g_autofree char *name = preserved_name(domain);
     g_autoptr(ConfDomain) live = conf_domain_copy(now->live);
-    g_autoptr(HvSnapshot) between = hv_snapshot_copy(now);
+    g_autoptr(HvView) between = hv_view_copy(now);
 
     if (!host->ops->preserve) {
         hv_set_unsupported(error, host, "keeping a domain under another name");

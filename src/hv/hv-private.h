@@ -49,7 +49,7 @@ struct HvDomain {
 
     GMutex lock;          /* never held across I/O or an engine call */
     GCond changed;        /* job, stop_waiters or removed changed */
-    HvSnapshot *snapshot; /* [lock] never NULL */
+    HvView *view;         /* [lock] never NULL */
     gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
     HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
     HvJob *job;           /* [lock] the holder's, or NULL */
@@ -78,18 +78,17 @@ gboolean hv_set_not_running(GError **error);
 gboolean hv_host_enter_engine(HvHost *host, GError **error);
 void hv_host_leave_engine(HvHost *host);
 
-/* ---- snapshots (hv-snapshot.c) ---- */
+/* ---- views (hv-view.c) ---- */
 
 /* A copy with one reference, to be changed and published. */
-HvSnapshot *hv_snapshot_copy(const HvSnapshot *snapshot);
+HvView *hv_view_copy(const HvView *view);
 /* A definition as if it had just been read from a user: nothing of a running domain in it. */
 ConfDomain *hv_def_inactive(const ConfDomain *def, GError **error);
 /* The definition that a question with this HvAffect is about. NULL: there is none. */
-const ConfDomain *hv_snapshot_def(const HvSnapshot *snapshot, unsigned affect, GError **error);
+const ConfDomain *hv_view_def(const HvView *view, unsigned affect, GError **error);
 /* Which of live and config a change with this HvAffect is about. FALSE: the domain is not in a
  * state for it. LIVE, CONFIG or both are set in *ret_affect; MAXIMUM is kept. */
-gboolean hv_snapshot_affect(const HvSnapshot *snapshot, unsigned affect, unsigned *ret_affect,
-                            GError **error);
+gboolean hv_view_affect(const HvView *view, unsigned affect, unsigned *ret_affect, GError **error);
 
 /* ---- jobs (hv-job.c) ---- */
 
@@ -165,8 +164,8 @@ HvDomain *hv_registry_reserve(HvHost *host, const ConfDomain *def, GError **erro
 /* Reserves and takes the job, in whatever order others come and go. A domain that is still not
  * visible when the job ends belongs to whoever holds the job: hv_registry_remove() it. */
 HvJob *hv_registry_begin(HvHost *host, const ConfDomain *def, HvJobKind kind, GError **error);
-/* Lets everybody see a reserved domain, with this snapshot. Takes `next` over. */
-void hv_registry_show(HvDomain *domain, HvSnapshot *next);
+/* Lets everybody see a reserved domain, with this view. Takes `next` over. */
+void hv_registry_show(HvDomain *domain, HvView *next);
 /* Takes it out of all tables. */
 void hv_registry_remove(HvDomain *domain);
 /* The same for a domain that was known, with the event that tells of it: nobody who takes the name
@@ -180,8 +179,8 @@ void hv_registry_remove_telling(HvDomain *domain, const HvLastEvent *last);
 /* By uuid, visible or not. NULL without an error when there is none. */
 HvDomain *hv_registry_find(HvHost *host, const guint8 uuid[16]);
 gboolean hv_domain_is_visible(HvDomain *domain);
-/* Swaps the snapshot; `next` is taken over. The caller holds the job. */
-void hv_domain_publish(HvDomain *domain, HvSnapshot *next);
+/* Swaps the view; `next` is taken over. The caller holds the job. */
+void hv_domain_publish(HvDomain *domain, HvView *next);
 /* Job held: an object for `domain` under another name, which nobody sees yet, but the name is
  * taken. HV_ERROR_WRONG_STATE: it was taken before. */
 HvDomain *hv_registry_reserve_name(HvDomain *domain, const char *name, GError **error);
@@ -189,7 +188,7 @@ HvDomain *hv_registry_reserve_name(HvDomain *domain, const char *name, GError **
 void hv_registry_release_name(HvDomain *reserved);
 /* `reserved` takes the place of `domain`, which is gone for everybody from then on, with the events
  * that tell of it. Takes `next` over. */
-void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next);
+void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
 /* ---- events (hv-event.c) ---- */
@@ -198,7 +197,7 @@ HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us *
 void hv_events_start(HvEvents *events);
 void hv_events_stop(HvEvents *events); /* delivers what is queued, joins the dispatcher */
 void hv_events_free(HvEvents *events);
-/* Queues one; never blocks. The snapshot that it speaks of is published by now. */
+/* Queues one; never blocks. The view that it speaks of is published by now. */
 void hv_event_post(HvDomain *domain, HvEventKind kind, HvEventDetail detail, int domid);
 void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, int domid);
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
@@ -246,7 +245,7 @@ typedef enum HvVerdict {
 } HvVerdict;
 
 /* What the one table of states and operations says; REFUSE sets *error. */
-HvVerdict hv_lifecycle_check(const HvSnapshot *snapshot, HvOp op, GError **error);
+HvVerdict hv_lifecycle_check(const HvView *view, HvOp op, GError **error);
 
 typedef struct HvBoot {
     const ConfDomain *def;
@@ -263,9 +262,9 @@ gboolean hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error);
  * so that it can be found, and destroyed, while it starts. TRUE when it is new; it must be removed
  * then when the start fails. */
 gboolean hv_domain_expect(HvJob *job, const ConfDomain *def);
-/* Job held: another state of an active domain, in the snapshot and in the state file. */
+/* Job held: another state of an active domain, in the view and in the state file. */
 void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
-/* Job held, the domain is no more in the engine: state file, snapshot, event (none for
+/* Job held, the domain is no more in the engine: state file, view, event (none for
  * HV_DETAIL_NONE); a transient domain leaves the registry. */
 void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
@@ -293,14 +292,14 @@ gboolean hv_def_prepare(ConfDomain *def, GError **error);
 /* Changes a copy of a definition. */
 typedef gboolean (*HvEditFunc)(ConfDomain *def, gpointer data, GError **error);
 /* Job held: edits the live definition, the persistent one or both (LIVE, CONFIG in `which`): all
- * edits, then the disk, then the snapshot, so that a failure changes nothing. */
+ * edits, then the disk, then the view, so that a failure changes nothing. */
 gboolean hv_domain_edit(HvJob *job, unsigned which, HvEditFunc func, gpointer data, GError **error);
 /* A change that the engine makes and the definitions repeat. */
 typedef struct HvTune {
     /* Does it fit this definition? Asked for each half before either changes. NULL: it does. */
     gboolean (*check)(const ConfDomain *def, gpointer data, GError **error);
     /* Calls the engine, inside the hook's brackets. NULL: the definition is all that changes. */
-    gboolean (*live)(HvHost *host, const HvSnapshot *now, gpointer data, GError **error);
+    gboolean (*live)(HvHost *host, const HvView *now, gpointer data, GError **error);
     HvEditFunc edit;
     /* Posts the events of a live change. NULL: there are none. */
     void (*tell)(HvDomain *domain, int domid, gpointer data);
@@ -315,7 +314,7 @@ void hv_domain_forget_consoles(HvDomain *domain);
 /* ---- devices (hv-device.c) ---- */
 
 /* Job held: the guest has opened the tray of this disk. */
-void hv_domain_tray_opened(HvJob *job, const HvSnapshot *now, const char *target);
+void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
 
 /* ---- core dumps (hv-dump.c) ---- */
 
@@ -327,7 +326,7 @@ gboolean hv_domain_auto_dump(HvJob *job, int domid);
 
 /* Job held, the guest has ended: what is left of it becomes a transient domain of another name and
  * uuid. The domain has no id any more; its definitions stay. */
-gboolean hv_domain_preserve(HvJob *job, const HvSnapshot *now, HvState state, HvReason reason,
+gboolean hv_domain_preserve(HvJob *job, const HvView *now, HvState state, HvReason reason,
                             GError **error);
 
 /* ---- the control domain (hv-control.c) ---- */
@@ -337,7 +336,7 @@ gboolean hv_domain_preserve(HvJob *job, const HvSnapshot *now, HvState state, Hv
 /* Puts it into the registry. An engine without one is no failure. */
 void hv_control_domain_add(HvHost *host);
 /* FALSE and *error, in the words of the stock driver, for domain 0. */
-gboolean hv_control_domain_spare(const HvSnapshot *snapshot, GError **error);
+gboolean hv_control_domain_spare(const HvView *view, GError **error);
 /* The same for a definition that a user hands in. */
 gboolean hv_control_domain_spare_def(const ConfDomain *def, GError **error);
 
@@ -356,7 +355,7 @@ HvSampler *hv_sampler_new(HvHost *host);
 void hv_sampler_start(HvSampler *sampler);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
-/* `info` of each HvDomainStats, by its snapshot, all from one sample. */
+/* `info` of each HvDomainStats, by its view, all from one sample. */
 void hv_sampler_fill(HvSampler *sampler, GPtrArray *all);
 /* What the engine says was changed by us: the next question asks again. */
 void hv_sampler_invalidate(HvSampler *sampler);
@@ -403,9 +402,9 @@ typedef struct HvStatus {
     gboolean again; /* its guest asked for a reboot, which was under way */
     ConfDomain *live;
 } HvStatus;
-gboolean hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error);
+gboolean hv_store_write_status(HvStore *store, const HvView *view, GError **error);
 /* The domain is about to be ended and started again: whoever comes next goes on with it. */
-gboolean hv_store_write_rebooting(HvStore *store, const HvSnapshot *snapshot, GError **error);
+gboolean hv_store_write_rebooting(HvStore *store, const HvView *view, GError **error);
 void hv_store_remove_status(HvStore *store, const char *name);
 /* GPtrArray of HvStatus. */
 GPtrArray *hv_store_load_statuses(HvStore *store, GError **error);

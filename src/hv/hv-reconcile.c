@@ -14,9 +14,9 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
     HvHost *host = data;
     g_autoptr(ConfDomain) def = taken;
     g_autoptr(HvDomain) domain = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     g_autoptr(GError) error = NULL;
-    HvSnapshot *next;
+    HvView *next;
 
     if (hv_def_prepare(def, &error))
         domain = hv_registry_reserve(host, def, &error);
@@ -24,8 +24,8 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
         hv_store_leave_out(host->store, def->name, error);
         return;
     }
-    now = hv_domain_snapshot(domain);
-    next = hv_snapshot_copy(now);
+    now = hv_domain_view(domain);
+    next = hv_view_copy(now);
     conf_domain_unref(next->persistent);
     next->persistent = g_steal_pointer(&def);
     next->autostart = autostart;
@@ -48,14 +48,14 @@ publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *see
 {
     HvState state = seen->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
     HvReason reason = status->state == state ? status->reason : HV_REASON_UNKNOWN;
-    g_autoptr(HvSnapshot) now = NULL;
-    HvSnapshot *next;
+    g_autoptr(HvView) now = NULL;
+    HvView *next;
 
     hv_domain_found(domain, conf_domain_ref(status->live), seen, reason, status->started_us);
     if (!seen->shutdown || !was_kept(status))
         return;
-    now = hv_domain_snapshot(domain);
-    next = hv_snapshot_copy(now);
+    now = hv_domain_view(domain);
+    next = hv_view_copy(now);
     next->state = status->state;
     next->reason = status->reason;
     hv_domain_publish(domain, next);
@@ -63,7 +63,7 @@ publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *see
 
 /* The daemon was killed in the middle of a save: its guest is suspended. */
 static void
-finish_save(HvDomain *domain, const HvSnapshot *now)
+finish_save(HvDomain *domain, const HvView *now)
 {
     HvHost *host = domain->host;
     g_autoptr(GError) error = NULL;
@@ -105,7 +105,7 @@ static void
 take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
 {
     g_autoptr(HvDomain) domain = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     g_autoptr(GError) error = NULL;
 
     domain = hv_registry_reserve(host, status->live, &error);
@@ -115,7 +115,7 @@ take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
         return;
     }
     publish_seen(domain, status, seen);
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (!seen->shutdown) {
         g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
 
@@ -137,7 +137,7 @@ static ConfDomain *
 describe(HvHost *host, const HvEngineDomain *seen, GError **error)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, seen->uuid);
-    g_autoptr(HvSnapshot) now = domain ? hv_domain_snapshot(domain) : NULL;
+    g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
 
     if (host->ops->adopt) {
         ConfDomain *def = host->ops->adopt(host->engine, seen->domid, error);
@@ -160,7 +160,7 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     g_autoptr(GError) error = NULL;
     g_autoptr(ConfDomain) live = describe(host, seen, &error);
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     HvDomain *domain;
 
     if (live && hv_def_prepare(live, &error))
@@ -170,9 +170,9 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
         return;
     }
     domain = job->domain;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     /* A start of ours was faster, or the same news came twice. */
-    if (hv_snapshot_is_active(now))
+    if (hv_view_is_active(now))
         return;
     hv_store_log(host->store, domain->name, "found running, domain id %d", seen->domid);
     hv_domain_found(domain, g_steal_pointer(&live), seen,
@@ -219,12 +219,12 @@ static void
 note_gone(HvHost *host, const HvStatus *status)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, status->live->uuid);
-    g_autoptr(HvSnapshot) now = domain ? hv_domain_snapshot(domain) : NULL;
+    g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
 
     hv_store_remove_status(host->store, status->live->name);
     hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
     if (now) {
-        HvSnapshot *next = hv_snapshot_copy(now);
+        HvView *next = hv_view_copy(now);
 
         next->reason = HV_REASON_SHUTOFF_DAEMON;
         hv_domain_publish(domain, next);
@@ -288,10 +288,10 @@ static void
 autostart(gpointer data, gpointer user_data)
 {
     g_autoptr(HvDomain) domain = data;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GError) error = NULL;
 
-    if (hv_snapshot_is_active(now) || hv_domain_start(domain, 0, &error))
+    if (hv_view_is_active(now) || hv_domain_start(domain, 0, &error))
         return;
     if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
         g_warning("autostart of domain '%s' failed: %s", domain->name, error->message);
@@ -315,9 +315,9 @@ hv_autostart_begin(HvHost *host)
     host->autostart = g_thread_pool_new(autostart, NULL, host->autostart_workers, FALSE, NULL);
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = g_ptr_array_index(all, i);
-        g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+        g_autoptr(HvView) now = hv_domain_view(domain);
 
-        if (now->autostart && now->persistent && !hv_snapshot_is_active(now))
+        if (now->autostart && now->persistent && !hv_view_is_active(now))
             g_thread_pool_push(host->autostart, hv_domain_ref(domain), NULL);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who there is: domains by uuid, by name and by domain id, and the swap of their snapshots. */
+/* Who there is: domains by uuid, by name and by domain id, and the swap of their views. */
 #include "hv-private.h"
 
 guint
@@ -59,7 +59,7 @@ static HvDomain *
 domain_new(HvHost *host, const ConfDomain *def)
 {
     HvDomain *domain = g_new0(HvDomain, 1);
-    HvSnapshot *snapshot = g_new0(HvSnapshot, 1);
+    HvView *view = g_new0(HvView, 1);
 
     g_atomic_ref_count_init(&domain->refs);
     domain->host = hv_host_ref(host);
@@ -70,11 +70,11 @@ domain_new(HvHost *host, const ConfDomain *def)
     domain->consoles = g_array_new(FALSE, FALSE, sizeof(HvConsole));
     g_array_set_clear_func(domain->consoles, console_clear);
 
-    g_atomic_ref_count_init(&snapshot->refs);
-    snapshot->name = g_strdup(def->name);
-    memcpy(snapshot->uuid, def->uuid, sizeof(snapshot->uuid));
-    snapshot->domid = -1;
-    domain->snapshot = snapshot;
+    g_atomic_ref_count_init(&view->refs);
+    view->name = g_strdup(def->name);
+    memcpy(view->uuid, def->uuid, sizeof(view->uuid));
+    view->domid = -1;
+    domain->view = view;
     return domain;
 }
 
@@ -95,7 +95,7 @@ hv_domain_unref(HvDomain *domain)
     g_assert(!domain->job);
     host = domain->host;
     hv_domain_unref(domain->successor);
-    hv_snapshot_unref(domain->snapshot);
+    hv_view_unref(domain->view);
     g_clear_pointer(&domain->vcpus, g_array_unref);
     g_clear_error(&domain->vcpus_error);
     g_array_unref(domain->consoles);
@@ -106,12 +106,12 @@ hv_domain_unref(HvDomain *domain)
     hv_host_unref(host);
 }
 
-HvSnapshot *
-hv_domain_snapshot(HvDomain *domain)
+HvView *
+hv_domain_view(HvDomain *domain)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
 
-    return hv_snapshot_ref(domain->snapshot);
+    return hv_view_ref(domain->view);
 }
 
 void
@@ -185,17 +185,17 @@ hv_registry_begin(HvHost *host, const ConfDomain *def, HvJobKind kind, GError **
     }
 }
 
-/* Returns the old snapshot, for the caller to drop once the locks are open. */
-static HvSnapshot *
-swap_locked(HvDomain *domain, HvSnapshot *next)
+/* Returns the old view, for the caller to drop once the locks are open. */
+static HvView *
+swap_locked(HvDomain *domain, HvView *next)
 {
     HvHost *host = domain->host;
-    HvSnapshot *old;
+    HvView *old;
 
     g_mutex_lock(&domain->lock);
-    old = domain->snapshot;
+    old = domain->view;
     next->serial = old->serial + 1;
-    domain->snapshot = next;
+    domain->view = next;
     g_mutex_unlock(&domain->lock);
 
     if (old->domid == next->domid)
@@ -208,28 +208,28 @@ swap_locked(HvDomain *domain, HvSnapshot *next)
 }
 
 void
-hv_domain_publish(HvDomain *domain, HvSnapshot *next)
+hv_domain_publish(HvDomain *domain, HvView *next)
 {
     HvHost *host = domain->host;
-    HvSnapshot *old;
+    HvView *old;
 
     g_mutex_lock(&host->registry_lock);
     old = swap_locked(domain, next);
     g_mutex_unlock(&host->registry_lock);
-    hv_snapshot_unref(old);
+    hv_view_unref(old);
 }
 
 void
-hv_registry_show(HvDomain *domain, HvSnapshot *next)
+hv_registry_show(HvDomain *domain, HvView *next)
 {
     HvHost *host = domain->host;
-    HvSnapshot *old;
+    HvView *old;
 
     g_mutex_lock(&host->registry_lock);
     old = swap_locked(domain, next);
     domain->visible = TRUE;
     g_mutex_unlock(&host->registry_lock);
-    hv_snapshot_unref(old);
+    hv_view_unref(old);
 }
 
 void
@@ -252,8 +252,8 @@ hv_registry_remove_telling(HvDomain *domain, const HvLastEvent *last)
     }
     g_mutex_lock(&domain->lock);
     domain->removed = TRUE;
-    if (domain->snapshot->domid >= 0)
-        g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->snapshot->domid));
+    if (domain->view->domid >= 0)
+        g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->view->domid));
     g_cond_broadcast(&domain->changed);
     g_mutex_unlock(&domain->lock);
     if (last)
@@ -300,10 +300,10 @@ hv_registry_release_name(HvDomain *reserved)
 }
 
 void
-hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next)
+hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next)
 {
     HvHost *host = domain->host;
-    HvSnapshot *old;
+    HvView *old;
     gboolean there;
 
     g_mutex_lock(&host->registry_lock);
@@ -322,8 +322,8 @@ hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next)
     domain->consoles = g_array_new(FALSE, FALSE, sizeof(HvConsole));
     g_array_set_clear_func(domain->consoles, console_clear);
     g_mutex_unlock(&reserved->lock);
-    if (domain->snapshot->domid >= 0)
-        g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->snapshot->domid));
+    if (domain->view->domid >= 0)
+        g_hash_table_remove(host->by_id, GINT_TO_POINTER(domain->view->domid));
     g_cond_broadcast(&domain->changed);
     g_mutex_unlock(&domain->lock);
     hv_event_post(domain, HV_EVENT_UNDEFINED, HV_DETAIL_UNDEFINED_RENAMED, next->domid);
@@ -332,7 +332,7 @@ hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvSnapshot *next)
     old = swap_locked(reserved, next);
     hv_event_post(reserved, HV_EVENT_DEFINED, HV_DETAIL_DEFINED_RENAMED, next->domid);
     g_mutex_unlock(&host->registry_lock);
-    hv_snapshot_unref(old);
+    hv_view_unref(old);
     if (there)
         hv_domain_unref(domain);
 }

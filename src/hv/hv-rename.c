@@ -27,7 +27,7 @@ check_name(const char *name, GError **error)
 
 /* As libvirt's own drivers; a running domain may be renamed where its hypervisor can. */
 static gboolean
-check_domain(const HvHost *host, const HvSnapshot *now, GError **error)
+check_domain(const HvHost *host, const HvView *now, GError **error)
 {
     const char *why = NULL;
 
@@ -35,7 +35,7 @@ check_domain(const HvHost *host, const HvSnapshot *now, GError **error)
         return FALSE;
     if (!now->persistent)
         why = "cannot rename a transient domain";
-    else if (hv_snapshot_is_active(now) && !host->ops->rename)
+    else if (hv_view_is_active(now) && !host->ops->rename)
         why = "cannot rename active domain";
     else if (now->managed_save)
         why = "domain with a managed saved state can't be renamed";
@@ -55,10 +55,10 @@ named(const ConfDomain *def, const char *name)
     return copy;
 }
 
-static HvSnapshot *
-named_snapshot(const HvSnapshot *now, const char *name)
+static HvView *
+named_view(const HvView *now, const char *name)
 {
-    HvSnapshot *next = hv_snapshot_copy(now);
+    HvView *next = hv_view_copy(now);
 
     g_free(next->name);
     next->name = g_strdup(name);
@@ -73,11 +73,11 @@ named_snapshot(const HvSnapshot *now, const char *name)
 
 /* What is there of the domain under a name in the store. */
 static gboolean
-write_files(HvStore *store, const HvSnapshot *snapshot, GError **error)
+write_files(HvStore *store, const HvView *view, GError **error)
 {
-    return hv_store_write_definition(store, snapshot->persistent, error) &&
-           (!snapshot->autostart || hv_store_set_autostart(store, snapshot->name, TRUE, error)) &&
-           (!hv_snapshot_is_active(snapshot) || hv_store_write_status(store, snapshot, error));
+    return hv_store_write_definition(store, view->persistent, error) &&
+           (!view->autostart || hv_store_set_autostart(store, view->name, TRUE, error)) &&
+           (!hv_view_is_active(view) || hv_store_write_status(store, view, error));
 }
 
 static void
@@ -103,12 +103,12 @@ move_log(HvStore *store, const char *before, const char *after)
 
 /* Job held. */
 static gboolean
-rename_in_engine(HvJob *job, const HvSnapshot *now, const char *name, GError **error)
+rename_in_engine(HvJob *job, const HvView *now, const char *name, GError **error)
 {
     HvHost *host = job->domain->host;
     gboolean ok;
 
-    if (!hv_snapshot_is_active(now))
+    if (!hv_view_is_active(now))
         return TRUE;
     hv_job_enter_hook(job);
     ok = host->ops->rename(host->engine, now->domid, now->name, name, error);
@@ -116,13 +116,13 @@ rename_in_engine(HvJob *job, const HvSnapshot *now, const char *name, GError **e
 }
 
 static void
-undo(HvJob *job, const HvSnapshot *now, const char *name)
+undo(HvJob *job, const HvView *now, const char *name)
 {
     HvHost *host = job->domain->host;
     g_autoptr(GError) error = NULL;
 
     remove_files(host->store, name);
-    if (hv_snapshot_is_active(now) &&
+    if (hv_view_is_active(now) &&
         !host->ops->rename(host->engine, now->domid, name, now->name, &error))
         g_warning("domain '%s' is called '%s' by the hypervisor: %s", now->name, name,
                   error->message);
@@ -130,7 +130,7 @@ undo(HvJob *job, const HvSnapshot *now, const char *name)
 
 /* Job held, the new name is reserved: all that can fail. */
 static gboolean
-write_renamed(HvJob *job, const HvSnapshot *now, const HvSnapshot *next, GError **error)
+write_renamed(HvJob *job, const HvView *now, const HvView *next, GError **error)
 {
     if (!rename_in_engine(job, now, next->name, error))
         return FALSE;
@@ -145,8 +145,8 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
 {
     HvStore *store = domain->host->store;
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
-    g_autoptr(HvSnapshot) next = NULL;
+    g_autoptr(HvView) now = NULL;
+    g_autoptr(HvView) next = NULL;
     HvDomain *reserved;
 
     if (!check_name(name, error))
@@ -154,13 +154,13 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
     job = hv_job_begin(domain, HV_JOB_DEFINE, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
+    now = hv_domain_view(domain);
     if (!check_domain(domain->host, now, error))
         return FALSE;
     reserved = hv_registry_reserve_name(domain, name, error);
     if (!reserved)
         return FALSE;
-    next = named_snapshot(now, name);
+    next = named_view(now, name);
     if (!write_renamed(job, now, next, error)) {
         hv_registry_release_name(reserved);
         return FALSE;

@@ -182,21 +182,21 @@ wait_for_sample_locked(HvSampler *sampler)
 
 /* FALSE: the engine has never told of this domain. */
 static gboolean
-get_sample_locked(HvSampler *sampler, const HvSnapshot *snapshot, HvEngineDomain *ret_seen)
+get_sample_locked(HvSampler *sampler, const HvView *view, HvEngineDomain *ret_seen)
 {
     const HvEngineDomain *seen = g_hash_table_lookup(sampler->domains,
-                                                     GINT_TO_POINTER(snapshot->domid));
+                                                     GINT_TO_POINTER(view->domid));
 
-    if (!seen || memcmp(seen->uuid, snapshot->uuid, sizeof(seen->uuid)) != 0)
+    if (!seen || memcmp(seen->uuid, view->uuid, sizeof(seen->uuid)) != 0)
         return FALSE;
     *ret_seen = *seen;
     return TRUE;
 }
 
 static void
-fill_info_locked(HvSampler *sampler, const HvSnapshot *now, HvDomainInfo *ret_info)
+fill_info_locked(HvSampler *sampler, const HvView *now, HvDomainInfo *ret_info)
 {
-    const ConfDomain *def = hv_snapshot_current(now);
+    const ConfDomain *def = hv_view_current(now);
     HvEngineDomain seen;
 
     *ret_info = (HvDomainInfo){
@@ -205,7 +205,7 @@ fill_info_locked(HvSampler *sampler, const HvSnapshot *now, HvDomainInfo *ret_in
         .memory_kib = conf_domain_current_memory(def),
         .vcpus = conf_domain_current_vcpus(def),
     };
-    if (hv_snapshot_is_active(now) && get_sample_locked(sampler, now, &seen)) {
+    if (hv_view_is_active(now) && get_sample_locked(sampler, now, &seen)) {
         ret_info->memory_kib = seen.memory_kib;
         ret_info->vcpus = seen.vcpus_online;
         ret_info->cpu_time_ns = seen.cpu_time_ns;
@@ -216,10 +216,10 @@ gboolean
 hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
 {
     HvSampler *sampler = domain->host->sampler;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
 
-    if (hv_snapshot_is_active(now))
+    if (hv_view_is_active(now))
         wait_for_sample_locked(sampler);
     fill_info_locked(sampler, now, ret_info);
     return TRUE;
@@ -234,7 +234,7 @@ hv_sampler_fill(HvSampler *sampler, GPtrArray *all)
     for (guint i = 0; i < all->len; i++) {
         HvDomainStats *stats = g_ptr_array_index(all, i);
 
-        fill_info_locked(sampler, stats->snapshot, &stats->info);
+        fill_info_locked(sampler, stats->view, &stats->info);
     }
 }
 
@@ -318,10 +318,10 @@ GArray *
 hv_domain_vcpus(HvDomain *domain, GError **error)
 {
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
 
-    if (!hv_snapshot_is_active(now)) {
+    if (!hv_view_is_active(now)) {
         hv_set_not_running(error);
         return NULL;
     }

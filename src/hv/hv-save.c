@@ -163,8 +163,8 @@ hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GErr
 /* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
  * the guest may be suspended or not. */
 static gboolean
-write_image(HvJob *job, const HvSnapshot *now, const ConfDomain *def, const char *path,
-            gboolean paused, GError **error)
+write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path, gboolean paused,
+            GError **error)
 {
     HvHost *host = job->domain->host;
     g_autoptr(HvNewFile) file = hv_new_file_open(path, error);
@@ -199,7 +199,7 @@ is_suspended(HvHost *host, int domid)
 
 /* The engine's part of it. FALSE: the guest is still suspended. */
 static gboolean
-wake_up(HvDomain *domain, const HvSnapshot *before)
+wake_up(HvDomain *domain, const HvView *before)
 {
     HvHost *host = domain->host;
     g_autoptr(GError) error = NULL;
@@ -222,7 +222,7 @@ wake_up(HvDomain *domain, const HvSnapshot *before)
 /* Job held: as before the save. A stop may overtake it, because it takes no GCancellable: then the
  * domain is not ours any more, and the caller does nothing to it either. */
 static void
-resume_saved(HvJob *job, const HvSnapshot *before)
+resume_saved(HvJob *job, const HvView *before)
 {
     gboolean awake;
 
@@ -238,11 +238,11 @@ resume_saved(HvJob *job, const HvSnapshot *before)
 
 /* Job held, the image is safe: the domain goes. */
 static gboolean
-end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean managed, GError **error)
+end_saved(HvJob *job, const HvView *before, const char *path, gboolean managed, GError **error)
 {
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
 
     if (!host->ops->destroy(host->engine, before->domid, error)) {
         /* One guest, not two: the one that runs stays, the image goes. */
@@ -254,10 +254,10 @@ end_saved(HvJob *job, const HvSnapshot *before, const char *path, gboolean manag
         return FALSE;
     }
     if (managed) {
-        HvSnapshot *next;
+        HvView *next;
 
-        now = hv_domain_snapshot(domain);
-        next = hv_snapshot_copy(now);
+        now = hv_domain_view(domain);
+        next = hv_view_copy(now);
         next->managed_save = TRUE;
         hv_domain_publish(domain, next);
     }
@@ -273,7 +273,7 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
      gboolean managed, GError **error)
 {
     HvDomain *domain = job->domain;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
     gboolean paused = now->state == HV_STATE_PAUSED;
 
     if (hv_lifecycle_check(now, HV_OP_SAVE, error) != HV_VERDICT_ALLOW)
@@ -352,13 +352,13 @@ gboolean
 hv_domain_managed_save_remove(HvDomain *domain, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, error);
-    g_autoptr(HvSnapshot) now = NULL;
-    HvSnapshot *next;
+    g_autoptr(HvView) now = NULL;
+    HvView *next;
 
     if (!job || !hv_store_remove_managed_save(domain->host->store, domain->name, error))
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    next = hv_snapshot_copy(now);
+    now = hv_domain_view(domain);
+    next = hv_view_copy(now);
     next->managed_save = FALSE;
     hv_domain_publish(domain, next);
     return TRUE;
@@ -370,14 +370,14 @@ static HvDomain *
 restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **error)
 {
     g_autoptr(HvJob) job = hv_registry_begin(host, def, HV_JOB_RESTORE, error);
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     gboolean is_new, ok = FALSE;
 
     if (!job)
         return NULL;
     is_new = hv_domain_expect(job, def);
-    now = hv_domain_snapshot(job->domain);
-    if (hv_snapshot_is_active(now))
+    now = hv_domain_view(job->domain);
+    if (hv_view_is_active(now))
         g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain '%s' is already active",
                     def->name);
     else

@@ -10,7 +10,7 @@ hv_domain_stats_free(HvDomainStats *stats)
     if (!stats)
         return;
     hv_domain_unref(stats->domain);
-    hv_snapshot_unref(stats->snapshot);
+    hv_view_unref(stats->view);
     g_clear_pointer(&stats->vcpus, g_array_unref);
     g_clear_pointer(&stats->disks, g_array_unref);
     g_clear_pointer(&stats->nics, g_array_unref);
@@ -57,7 +57,7 @@ nics_in_order(const ConfDomain *live, GArray *told)
 static void
 take_over(HvDomainStats *stats, HvEngineStats *told)
 {
-    const ConfDomain *live = stats->snapshot->live;
+    const ConfDomain *live = stats->view->live;
 
     stats->vcpus = g_steal_pointer(&told->vcpus);
     stats->disks = told->disks ? disks_in_order(live, told->disks) : NULL;
@@ -77,9 +77,9 @@ ask_engine(HvHost *host, GPtrArray *all, unsigned groups, GError **error)
 
     for (guint i = 0; i < all->len; i++) {
         HvDomainStats *stats = g_ptr_array_index(all, i);
-        HvEngineStatsQuery query = { stats->snapshot->domid, stats->snapshot->live };
+        HvEngineStatsQuery query = { stats->view->domid, stats->view->live };
 
-        if (!hv_snapshot_is_active(stats->snapshot))
+        if (!hv_view_is_active(stats->view))
             continue;
         g_array_append_val(queries, query);
         g_ptr_array_add(asked, stats);
@@ -109,7 +109,7 @@ hv_host_stats(HvHost *host, GPtrArray *domains, unsigned groups, GError **error)
         HvDomainStats *stats = g_new0(HvDomainStats, 1);
 
         stats->domain = hv_domain_ref(domain);
-        stats->snapshot = hv_domain_snapshot(domain);
+        stats->view = hv_domain_view(domain);
         g_ptr_array_add(all, stats);
     }
     hv_sampler_fill(host->sampler, all);
@@ -145,7 +145,7 @@ hv_domain_stats(HvDomain *domain, unsigned groups, GError **error)
     if (!all)
         return NULL;
     stats = g_ptr_array_steal_index(all, 0);
-    if (!hv_snapshot_is_active(stats->snapshot)) {
+    if (!hv_view_is_active(stats->view)) {
         hv_set_not_running(error);
         return NULL;
     }
@@ -212,11 +212,11 @@ gboolean
 hv_domain_security_label(HvDomain *domain, char **ret_label, gboolean *ret_enforcing,
                          GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
 
     *ret_label = NULL;
     *ret_enforcing = FALSE;
-    return !hv_snapshot_is_active(now) ||
+    return !hv_view_is_active(now) ||
            ask_label(domain->host, now->domid, ret_label, ret_enforcing, error);
 }
 

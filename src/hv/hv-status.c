@@ -64,32 +64,32 @@ status_free(HvStatus *status)
 }
 
 static gboolean
-write_status(HvStore *store, const HvSnapshot *snapshot, gboolean again, GError **error)
+write_status(HvStore *store, const HvView *view, gboolean again, GError **error)
 {
-    g_autofree char *path = hv_store_file(store->state, snapshot->name, ".xml");
-    g_autofree char *xml = conf_domain_format_xml(snapshot->live, CONF_XML_SECURE);
+    g_autofree char *path = hv_store_file(store->state, view->name, ".xml");
+    g_autofree char *xml = conf_domain_format_xml(view->live, CONF_XML_SECURE);
     g_autofree char *text = g_strdup_printf(
         "<domstatus state='%s' reason='%s' pid='%d' started='%" G_GINT64_FORMAT
         "'%s>\n%s</domstatus>\n",
-        state_names[snapshot->state], reasons[snapshot->reason].name, (int)getpid(),
-        snapshot->started_us, again ? " again='yes'" : "", xml);
+        state_names[view->state], reasons[view->reason].name, (int)getpid(), view->started_us,
+        again ? " again='yes'" : "", xml);
 
     return hv_store_write_text(path, text, error);
 }
 
 gboolean
-hv_store_write_status(HvStore *store, const HvSnapshot *snapshot, GError **error)
+hv_store_write_status(HvStore *store, const HvView *view, GError **error)
 {
     /* The control domain is there as long as the host is: nothing of it is written. */
-    if (snapshot->domid == 0)
+    if (view->domid == 0)
         return TRUE;
-    return write_status(store, snapshot, FALSE, error);
+    return write_status(store, view, FALSE, error);
 }
 
 gboolean
-hv_store_write_rebooting(HvStore *store, const HvSnapshot *snapshot, GError **error)
+hv_store_write_rebooting(HvStore *store, const HvView *view, GError **error)
 {
-    return write_status(store, snapshot, TRUE, error);
+    return write_status(store, view, TRUE, error);
 }
 
 void

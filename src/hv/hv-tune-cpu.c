@@ -8,7 +8,7 @@
 
 /* Job held: the engine's half. */
 static gboolean
-tune_live(HvJob *job, const HvSnapshot *now, const HvTune *tune, gpointer data, GError **error)
+tune_live(HvJob *job, const HvView *now, const HvTune *tune, gpointer data, GError **error)
 {
     HvHost *host = job->domain->host;
     gboolean ok;
@@ -29,13 +29,13 @@ gboolean
 hv_domain_tune(HvDomain *domain, unsigned affect, const HvTune *tune, gpointer data, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, error);
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     unsigned which;
 
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    if (!hv_snapshot_affect(now, affect, &which, error))
+    now = hv_domain_view(domain);
+    if (!hv_view_affect(now, affect, &which, error))
         return FALSE;
     /* What is refused for the one half is refused before the other half has changed. */
     if ((which & HV_AFFECT_LIVE) && tune->check && !tune->check(now->live, data, error))
@@ -135,7 +135,7 @@ edit_pin(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_pin(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_pin(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     const Pin *pin = data;
 
@@ -176,7 +176,7 @@ edit_emulator_pin(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_emulator_pin(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_emulator_pin(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     if (host->ops->pin_emulator)
         return host->ops->pin_emulator(host->engine, now->domid, data, error);
@@ -220,8 +220,8 @@ ConfBitmap *
 hv_domain_emulator_pin(HvDomain *domain, unsigned affect, GError **error)
 {
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
     ConfBitmap *cpus;
 
     if (!def)
@@ -306,7 +306,7 @@ edit_vcpus(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_vcpus(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_vcpus(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     g_autoptr(ConfBitmap) online = online_after(now->live, data);
 
@@ -431,8 +431,8 @@ sched_of_def(const ConfDomain *def, HvSched *ret_sched)
 gboolean
 hv_domain_sched(HvDomain *domain, unsigned affect, HvSched *ret_sched, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
 
     if (!def)
         return FALSE;
@@ -518,7 +518,7 @@ edit_sched(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_sched(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_sched(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     if (host->ops->set_sched)
         return host->ops->set_sched(host->engine, now->domid, data, error);

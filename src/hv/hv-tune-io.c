@@ -26,8 +26,8 @@ gboolean
 hv_domain_numa(HvDomain *domain, unsigned affect, HvNuma *ret_numa, GError **error)
 {
     HvHost *host = domain->host;
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
 
     *ret_numa = (HvNuma){ 0 };
     if (!def)
@@ -67,7 +67,7 @@ check_nodes(HvHost *host, const ConfBitmap *nodes, GError **error)
 }
 
 static gboolean
-live_numa(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_numa(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     const HvNuma *change = data;
     const char *mode = now->live->numatune.mode;
@@ -207,8 +207,8 @@ gboolean
 hv_domain_bandwidth(HvDomain *domain, const char *device, unsigned affect,
                     HvBandwidth *ret_bandwidth, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
     const ConfInterface *iface;
     int index = def ? hv_def_find_interface(def, device, error) : -1;
 
@@ -266,7 +266,7 @@ edit_bandwidth(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_bandwidth(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_bandwidth(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     const BandwidthChange *change = data;
     const HvBandwidth *limits = &change->limits;
@@ -358,8 +358,8 @@ gboolean
 hv_domain_disk_limits(HvDomain *domain, const char *name, unsigned affect, HvDiskLimits *ret_limits,
                       GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
     int index = def ? hv_def_find_disk(def, name, error) : -1;
 
     if (index < 0)
@@ -392,7 +392,7 @@ edit_limits(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-live_limits(HvHost *host, const HvSnapshot *now, gpointer data, GError **error)
+live_limits(HvHost *host, const HvView *now, gpointer data, GError **error)
 {
     LimitsChange *change = data;
     int index = hv_def_find_disk(now->live, change->disk, error);

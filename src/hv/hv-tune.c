@@ -57,7 +57,7 @@ edit_memory(ConfDomain *def, gpointer data, GError **error)
 
 /* Job held: the hook of the engine. */
 static gboolean
-set_live_memory(HvJob *job, const HvSnapshot *now, const MemoryEdit *edit, GError **error)
+set_live_memory(HvJob *job, const HvView *now, const MemoryEdit *edit, GError **error)
 {
     HvHost *host = job->domain->host;
     gboolean (*hook)(HvEngine *, int, guint64,
@@ -86,7 +86,7 @@ gboolean
 hv_domain_set_memory(HvDomain *domain, guint64 kib, unsigned affect, GError **error)
 {
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     MemoryEdit edit = { .maximum = (affect & HV_AFFECT_MAXIMUM) != 0 };
     unsigned which;
 
@@ -98,8 +98,8 @@ hv_domain_set_memory(HvDomain *domain, guint64 kib, unsigned affect, GError **er
     job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    if (!hv_snapshot_affect(now, affect, &which, error))
+    now = hv_domain_view(domain);
+    if (!hv_view_affect(now, affect, &which, error))
         return FALSE;
     /* What is refused for the one half is refused before the other half has changed. */
     if ((which & HV_AFFECT_CONFIG) && !check_memory(now->persistent, &edit, error))
@@ -163,7 +163,7 @@ edit_vcpus(ConfDomain *def, gpointer data, GError **error)
 }
 
 static gboolean
-set_live_vcpus(HvJob *job, const HvSnapshot *now, const VcpuEdit *edit, GError **error)
+set_live_vcpus(HvJob *job, const HvView *now, const VcpuEdit *edit, GError **error)
 {
     HvHost *host = job->domain->host;
     gboolean ok;
@@ -202,7 +202,7 @@ gboolean
 hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error)
 {
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvSnapshot) now = NULL;
+    g_autoptr(HvView) now = NULL;
     VcpuEdit edit = { .n = n, .maximum = (affect & HV_AFFECT_MAXIMUM) != 0 };
     unsigned which;
 
@@ -213,8 +213,8 @@ hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error)
     job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     if (!job)
         return FALSE;
-    now = hv_domain_snapshot(domain);
-    if (!hv_snapshot_affect(now, affect, &which, error))
+    now = hv_domain_view(domain);
+    if (!hv_view_affect(now, affect, &which, error))
         return FALSE;
     if (edit.maximum && (which & HV_AFFECT_LIVE))
         return invalid(error, "cannot adjust maximum on running domain");
@@ -228,8 +228,8 @@ hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error)
 int
 hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
-    const ConfDomain *def = hv_snapshot_def(now, affect, error);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_def(now, affect, error);
 
     if (!def)
         return -1;

@@ -8,13 +8,13 @@
 /* A job, and the running domain that it is about. */
 typedef struct Turn {
     HvJob *job;
-    HvSnapshot *now;
+    HvView *now;
 } Turn;
 
 static void
 turn_clear(Turn *turn)
 {
-    g_clear_pointer(&turn->now, hv_snapshot_unref);
+    g_clear_pointer(&turn->now, hv_view_unref);
     g_clear_pointer(&turn->job, hv_job_end);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Turn, turn_clear)
@@ -31,7 +31,7 @@ turn_begin(Turn *turn, HvDomain *domain, HvJobKind kind, HvOp op, gboolean has_h
     turn->job = hv_job_begin(domain, kind, error);
     if (!turn->job)
         return FALSE;
-    turn->now = hv_domain_snapshot(domain);
+    turn->now = hv_domain_view(domain);
     return hv_lifecycle_check(turn->now, op, error) == HV_VERDICT_ALLOW;
 }
 

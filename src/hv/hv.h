@@ -4,7 +4,7 @@
  *
  * Threads   Every function may be called from any thread. Functions under "may block" take the
  *           domain's job and can last as long as a guest makes them; call them from a worker.
- *           Everything else reads an immutable snapshot: it takes one short lock, makes no system
+ *           Everything else reads an immutable view: it takes one short lock, makes no system
  *           call, and never waits for a job.
  * Ownership Objects are reference counted; a returned object or string is the caller's unless
  *           it is const.
@@ -84,10 +84,10 @@ typedef enum HvReason {
 typedef struct HvHost HvHost;
 typedef struct HvDomain HvDomain;
 
-/* ---- snapshots ---- */
+/* ---- views ---- */
 
 /* What a domain is at one moment. Immutable, reference counted; reading it needs no lock. */
-typedef struct HvSnapshot {
+typedef struct HvView {
     gatomicrefcount refs;
     guint64 serial; /* grows with each publication of this domain */
     char *name;
@@ -102,19 +102,19 @@ typedef struct HvSnapshot {
     gboolean managed_save; /* an image exists */
     gboolean updated;      /* persistent definition changed since start */
     gint64 started_us;     /* wall clock of the start, 0: not active */
-} HvSnapshot;
+} HvView;
 
-HvSnapshot *hv_snapshot_ref(HvSnapshot *snapshot);
-void hv_snapshot_unref(HvSnapshot *snapshot);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvSnapshot, hv_snapshot_unref)
+HvView *hv_view_ref(HvView *view);
+void hv_view_unref(HvView *view);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvView, hv_view_unref)
 static inline gboolean
-hv_snapshot_is_active(const HvSnapshot *snapshot)
+hv_view_is_active(const HvView *view)
 {
-    return snapshot->domid >= 0;
+    return view->domid >= 0;
 }
 /* The definition that a question without LIVE or CONFIG is about: live if active, else persistent.
  */
-const ConfDomain *hv_snapshot_current(const HvSnapshot *snapshot);
+const ConfDomain *hv_view_current(const HvView *view);
 
 /* ---- host ---- */
 
@@ -171,7 +171,7 @@ HvDomain *hv_host_lookup_name(HvHost *host, const char *name, GError **error);
 HvDomain *hv_host_lookup_id(HvHost *host, int domid, GError **error);
 /* All domains, in no order. GPtrArray of HvDomain with a free function. */
 GPtrArray *hv_host_list(HvHost *host);
-HvSnapshot *hv_domain_snapshot(HvDomain *domain); /* never NULL */
+HvView *hv_domain_view(HvDomain *domain); /* never NULL */
 
 /* domXML of the current (or with CONF_XML_INACTIVE the persistent) definition, as dumpxml shows it.
  */
@@ -493,7 +493,7 @@ gboolean hv_domain_set_disk_limits(HvDomain *domain, const char *disk, const HvD
 /* What is known of one domain. */
 typedef struct HvDomainStats {
     HvDomain *domain;
-    HvSnapshot *snapshot; /* what the figures are about */
+    HvView *view; /* what the figures are about */
     HvDomainInfo info;
     GArray *vcpus; /* HvVcpuInfo; NULL: not asked for, not active or not told */
     /* HvDiskStats and HvNicStats in the order of the live definition; NULL as above. All -1 where
@@ -607,7 +607,7 @@ typedef struct HvEvent {
     HvJobInfo job;
 } HvEvent;
 
-/* Called on one dispatcher thread, with no lock held, in order per domain, after the snapshot
+/* Called on one dispatcher thread, with no lock held, in order per domain, after the view
  * that the event speaks of was published. It must not block. */
 typedef void (*HvEventFunc)(HvHost *host, const HvEvent *event, gpointer data);
 guint hv_host_add_listener(HvHost *host, HvEventFunc func, gpointer data);

@@ -9,14 +9,14 @@
 static void
 add_state(GArray *params, const HvDomainStats *stats, unsigned flags)
 {
-    lvd_params_add_int(params, "state.state", lvd_wire_state(stats->snapshot->state));
-    lvd_params_add_int(params, "state.reason", lvd_wire_reason(stats->snapshot->reason));
+    lvd_params_add_int(params, "state.state", lvd_wire_state(stats->view->state));
+    lvd_params_add_int(params, "state.reason", lvd_wire_reason(stats->view->reason));
 }
 
 static void
 add_cpu(GArray *params, const HvDomainStats *stats, unsigned flags)
 {
-    if (hv_snapshot_is_active(stats->snapshot))
+    if (hv_view_is_active(stats->view))
         lvd_params_add_ullong(params, "cpu.time", stats->info.cpu_time_ns);
 }
 
@@ -58,7 +58,7 @@ name_of(Name *name, const char *field)
 static void
 add_vcpus(GArray *params, const HvDomainStats *stats, unsigned flags)
 {
-    const ConfDomain *def = hv_snapshot_current(stats->snapshot);
+    const ConfDomain *def = hv_view_current(stats->view);
     Name name;
 
     lvd_params_add_uint(params, "vcpu.current", stats->info.vcpus);
@@ -96,7 +96,7 @@ add_nics(GArray *params, const HvDomainStats *stats, unsigned flags)
         return;
     lvd_params_add_uint(params, "net.count", stats->nics->len);
     for (guint i = 0; i < stats->nics->len; i++)
-        add_nic(params, i, g_ptr_array_index(stats->snapshot->live->interfaces, i),
+        add_nic(params, i, g_ptr_array_index(stats->view->live->interfaces, i),
                 &g_array_index(stats->nics, HvNicStats, i));
 }
 
@@ -138,7 +138,7 @@ add_disk(GArray *params, guint number, const ConfDisk *disk, const HvDiskStats *
 static void
 add_disks(GArray *params, const HvDomainStats *stats, unsigned flags)
 {
-    const ConfDomain *def = hv_snapshot_current(stats->snapshot);
+    const ConfDomain *def = hv_view_current(stats->view);
 
     lvd_params_add_uint(params, "block.count", def->disks->len);
     for (guint i = 0; i < def->disks->len; i++)
@@ -184,8 +184,8 @@ chosen_domains(LvdCall *call, const lvd_connect_get_all_domain_stats_args *a)
     }
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = g_ptr_array_index(all, i);
-        g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
-        if (lvd_list_matches(snapshot, a->flags))
+        g_autoptr(HvView) view = hv_domain_view(domain);
+        if (lvd_list_matches(view, a->flags))
             g_ptr_array_add(chosen, hv_domain_ref(domain));
     }
     return chosen;
@@ -220,7 +220,7 @@ fill_record(lvd_domain_stats_record *record, const HvDomainStats *stats, unsigne
 {
     GArray *params = lvd_params_new();
 
-    lvd_fill_domain(&record->dom, stats->snapshot);
+    lvd_fill_domain(&record->dom, stats->view);
     for (gsize i = 0; i < G_N_ELEMENTS(stats_groups); i++)
         if (wire & stats_groups[i].wire)
             stats_groups[i].add(params, stats, flags);

@@ -52,11 +52,11 @@ lvd_do_domain_get_state(LvdCall *call, const void *args, void *ret, GError **err
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
-    if (!snapshot)
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
+    if (!view)
         return FALSE;
-    r->state = lvd_wire_state(snapshot->state);
-    r->reason = lvd_wire_reason(snapshot->reason);
+    r->state = lvd_wire_state(view->state);
+    r->reason = lvd_wire_reason(view->reason);
     return TRUE;
 }
 
@@ -65,11 +65,11 @@ lvd_do_domain_get_os_type(LvdCall *call, const void *args, void *ret, GError **e
 {
     const lvd_domain_get_os_type_args *a = args;
     lvd_domain_get_os_type_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->type = g_strdup(conf_domain_os_type_name(hv_snapshot_current(snapshot)));
+    r->type = g_strdup(conf_domain_os_type_name(hv_view_current(view)));
     return TRUE;
 }
 
@@ -78,11 +78,11 @@ lvd_do_domain_get_max_memory(LvdCall *call, const void *args, void *ret, GError 
 {
     const lvd_domain_get_max_memory_args *a = args;
     lvd_domain_get_max_memory_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->memory = hv_snapshot_current(snapshot)->memory_kib;
+    r->memory = hv_view_current(view)->memory_kib;
     return TRUE;
 }
 
@@ -91,11 +91,11 @@ lvd_do_domain_get_autostart(LvdCall *call, const void *args, void *ret, GError *
 {
     const lvd_domain_get_autostart_args *a = args;
     lvd_domain_get_autostart_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->autostart = snapshot->autostart != 0;
+    r->autostart = view->autostart != 0;
     return TRUE;
 }
 
@@ -104,11 +104,11 @@ lvd_do_domain_is_active(LvdCall *call, const void *args, void *ret, GError **err
 {
     const lvd_domain_is_active_args *a = args;
     lvd_domain_is_active_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->active = hv_snapshot_is_active(snapshot);
+    r->active = hv_view_is_active(view);
     return TRUE;
 }
 
@@ -117,11 +117,11 @@ lvd_do_domain_is_persistent(LvdCall *call, const void *args, void *ret, GError *
 {
     const lvd_domain_is_persistent_args *a = args;
     lvd_domain_is_persistent_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->persistent = snapshot->persistent != NULL;
+    r->persistent = view->persistent != NULL;
     return TRUE;
 }
 
@@ -130,11 +130,11 @@ lvd_do_domain_is_updated(LvdCall *call, const void *args, void *ret, GError **er
 {
     const lvd_domain_is_updated_args *a = args;
     lvd_domain_is_updated_ret *r = ret;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
 
-    if (!snapshot)
+    if (!view)
         return FALSE;
-    r->updated = snapshot->updated != 0;
+    r->updated = view->updated != 0;
     return TRUE;
 }
 
@@ -146,10 +146,10 @@ lvd_do_domain_has_managed_save_image(LvdCall *call, const void *args, void *ret,
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
-    if (!snapshot)
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
+    if (!view)
         return FALSE;
-    r->result = snapshot->managed_save != 0;
+    r->result = view->managed_save != 0;
     return TRUE;
 }
 
@@ -161,6 +161,6 @@ lvd_do_domain_get_messages(LvdCall *call, const void *args, void *ret, GError **
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
-    return snapshot != NULL;
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
+    return view != NULL;
 }

@@ -8,15 +8,15 @@
 
 /* The flags that a domain answers to. Of each group below it has exactly one, but for OTHER. */
 static unsigned
-list_traits(const HvSnapshot *snapshot)
+list_traits(const HvView *view)
 {
     unsigned traits = LIST(NO_SNAPSHOT) | LIST(NO_CHECKPOINT); /* there are none yet */
 
-    traits |= hv_snapshot_is_active(snapshot) ? LIST(ACTIVE) : LIST(INACTIVE);
-    traits |= snapshot->persistent ? LIST(PERSISTENT) : LIST(TRANSIENT);
-    traits |= snapshot->managed_save ? LIST(MANAGEDSAVE) : LIST(NO_MANAGEDSAVE);
-    traits |= snapshot->autostart ? LIST(AUTOSTART) : LIST(NO_AUTOSTART);
-    switch (lvd_wire_state(snapshot->state)) {
+    traits |= hv_view_is_active(view) ? LIST(ACTIVE) : LIST(INACTIVE);
+    traits |= view->persistent ? LIST(PERSISTENT) : LIST(TRANSIENT);
+    traits |= view->managed_save ? LIST(MANAGEDSAVE) : LIST(NO_MANAGEDSAVE);
+    traits |= view->autostart ? LIST(AUTOSTART) : LIST(NO_AUTOSTART);
+    switch (lvd_wire_state(view->state)) {
     case VIR_DOMAIN_RUNNING:
         return traits | LIST(RUNNING);
     case VIR_DOMAIN_PAUSED:
@@ -29,7 +29,7 @@ list_traits(const HvSnapshot *snapshot)
 }
 
 gboolean
-lvd_list_matches(const HvSnapshot *snapshot, unsigned flags)
+lvd_list_matches(const HvView *view, unsigned flags)
 {
     static const unsigned groups[] = {
         LIST(ACTIVE) | LIST(INACTIVE),
@@ -40,7 +40,7 @@ lvd_list_matches(const HvSnapshot *snapshot, unsigned flags)
         LIST(HAS_SNAPSHOT) | LIST(NO_SNAPSHOT),
         LIST(HAS_CHECKPOINT) | LIST(NO_CHECKPOINT),
     };
-    unsigned traits = list_traits(snapshot);
+    unsigned traits = list_traits(view);
 
     for (gsize i = 0; i < G_N_ELEMENTS(groups); i++)
         if ((flags & groups[i]) && !(flags & groups[i] & traits))
@@ -48,17 +48,17 @@ lvd_list_matches(const HvSnapshot *snapshot, unsigned flags)
     return TRUE;
 }
 
-/* GPtrArray of HvSnapshot. */
+/* GPtrArray of HvView. */
 static GPtrArray *
-list_snapshots(HvHost *host, unsigned flags)
+list_views(HvHost *host, unsigned flags)
 {
     g_autoptr(GPtrArray) domains = hv_host_list(host);
-    GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)hv_snapshot_unref);
+    GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)hv_view_unref);
 
     for (guint i = 0; i < domains->len; i++) {
-        g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
-        if (lvd_list_matches(snapshot, flags))
-            g_ptr_array_add(found, g_steal_pointer(&snapshot));
+        g_autoptr(HvView) view = hv_domain_view(g_ptr_array_index(domains, i));
+        if (lvd_list_matches(view, flags))
+            g_ptr_array_add(found, g_steal_pointer(&view));
     }
     return found;
 }
@@ -71,7 +71,7 @@ lvd_do_connect_list_all_domains(LvdCall *call, const void *args, void *ret, GErr
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    g_autoptr(GPtrArray) found = list_snapshots(lvd_call_host(call), a->flags);
+    g_autoptr(GPtrArray) found = list_views(lvd_call_host(call), a->flags);
     r->ret = found->len;
     if (!a->need_results)
         return TRUE;
@@ -90,7 +90,7 @@ gboolean
 lvd_do_connect_num_of_domains(LvdCall *call, const void *args, void *ret, GError **error)
 {
     lvd_connect_num_of_domains_ret *r = ret;
-    g_autoptr(GPtrArray) found = list_snapshots(lvd_call_host(call), LIST(ACTIVE));
+    g_autoptr(GPtrArray) found = list_views(lvd_call_host(call), LIST(ACTIVE));
 
     r->num = (int)found->len;
     return TRUE;
@@ -100,7 +100,7 @@ gboolean
 lvd_do_connect_num_of_defined_domains(LvdCall *call, const void *args, void *ret, GError **error)
 {
     lvd_connect_num_of_defined_domains_ret *r = ret;
-    g_autoptr(GPtrArray) found = list_snapshots(lvd_call_host(call), LIST(INACTIVE));
+    g_autoptr(GPtrArray) found = list_views(lvd_call_host(call), LIST(INACTIVE));
 
     r->num = (int)found->len;
     return TRUE;
@@ -114,12 +114,12 @@ lvd_do_connect_list_domains(LvdCall *call, const void *args, void *ret, GError *
 
     if (!lvd_check_count(call, a->maxids, LVD_DOMAIN_LIST_MAX, "maxids", error))
         return FALSE;
-    g_autoptr(GPtrArray) found = list_snapshots(lvd_call_host(call), LIST(ACTIVE));
+    g_autoptr(GPtrArray) found = list_views(lvd_call_host(call), LIST(ACTIVE));
     guint n = MIN(found->len, (guint)a->maxids);
     r->ids.ids_val = g_new0(int, MAX(n, 1));
     r->ids.ids_len = n;
     for (guint i = 0; i < n; i++)
-        r->ids.ids_val[i] = ((HvSnapshot *)g_ptr_array_index(found, i))->domid;
+        r->ids.ids_val[i] = ((HvView *)g_ptr_array_index(found, i))->domid;
     return TRUE;
 }
 
@@ -131,12 +131,12 @@ lvd_do_connect_list_defined_domains(LvdCall *call, const void *args, void *ret, 
 
     if (!lvd_check_count(call, a->maxnames, LVD_DOMAIN_LIST_MAX, "maxnames", error))
         return FALSE;
-    g_autoptr(GPtrArray) found = list_snapshots(lvd_call_host(call), LIST(INACTIVE));
+    g_autoptr(GPtrArray) found = list_views(lvd_call_host(call), LIST(INACTIVE));
     guint n = MIN(found->len, (guint)a->maxnames);
     r->names.names_val = g_new0(lvd_text, MAX(n, 1));
     r->names.names_len = n;
     for (guint i = 0; i < n; i++)
-        r->names.names_val[i] = g_strdup(((HvSnapshot *)g_ptr_array_index(found, i))->name);
+        r->names.names_val[i] = g_strdup(((HvView *)g_ptr_array_index(found, i))->name);
     return TRUE;
 }
 

@@ -32,7 +32,7 @@ disk_stats(LvdCall *call, const lvd_nonnull_domain *dom, const char *name, HvDis
     if (!stats)
         return FALSE;
     if (*name) {
-        int index = hv_def_find_disk(stats->snapshot->live, name, error);
+        int index = hv_def_find_disk(stats->view->live, name, error);
         if (index < 0)
             return FALSE;
         sum = g_array_index(stats->disks, HvDiskStats, (guint)index);
@@ -126,10 +126,10 @@ lvd_do_domain_get_block_info(LvdCall *call, const void *args, void *ret, GError 
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = lvd_domain_snapshot(call, &a->dom, error);
-    if (!snapshot)
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
+    if (!view)
         return FALSE;
-    const ConfDomain *def = hv_snapshot_current(snapshot);
+    const ConfDomain *def = hv_view_current(view);
     int index = hv_def_find_disk(def, a->path, error);
     if (index < 0 || !hv_disk_size(g_ptr_array_index(def->disks, (guint)index), &size, error))
         return FALSE;
@@ -150,7 +150,7 @@ lvd_do_domain_interface_stats(LvdCall *call, const void *args, void *ret, GError
 
     if (!stats)
         return FALSE;
-    int index = hv_def_find_interface(stats->snapshot->live, a->device, error);
+    int index = hv_def_find_interface(stats->view->live, a->device, error);
     if (index < 0)
         return FALSE;
     const HvNicStats *nic = &g_array_index(stats->nics, HvNicStats, (guint)index);
@@ -286,9 +286,9 @@ lvd_do_domain_get_control_info(LvdCall *call, const void *args, void *ret, GErro
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
     if (!domain)
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
     hv_domain_job_info(domain, &job);
-    if (!hv_snapshot_is_active(snapshot) && !job.active) {
+    if (!hv_view_is_active(view) && !job.active) {
         lvd_set_error(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_LIBXL, "domain is not running");
         return FALSE;
     }

@@ -202,18 +202,18 @@ copy_pinning(guint8 *map, guint maplen, const ConfBitmap *set, guint n_cpus)
 
 /* What a question with LIVE or CONFIG is about, or *error in libvirt's words. */
 static const ConfDomain *
-chosen_definition(const HvSnapshot *snapshot, unsigned flags, GError **error)
+chosen_definition(const HvView *view, unsigned flags, GError **error)
 {
-    if ((flags & VIR_DOMAIN_AFFECT_LIVE) && !hv_snapshot_is_active(snapshot)) {
+    if ((flags & VIR_DOMAIN_AFFECT_LIVE) && !hv_view_is_active(view)) {
         lvd_set_error(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN, "domain is not running");
         return NULL;
     }
-    if ((flags & VIR_DOMAIN_AFFECT_CONFIG) && !snapshot->persistent) {
+    if ((flags & VIR_DOMAIN_AFFECT_CONFIG) && !view->persistent) {
         lvd_set_error(error, VIR_ERR_OPERATION_INVALID, VIR_FROM_DOMAIN,
                       "transient domains do not have any persistent config");
         return NULL;
     }
-    return flags & VIR_DOMAIN_AFFECT_CONFIG ? snapshot->persistent : hv_snapshot_current(snapshot);
+    return flags & VIR_DOMAIN_AFFECT_CONFIG ? view->persistent : hv_view_current(view);
 }
 
 typedef struct Pinning {
@@ -247,12 +247,12 @@ lvd_do_domain_get_vcpu_pin_info(LvdCall *call, const void *args, void *ret, GErr
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
     if (!domain)
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
-    Pinning pinning = { chosen_definition(snapshot, a->flags, error), NULL, host.cpus };
+    g_autoptr(HvView) view = hv_domain_view(domain);
+    Pinning pinning = { chosen_definition(view, a->flags, error), NULL, host.cpus };
     if (!pinning.def)
         return FALSE;
     /* A domain that stopped meanwhile is answered from its definition. */
-    g_autoptr(GArray) live = pinning.def == snapshot->live ? hv_domain_vcpus(domain, NULL) : NULL;
+    g_autoptr(GArray) live = pinning.def == view->live ? hv_domain_vcpus(domain, NULL) : NULL;
     pinning.live = live;
     guint n = MIN(pinning.def->vcpus_max, (guint)a->ncpumaps), maplen = (guint)a->maplen;
     r->cpumaps.cpumaps_val = g_malloc0(MAX(n * maplen, 1));

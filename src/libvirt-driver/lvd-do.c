@@ -159,20 +159,20 @@ lvd_domain_lookup(LvdCall *call, const lvd_nonnull_domain *dom, GError **error)
     return hv_host_lookup_uuid(lvd_call_host(call), (const guint8 *)dom->uuid, error);
 }
 
-HvSnapshot *
-lvd_domain_snapshot(LvdCall *call, const lvd_nonnull_domain *dom, GError **error)
+HvView *
+lvd_domain_view(LvdCall *call, const lvd_nonnull_domain *dom, GError **error)
 {
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, dom, error);
 
-    return domain ? hv_domain_snapshot(domain) : NULL;
+    return domain ? hv_domain_view(domain) : NULL;
 }
 
 void
-lvd_fill_domain(lvd_nonnull_domain *ret_dom, const HvSnapshot *snapshot)
+lvd_fill_domain(lvd_nonnull_domain *ret_dom, const HvView *view)
 {
-    ret_dom->name = g_strdup(snapshot->name);
-    memcpy(ret_dom->uuid, snapshot->uuid, sizeof ret_dom->uuid);
-    ret_dom->id = snapshot->domid;
+    ret_dom->name = g_strdup(view->name);
+    memcpy(ret_dom->uuid, view->uuid, sizeof ret_dom->uuid);
+    ret_dom->id = view->domid;
 }
 
 gboolean
@@ -182,8 +182,8 @@ lvd_return_domain(lvd_nonnull_domain *ret_dom, HvDomain *domain, GError **error)
 
     if (!owned)
         return FALSE;
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(owned);
-    lvd_fill_domain(ret_dom, snapshot);
+    g_autoptr(HvView) view = hv_domain_view(owned);
+    lvd_fill_domain(ret_dom, view);
     return TRUE;
 }
 

@@ -51,12 +51,12 @@ lvd_opt(lvd_opt_text text)
 /* ---- domains ---- */
 
 HvDomain *lvd_domain_lookup(LvdCall *call, const lvd_nonnull_domain *dom, GError **error);
-/* The snapshot of the domain that `dom` names. */
-HvSnapshot *lvd_domain_snapshot(LvdCall *call, const lvd_nonnull_domain *dom, GError **error);
+/* The view of the domain that `dom` names. */
+HvView *lvd_domain_view(LvdCall *call, const lvd_nonnull_domain *dom, GError **error);
 /* VIR_CONNECT_LIST_DOMAINS_*: flags of one group add up; groups narrow each other; a group without
  * a flag narrows nothing. Other bits are not looked at. */
-gboolean lvd_list_matches(const HvSnapshot *snapshot, unsigned flags);
-void lvd_fill_domain(lvd_nonnull_domain *ret_dom, const HvSnapshot *snapshot);
+gboolean lvd_list_matches(const HvView *view, unsigned flags);
+void lvd_fill_domain(lvd_nonnull_domain *ret_dom, const HvView *view);
 /* As a reply; `domain` is taken over and may be NULL (*error is set then). */
 gboolean lvd_return_domain(lvd_nonnull_domain *ret_dom, HvDomain *domain, GError **error);
 /* As a reply; `text` is taken over and may be NULL (*error is set then). */

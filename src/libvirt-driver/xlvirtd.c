@@ -176,10 +176,10 @@ has_active_domain(HvHost *host)
     g_autoptr(GPtrArray) domains = hv_host_list(host);
 
     for (guint i = 0; i < domains->len; i++) {
-        g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(g_ptr_array_index(domains, i));
+        g_autoptr(HvView) view = hv_domain_view(g_ptr_array_index(domains, i));
 
         /* Domain 0 is always there. */
-        if (snapshot->domid > 0)
+        if (view->domid > 0)
             return TRUE;
     }
     return FALSE;

@@ -871,25 +871,25 @@ create_domain(Fixture *f, const char *name, guint number)
 HvState
 state_of(HvDomain *domain)
 {
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
 
-    return snapshot->state;
+    return view->state;
 }
 
 HvReason
 reason_of(HvDomain *domain)
 {
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
 
-    return snapshot->reason;
+    return view->reason;
 }
 
 int
 domid_of(HvDomain *domain)
 {
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
 
-    return snapshot->domid;
+    return view->domid;
 }
 
 void

@@ -134,7 +134,7 @@ disk(void)
 static void
 assert_disk(HvDomain *domain, gboolean live, gboolean config)
 {
-    g_autoptr(HvSnapshot) now = hv_domain_snapshot(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
 
     if (now->live)
         g_assert_cmpint(conf_domain_find_disk(now->live, "xvdq") != NULL, ==, live);

@@ -88,24 +88,24 @@ test_order(Fixture *f, gconstpointer unused)
     }
 }
 
-/* ---- the snapshot is there before the event ---- */
+/* ---- the view is there before the event ---- */
 
 static void
-check_snapshot(HvHost *host, const HvEvent *event, gpointer data)
+check_view(HvHost *host, const HvEvent *event, gpointer data)
 {
     g_autoptr(HvDomain) domain = hv_host_lookup_uuid(host, event->uuid, NULL);
-    g_autoptr(HvSnapshot) snapshot = domain ? hv_domain_snapshot(domain) : NULL;
+    g_autoptr(HvView) view = domain ? hv_domain_view(domain) : NULL;
 
     /* Our caller waits between the calls, so nothing newer can have been published. */
     if (event->kind == HV_EVENT_STARTED) {
-        g_assert_nonnull(snapshot);
-        g_assert_cmpint(snapshot->domid, ==, event->domid);
-        g_assert_cmpint(snapshot->state, ==, HV_STATE_RUNNING);
+        g_assert_nonnull(view);
+        g_assert_cmpint(view->domid, ==, event->domid);
+        g_assert_cmpint(view->state, ==, HV_STATE_RUNNING);
     } else if (event->kind == HV_EVENT_STOPPED) {
         g_assert_cmpint(event->domid, >=, 1);
-        g_assert_cmpint(snapshot->state, ==, HV_STATE_SHUTOFF);
+        g_assert_cmpint(view->state, ==, HV_STATE_SHUTOFF);
     } else if (event->kind == HV_EVENT_UNDEFINED) {
-        g_assert_null(snapshot);
+        g_assert_null(view);
     }
     g_atomic_int_inc((gint *)data);
 }
@@ -121,10 +121,10 @@ wait_for_count(gint *count, gint n)
 }
 
 static void
-test_after_snapshot(Fixture *f, gconstpointer unused)
+test_after_view(Fixture *f, gconstpointer unused)
 {
     gint count = 0;
-    guint id = hv_host_add_listener(f->host, check_snapshot, &count);
+    guint id = hv_host_add_listener(f->host, check_view, &count);
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
 
     wait_for_count(&count, 1);
@@ -235,7 +235,7 @@ main(int argc, char **argv)
 #define TEST(name, func)                                                                           \
     g_test_add("/hv/event/" name, Fixture, NULL, fixture_setup, func, fixture_teardown)
     TEST("order", test_order);
-    TEST("after-snapshot", test_after_snapshot);
+    TEST("after-view", test_after_view);
     TEST("remove", test_remove);
     TEST("stop-drains", test_stop_drains);
     TEST("metadata", test_metadata);

@@ -190,7 +190,7 @@ static void
 test_destroy_breaks_create(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = NULL;
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autoptr(GError) error = NULL;
     GThread *thread;
 
@@ -206,8 +206,8 @@ test_destroy_breaks_create(Fixture *f, gconstpointer unused)
     g_assert_null(g_thread_join(thread));
     g_assert_null(hv_host_lookup_name(f->host, "one", NULL));
     g_assert_cmpuint(fake_running(), ==, 0);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_nonnull(hv_snapshot_current(snapshot));
+    view = hv_domain_view(domain);
+    g_assert_nonnull(hv_view_current(view));
     assert_events(f, NULL);
 }
 

@@ -118,7 +118,7 @@ static void
 test_transient(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = create_domain(f, "one", 1);
-    g_autoptr(HvSnapshot) last = NULL;
+    g_autoptr(HvView) last = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_false(file_exists(f, "/etc/libvirt/libxl/one.xml"));
@@ -134,8 +134,8 @@ test_transient(Fixture *f, gconstpointer unused)
     assert_wrong_state(FALSE, &error, "domain 'one' is already active");
     g_assert_true(hv_domain_destroy(domain, &error));
     g_assert_null(hv_host_lookup_name(f->host, "one", NULL));
-    last = hv_domain_snapshot(domain);
-    g_assert_nonnull(hv_snapshot_current(last));
+    last = hv_domain_view(domain);
+    g_assert_nonnull(hv_view_current(last));
     g_assert_false(hv_domain_start(domain, 0, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_NO_DOMAIN);
     assert_events(f, "one:started:booted", "one:stopped:destroyed");
@@ -147,12 +147,12 @@ test_persistence_changes(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = create_domain(f, "one", 1);
     g_autoptr(HvDomain) same = define_domain(f, "one", 1);
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
     g_autoptr(GError) error = NULL;
 
     g_assert_true(same == domain);
-    g_assert_nonnull(snapshot->persistent);
-    g_assert_cmpint(snapshot->persistent->id, ==, -1);
+    g_assert_nonnull(view->persistent);
+    g_assert_cmpint(view->persistent->id, ==, -1);
     g_assert_true(hv_domain_undefine(domain, 0, &error));
     g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
     g_assert_true(hv_domain_destroy(domain, &error));
@@ -463,7 +463,7 @@ static void
 test_memory(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *status = NULL;
     g_autofree char *definition = NULL;
@@ -475,10 +475,10 @@ test_memory(Fixture *f, gconstpointer unused)
     g_assert_no_error(error);
     g_assert_true(hv_domain_info(domain, &info, &error));
     g_assert_cmpuint(info.memory_kib, ==, 200704); /* whole MiB */
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_cmpuint(snapshot->live->cur_memory_kib, ==, 200704);
-    g_assert_cmpuint(conf_domain_current_memory(snapshot->persistent), ==, 524288);
-    g_assert_false(snapshot->updated);
+    view = hv_domain_view(domain);
+    g_assert_cmpuint(view->live->cur_memory_kib, ==, 200704);
+    g_assert_cmpuint(conf_domain_current_memory(view->persistent), ==, 524288);
+    g_assert_false(view->updated);
     status = read_file(f, "/run/libvirt/libxl/one.xml");
     g_assert_nonnull(strstr(status, ">200704<"));
     assert_events(f, "one:balloon:");
@@ -493,11 +493,11 @@ test_memory(Fixture *f, gconstpointer unused)
     g_assert_true(
         hv_domain_set_memory(domain, 1 << 20, HV_AFFECT_MAXIMUM | HV_AFFECT_CONFIG, &error));
     g_assert_no_error(error);
-    g_clear_pointer(&snapshot, hv_snapshot_unref);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_cmpuint(snapshot->persistent->memory_kib, ==, 1 << 20);
-    g_assert_cmpuint(conf_domain_current_memory(snapshot->persistent), ==, 524288);
-    g_assert_true(snapshot->updated);
+    g_clear_pointer(&view, hv_view_unref);
+    view = hv_domain_view(domain);
+    g_assert_cmpuint(view->persistent->memory_kib, ==, 1 << 20);
+    g_assert_cmpuint(conf_domain_current_memory(view->persistent), ==, 524288);
+    g_assert_true(view->updated);
     definition = read_file(f, "/etc/libvirt/libxl/one.xml");
     g_assert_nonnull(strstr(definition, ">1048576<"));
     g_assert_false(hv_domain_set_memory(domain, 0, 0, &error));
@@ -508,14 +508,14 @@ static void
 test_memory_fails(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
-    g_autoptr(HvSnapshot) before = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) after = NULL;
+    g_autoptr(HvView) before = hv_domain_view(domain);
+    g_autoptr(HvView) after = NULL;
     g_autoptr(GError) error = NULL;
 
     fake_set_failure(FAKE_SET_MEMORY, "balloon is stuck");
     g_assert_false(hv_domain_set_memory(domain, 262144, HV_AFFECT_LIVE | HV_AFFECT_CONFIG, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
-    after = hv_domain_snapshot(domain);
+    after = hv_domain_view(domain);
     g_assert_true(after == before);
 }
 

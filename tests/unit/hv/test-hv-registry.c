@@ -12,21 +12,21 @@ test_define_and_look_up(Fixture *f, gconstpointer unused)
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
     g_autoptr(HvDomain) by_name = NULL;
     g_autoptr(HvDomain) by_uuid = NULL;
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+    g_autoptr(HvView) view = hv_domain_view(domain);
     g_autoptr(GPtrArray) all = hv_host_list(f->host);
     g_autoptr(GError) error = NULL;
 
     by_name = hv_host_lookup_name(f->host, "one", &error);
     g_assert_no_error(error);
     g_assert_true(by_name == domain);
-    by_uuid = hv_host_lookup_uuid(f->host, snapshot->uuid, &error);
+    by_uuid = hv_host_lookup_uuid(f->host, view->uuid, &error);
     g_assert_no_error(error);
     g_assert_true(by_uuid == domain);
     g_assert_cmpuint(all->len, ==, 1);
-    g_assert_cmpint(snapshot->state, ==, HV_STATE_SHUTOFF);
-    g_assert_cmpint(snapshot->domid, ==, -1);
-    g_assert_nonnull(snapshot->persistent);
-    g_assert_null(snapshot->live);
+    g_assert_cmpint(view->state, ==, HV_STATE_SHUTOFF);
+    g_assert_cmpint(view->domid, ==, -1);
+    g_assert_nonnull(view->persistent);
+    g_assert_null(view->live);
     assert_events(f, "one:defined:added");
 }
 
@@ -53,8 +53,8 @@ test_redefine(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
     g_autoptr(HvDomain) again = NULL;
-    g_autoptr(HvSnapshot) before = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) after = NULL;
+    g_autoptr(HvView) before = hv_domain_view(domain);
+    g_autoptr(HvView) after = NULL;
     g_autoptr(GError) error = NULL;
     ConfDomain *def = domain_def("one", 1);
 
@@ -62,7 +62,7 @@ test_redefine(Fixture *f, gconstpointer unused)
     again = hv_host_define(f->host, def, &error);
     g_assert_no_error(error);
     g_assert_true(again == domain);
-    after = hv_domain_snapshot(domain);
+    after = hv_domain_view(domain);
     g_assert_cmpuint(after->persistent->vcpus_max, ==, 4);
     g_assert_cmpuint(before->persistent->vcpus_max, ==, 2);
     g_assert_cmpuint(after->serial, >, before->serial);
@@ -97,7 +97,7 @@ test_undefine(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
     g_autoptr(HvDomain) again = NULL;
-    g_autoptr(HvSnapshot) last = NULL;
+    g_autoptr(HvView) last = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_true(hv_domain_undefine(domain, 0, &error));
@@ -107,8 +107,8 @@ test_undefine(Fixture *f, gconstpointer unused)
     /* Who still holds it is told, and may look. */
     g_assert_false(hv_domain_undefine(domain, 0, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_NO_DOMAIN);
-    last = hv_domain_snapshot(domain);
-    g_assert_nonnull(hv_snapshot_current(last));
+    last = hv_domain_view(domain);
+    g_assert_nonnull(hv_view_current(last));
     again = define_domain(f, "one", 1);
     g_assert_true(again != domain);
 }
@@ -131,7 +131,7 @@ test_uuid_made(Fixture *f, gconstpointer unused)
 {
     ConfDomain *def = domain_def("one", 1);
     g_autoptr(HvDomain) domain = NULL;
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autoptr(GError) error = NULL;
     static const guint8 none[16];
 
@@ -139,8 +139,8 @@ test_uuid_made(Fixture *f, gconstpointer unused)
     memset(def->uuid, 0, sizeof(def->uuid));
     domain = hv_host_define(f->host, def, &error);
     g_assert_no_error(error);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_cmpint(memcmp(snapshot->uuid, none, 16), !=, 0);
+    view = hv_domain_view(domain);
+    g_assert_cmpint(memcmp(view->uuid, none, 16), !=, 0);
 }
 
 typedef struct Race {

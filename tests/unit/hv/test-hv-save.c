@@ -106,13 +106,13 @@ static void
 test_managed(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f, "one", 1);
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_true(hv_domain_managed_save(domain, 0, &error));
     g_assert_no_error(error);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_true(snapshot->managed_save);
+    view = hv_domain_view(domain);
+    g_assert_true(view->managed_save);
     g_assert_true(file_exists(f, MANAGED));
     g_assert_false(hv_domain_undefine(domain, 0, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
@@ -123,9 +123,9 @@ test_managed(Fixture *f, gconstpointer unused)
     g_assert_true(hv_domain_start(domain, 0, &error));
     g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
     g_assert_false(file_exists(f, MANAGED));
-    g_clear_pointer(&snapshot, hv_snapshot_unref);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_false(snapshot->managed_save);
+    g_clear_pointer(&view, hv_view_unref);
+    view = hv_domain_view(domain);
+    g_assert_false(view->managed_save);
 
     g_assert_true(hv_domain_managed_save(domain, 0, &error));
     g_assert_true(hv_domain_start(domain, HV_START_FORCE_BOOT, &error));
@@ -198,7 +198,7 @@ static void
 test_replacement(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f, "one", 1);
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autofree char *path = path_of(f, "/image");
     g_autoptr(GError) error = NULL;
     ConfDomain *other = domain_def("one", 1);
@@ -211,9 +211,9 @@ test_replacement(Fixture *f, gconstpointer unused)
     g_clear_error(&error);
     hv_domain_unref(hv_host_restore(f->host, path, NULL, 0, &error));
     g_assert_no_error(error);
-    snapshot = hv_domain_snapshot(domain);
-    g_assert_cmpstr(snapshot->live->title, ==, "another title");
-    g_assert_null(snapshot->persistent->title);
+    view = hv_domain_view(domain);
+    g_assert_cmpstr(view->live->title, ==, "another title");
+    g_assert_null(view->persistent->title);
 }
 
 /* ---- files that are no images ---- */

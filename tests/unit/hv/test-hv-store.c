@@ -106,7 +106,7 @@ test_comes_back(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
     g_autoptr(HvDomain) again = NULL;
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_true(hv_domain_set_autostart(domain, TRUE, &error));
@@ -115,10 +115,10 @@ test_comes_back(Fixture *f, gconstpointer unused)
     restart(f);
     again = find(f, "one");
     g_assert_true(again != domain);
-    snapshot = hv_domain_snapshot(again);
-    g_assert_true(snapshot->autostart);
-    g_assert_cmpstr(snapshot->persistent->title, ==, "The one");
-    g_assert_cmpint(snapshot->state, ==, HV_STATE_SHUTOFF);
+    view = hv_domain_view(again);
+    g_assert_true(view->autostart);
+    g_assert_cmpstr(view->persistent->title, ==, "The one");
+    g_assert_cmpint(view->state, ==, HV_STATE_SHUTOFF);
 }
 
 static void
@@ -185,8 +185,8 @@ test_failed_write(Fixture *f, gconstpointer unused)
     g_autofree char *folder = path_of(f, CONFIG);
     g_autofree char *aside = path_of(f, "/etc/libvirt/aside");
     g_autofree char *after = NULL;
-    g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
-    g_autoptr(HvSnapshot) same = NULL;
+    g_autoptr(HvView) view = hv_domain_view(domain);
+    g_autoptr(HvView) same = NULL;
     g_autoptr(GError) error = NULL;
     ConfDomain *def = domain_def("one", 1);
 
@@ -198,8 +198,8 @@ test_failed_write(Fixture *f, gconstpointer unused)
     g_assert_cmpint(g_rename(aside, folder), ==, 0);
     after = read_file(f, CONFIG "one.xml");
     g_assert_cmpstr(before, ==, after);
-    same = hv_domain_snapshot(domain);
-    g_assert_true(same == snapshot);
+    same = hv_domain_view(domain);
+    g_assert_true(same == view);
 }
 
 static void
@@ -209,17 +209,17 @@ test_running_found_again(Fixture *f, gconstpointer unused)
     g_autoptr(HvDomain) transient = create_domain(f, "two", 2);
     g_autoptr(HvDomain) again = NULL;
     g_autoptr(HvDomain) two = NULL;
-    g_autoptr(HvSnapshot) before = NULL;
-    g_autoptr(HvSnapshot) after = NULL;
+    g_autoptr(HvView) before = NULL;
+    g_autoptr(HvView) after = NULL;
     g_autoptr(GError) error = NULL;
 
     g_assert_true(hv_domain_start(domain, 0, &error));
     g_assert_true(hv_domain_set_memory(domain, 262144, HV_AFFECT_LIVE, &error));
     g_assert_true(hv_domain_suspend(transient, &error));
-    before = hv_domain_snapshot(domain);
+    before = hv_domain_view(domain);
     restart(f);
     again = find(f, "one");
-    after = hv_domain_snapshot(again);
+    after = hv_domain_view(again);
     g_assert_cmpint(after->domid, ==, before->domid);
     g_assert_cmpint(after->state, ==, HV_STATE_RUNNING);
     g_assert_cmpint(after->reason, ==, HV_REASON_RUNNING_BOOTED);
@@ -274,7 +274,7 @@ test_adopt(Fixture *f, gconstpointer unused)
     g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
     g_autoptr(HvDomain) again = NULL;
     g_autoptr(HvDomain) foreign = NULL;
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
     g_autofree char *state = path_of(f, STATE "one.xml");
     g_autofree char *xml = domain_xml("foreign", 9);
     g_autofree char *clash = domain_xml("one", 8);
@@ -288,9 +288,9 @@ test_adopt(Fixture *f, gconstpointer unused)
     g_ptr_array_set_size(f->log, 0);
     fixture_start_host(f, 0, TRUE);
     again = find(f, "one");
-    snapshot = hv_domain_snapshot(again);
-    g_assert_cmpint(snapshot->state, ==, HV_STATE_RUNNING);
-    g_assert_nonnull(snapshot->persistent);
+    view = hv_domain_view(again);
+    g_assert_cmpint(view->state, ==, HV_STATE_RUNNING);
+    g_assert_nonnull(view->persistent);
     g_assert_true(file_exists(f, STATE "one.xml"));
     foreign = find(f, "foreign");
     g_assert_cmpint(state_of(foreign), ==, HV_STATE_RUNNING);
@@ -307,7 +307,7 @@ test_cut_off_save(Fixture *f, gconstpointer unused)
     g_autoptr(HvDomain) one = NULL;
     g_autoptr(HvDomain) two = NULL;
     g_autoptr(HvDomain) three = NULL;
-    g_autoptr(HvSnapshot) snapshot = NULL;
+    g_autoptr(HvView) view = NULL;
 
     g_assert_true(hv_domain_start(before, 0, NULL));
     g_assert_true(hv_domain_start(after, 0, NULL));
@@ -322,13 +322,13 @@ test_cut_off_save(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(fake_calls(FAKE_RESUME_SAVED), ==, 1);
     two = find(f, "after");
     g_assert_cmpint(reason_of(two), ==, HV_REASON_SHUTOFF_SAVED);
-    snapshot = hv_domain_snapshot(two);
-    g_assert_true(snapshot->managed_save);
+    view = hv_domain_view(two);
+    g_assert_true(view->managed_save);
     g_assert_cmpuint(fake_running(), ==, 2);
     three = find(f, "stale");
-    g_clear_pointer(&snapshot, hv_snapshot_unref);
-    snapshot = hv_domain_snapshot(three);
-    g_assert_false(snapshot->managed_save);
+    g_clear_pointer(&view, hv_view_unref);
+    view = hv_domain_view(three);
+    g_assert_false(view->managed_save);
     g_assert_true(file_exists(f, SAVE "stale.save.stale"));
 }
 
@@ -457,9 +457,9 @@ test_killed(Fixture *f, gconstpointer unused)
         /* The last piece has no line end: it was not said. */
         for (guint i = 0; names[i] && names[i + 1]; i++) {
             g_autoptr(HvDomain) domain = find(f, names[i]);
-            g_autoptr(HvSnapshot) snapshot = hv_domain_snapshot(domain);
+            g_autoptr(HvView) view = hv_domain_view(domain);
 
-            g_assert_cmpint(snapshot->autostart, ==, (i + 1) % 2 == 0);
+            g_assert_cmpint(view->autostart, ==, (i + 1) % 2 == 0);
         }
         g_assert_cmpuint(log_count("left out"), ==, 0);
     }

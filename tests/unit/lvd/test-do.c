@@ -16,8 +16,8 @@ struct LvdCall {
 
 static gboolean client_open, client_readonly;
 static guint keepalives;
-static GPtrArray *snapshots; /* HvSnapshot; an HvDomain is one of them */
-static GArray *vcpus;        /* what hv_domain_vcpus() answers; NULL: not active */
+static GPtrArray *views; /* HvView; an HvDomain is one of them */
+static GArray *vcpus;    /* what hv_domain_vcpus() answers; NULL: not active */
 static HvHostInfo host_info;
 
 const LvdProc *
@@ -68,21 +68,21 @@ lvd_client_close_after_reply(LvdClient *client)
 {
 }
 
-HvSnapshot *
-hv_snapshot_ref(HvSnapshot *snapshot)
+HvView *
+hv_view_ref(HvView *view)
 {
-    return snapshot;
+    return view;
 }
 
 void
-hv_snapshot_unref(HvSnapshot *snapshot)
+hv_view_unref(HvView *view)
 {
 }
 
 const ConfDomain *
-hv_snapshot_current(const HvSnapshot *snapshot)
+hv_view_current(const HvView *view)
 {
-    return snapshot->live ? snapshot->live : snapshot->persistent;
+    return view->live ? view->live : view->persistent;
 }
 
 void
@@ -90,10 +90,10 @@ hv_domain_unref(HvDomain *domain)
 {
 }
 
-HvSnapshot *
-hv_domain_snapshot(HvDomain *domain)
+HvView *
+hv_domain_view(HvDomain *domain)
 {
-    return (HvSnapshot *)domain;
+    return (HvView *)domain;
 }
 
 GPtrArray *
@@ -101,17 +101,17 @@ hv_host_list(HvHost *host)
 {
     GPtrArray *list = g_ptr_array_new();
 
-    g_ptr_array_extend(list, snapshots, NULL, NULL);
+    g_ptr_array_extend(list, views, NULL, NULL);
     return list;
 }
 
 HvDomain *
 hv_host_lookup_uuid(HvHost *host, const guint8 uuid[16], GError **error)
 {
-    for (guint i = 0; i < snapshots->len; i++) {
-        HvSnapshot *snapshot = g_ptr_array_index(snapshots, i);
-        if (memcmp(snapshot->uuid, uuid, 16) == 0)
-            return (HvDomain *)snapshot;
+    for (guint i = 0; i < views->len; i++) {
+        HvView *view = g_ptr_array_index(views, i);
+        if (memcmp(view->uuid, uuid, 16) == 0)
+            return (HvDomain *)view;
     }
     g_set_error_literal(error, HV_ERROR, HV_ERROR_NO_DOMAIN, "none");
     return NULL;
@@ -214,24 +214,24 @@ static ConfDomain def = { .name = "d", .vcpus_max = 3, .memory_kib = 1024 };
 static void
 add_domain(guint8 first, int domid, HvState state, gboolean persistent)
 {
-    HvSnapshot *snapshot = g_new0(HvSnapshot, 1);
+    HvView *view = g_new0(HvView, 1);
 
-    snapshot->name = g_strdup_printf("vm%u", first);
-    snapshot->uuid[0] = first;
-    snapshot->domid = domid;
-    snapshot->state = state;
-    snapshot->persistent = persistent ? &def : NULL;
-    snapshot->live = domid >= 0 ? &def : NULL;
-    g_ptr_array_add(snapshots, snapshot);
+    view->name = g_strdup_printf("vm%u", first);
+    view->uuid[0] = first;
+    view->domid = domid;
+    view->state = state;
+    view->persistent = persistent ? &def : NULL;
+    view->live = domid >= 0 ? &def : NULL;
+    g_ptr_array_add(views, view);
 }
 
 static void
-snapshot_free(gpointer data)
+view_free(gpointer data)
 {
-    HvSnapshot *snapshot = data;
+    HvView *view = data;
 
-    g_free(snapshot->name);
-    g_free(snapshot);
+    g_free(view->name);
+    g_free(view);
 }
 
 static LvdCall
@@ -544,13 +544,13 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     host_info = (HvHostInfo){ .cpus = 8, .max_vcpus = 128 };
     def.cputune.vcpupin = g_ptr_array_new();
-    snapshots = g_ptr_array_new_with_free_func(snapshot_free);
+    views = g_ptr_array_new_with_free_func(view_free);
     add_domain(1, 5, HV_STATE_BLOCKED, TRUE); /* runs, to a client */
     add_domain(2, 6, HV_STATE_PAUSED, FALSE);
     add_domain(3, 7, HV_STATE_CRASHED, TRUE);
     add_domain(4, -1, HV_STATE_SHUTOFF, TRUE);
-    ((HvSnapshot *)g_ptr_array_index(snapshots, 3))->managed_save = TRUE;
-    ((HvSnapshot *)g_ptr_array_index(snapshots, 0))->autostart = TRUE;
+    ((HvView *)g_ptr_array_index(views, 3))->managed_save = TRUE;
+    ((HvView *)g_ptr_array_index(views, 0))->autostart = TRUE;
 
     g_test_add_func("/lvd/do/list", test_list);
     g_test_add_func("/lvd/do/list-old", test_list_old);
@@ -563,7 +563,7 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/do/vcpus", test_vcpus);
     g_test_add_func("/lvd/do/pinning", test_pinning);
     int status = g_test_run();
-    g_ptr_array_unref(snapshots);
+    g_ptr_array_unref(views);
     g_ptr_array_unref(def.cputune.vcpupin);
     return status;
 }
