@@ -209,6 +209,9 @@ read_vfb(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
     /* vnc is what a framebuffer shows through unless something else is said. */
     bool vnc = fb.vnc == CONF_TRISTATE_ON ||
                (fb.vnc == CONF_TRISTATE_ABSENT && fb.sdl != CONF_TRISTATE_ON);
+    if (!vnc && fb.sdl != CONF_TRISTATE_ON && !cfg_carry_item(r, "vfb", text))
+        conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
+                          "a framebuffer that nothing shows has no element");
     if (vnc && !add_vnc(r->def, &fb)) {
         conf_place_error(place, 0, error, CONF_ERROR_INVALID,
                          "the number of the VNC display is from 0 to %d", MAX_DISPLAY);
@@ -249,7 +252,7 @@ spice_choice(CfgReader *r, const char *key, const char *word, char **field)
             return;
         }
     }
-    cfg_report_key(r, key, CONF_OUTCOME_LOST, "libvirt has no word for this value");
+    cfg_carry_instead(r, key); /* QEMU may know it */
 }
 
 static gboolean
@@ -319,8 +322,7 @@ join_spice(CfgReader *r, GError **error)
                                             ? CONF_TRISTATE_ON
                                             : CONF_TRISTATE_OFF;
     if (p->spice_vdagent == CONF_TRISTATE_ON && p->spice_clipboard != CONF_TRISTATE_ON)
-        cfg_report_key(r, "spicevdagent", CONF_OUTCOME_LOST,
-                       "libvirt has no element for the agent without the clipboard");
+        cfg_carry_instead(r, "spicevdagent");
     spice_choice(r, "spice_image_compression", p->spice_compression, &graphics->image_compression);
     spice_choice(r, "spice_streaming_video", p->spice_streaming, &graphics->streaming_mode);
     return join_spice_usb(r, error);
@@ -516,6 +518,7 @@ cfg_write_vfb(CfgWriter *w, const CfgKey *key)
         else
             g_ptr_array_add(list, g_steal_pointer(&text));
     }
+    cfg_append_carried(w, key->name, list);
     cfg_put_list(w, key->name, list);
 }
 

@@ -162,7 +162,8 @@ write_keys(CfgWriter *w)
 
         if (!(key->who & w->who) || key->read_only || (key->guests && !(key->guests & w->guest)))
             continue;
-        if (key->carried)
+        if (key->carry == CFG_CARRY_ALL ||
+            (key->carry == CFG_CARRY_INSTEAD && w->who == CFG_XL && cfg_is_carried(w, key->name)))
             cfg_write_carried(w, key);
         else if (key->write)
             key->write(w, key);
