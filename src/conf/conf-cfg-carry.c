@@ -47,6 +47,41 @@ carry_text(CfgReader *r, const char *key, char *text, bool list)
     return true;
 }
 
+static char *
+joined_lines(const ConfNode *list)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+
+    for (guint i = 0; i < list->items->len; i++) {
+        g_autofree char *text = scalar_text(list->items->pdata[i]);
+
+        if (strchr(text, '\n'))
+            return NULL;
+        g_string_append_printf(lines, "%s%s", i ? "\n" : "", text);
+    }
+    return g_string_free(g_steal_pointer(&lines), FALSE);
+}
+
+bool
+cfg_carry_nested(CfgReader *r, const char *key, ConfNode *node)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; node->kind == CONF_NODE_LIST && i < node->items->len; i++) {
+        const ConfNode *inner = node->items->pdata[i];
+        char *lines = is_flat_list(inner) ? joined_lines(inner) : NULL;
+
+        if (lines == NULL)
+            return false;
+        g_ptr_array_add(texts, lines);
+    }
+    for (guint i = 0; i < texts->len; i++)
+        conf_xl_keys_add_item(r->ext->keys, key, texts->pdata[i]);
+    if (texts->len)
+        conf_node_mark(node, CONF_FATE_CARRIED);
+    return texts->len > 0;
+}
+
 bool
 cfg_carry(CfgReader *r, const char *key, ConfNode *node)
 {
@@ -111,7 +146,10 @@ cfg_write_carried(CfgWriter *w, const CfgKey *key)
             cfg_put_string(w, key->name, carried->value);
         return;
     }
-    cfg_put_list(w, key->name, items);
+    if (key->nested)
+        cfg_put_lists(w, key->name, items);
+    else
+        cfg_put_list(w, key->name, items);
 }
 
 bool
@@ -224,6 +262,7 @@ static const struct DeviceWord {
     { "pci", "msitranslate", NULL, NULL, 0 },
     { "pci", "power_mgmt", NULL, NULL, 0 },
     { "pci", "rdm_policy", NULL, NULL, 0 },
+    { "vfb", "vncunused", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "type", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "version", NULL, NULL, WORD_ELSEWHERE },
 };
@@ -256,6 +295,12 @@ kind_of(const ConfDomain *def, const char *target)
 
         if (g_strcmp0(dev->type, "pci") == 0 && g_str_equal(name, target))
             return "pci";
+    }
+    for (guint i = 0; i < def->graphics->len; i++) {
+        g_autofree char *name = cfg_vfb_name(i);
+
+        if (g_str_equal(name, target))
+            return "vfb";
     }
     for (guint i = 0; i < def->controllers->len; i++) {
         const ConfController *controller = g_ptr_array_index(def->controllers, i);

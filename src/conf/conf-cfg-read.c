@@ -154,8 +154,9 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
         if (!has_home(key) || node->kind == CONF_NODE_NONE)
             return TRUE;
     }
+    /* What can't be carried stays unseen, and is lost with the row's reason. */
     if (key->carry == CFG_CARRY_ALL && node->fate == CONF_FATE_UNSEEN)
-        cfg_carry(r, key->name, node); /* else it is lost, with the row's reason */
+        (key->nested ? cfg_carry_nested : cfg_carry)(r, key->name, node);
     if (!has_home(key))
         return TRUE; /* stays unseen: reported with the row's reason */
     if (key->guests && !(key->guests & r->guest)) {

@@ -123,6 +123,7 @@ struct CfgKey {
     bool path;       /* libvirt wants it absolute */
     bool read_only;  /* an old spelling: understood, never written */
     CfgCarry carry;
+    bool nested;          /* a list of lists: metadata has an item a list, a line a text */
     const char *neutral;  /* a value that says what is the case anyway */
     const CfgName *names; /* ends in a NULL word */
     /* The node was not OPAQUE or None. Marks it. */
@@ -178,6 +179,7 @@ GPtrArray *cfg_words(const char *text);
 void cfg_put_string(CfgWriter *w, const char *key, const char *value);
 void cfg_put_int(CfgWriter *w, const char *key, int64_t value);
 void cfg_put_list(CfgWriter *w, const char *key, GPtrArray *strings); /* nothing when empty */
+void cfg_put_lists(CfgWriter *w, const char *key, GPtrArray *texts);  /* a line of a text an item */
 void cfg_lost(CfgWriter *w, const char *value, const char *reason, const char *path, ...)
     G_GNUC_PRINTF(4, 5);
 void cfg_changed(CfgWriter *w, const char *value, const char *reason, const char *path, ...)
@@ -251,6 +253,7 @@ void cfg_write_soundhw(CfgWriter *w, const CfgKey *key);
 /* The value of the node as it stands. False, and nothing is changed, where it is no text that XML
  * can hold, and no list of such. */
 bool cfg_carry(CfgReader *r, const char *key, ConfNode *node);
+bool cfg_carry_nested(CfgReader *r, const char *key, ConfNode *node); /* of a nested row */
 /* The value of the key, if it is there, or an item of its list. False for xm, too. */
 bool cfg_carry_instead(CfgReader *r, const char *key);
 bool cfg_carry_item(CfgReader *r, const char *key, const char *text);
@@ -262,6 +265,7 @@ bool cfg_metadata_is_ours(const ConfDomain *def);
 bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);
 char *cfg_pci_name(const ConfHostdev *dev); /* devices, as metadata knows them */
 char *cfg_usbctrl_name(unsigned index);
+char *cfg_vfb_name(unsigned index);
 void cfg_carry_device(ConfXlExt *ext, const char *target, const GPtrArray *keys);
 void cfg_put_carried_words(const CfgWriter *w, const char *kind, const char *target, GString *text);
 bool cfg_device_key_is_written(const CfgWriter *w, const char *target, const char *name);
