@@ -3,6 +3,7 @@
 #include "conf-cfg.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- PCI ---- */
@@ -16,31 +17,48 @@ cfg_pci_name(const ConfHostdev *dev)
                            (unsigned)dev->function.value);
 }
 
-/* The text without the parameters that ride in metadata, blanks in their place. */
-static char *
-take_carried(CfgReader *r, const char *text, GPtrArray *keys)
+/* xl reads these with atoi(): "yes" is 0 for it. */
+static const char *
+pci_flag(const char *name, const char *value, const ConfPlace *place, unsigned offset)
 {
-    char *plain = g_strdup(text);
+    static const char *const flags[] = { "permissive", "seize", "msitranslate", "power_mgmt",
+                                         NULL };
+    int64_t number;
 
-    for (char *word = plain; r->who == CFG_XL && word; word = strchr(word, ',')) {
-        word += *word == ',';
-        gsize len = strcspn(word, ",");
-        g_autofree char *copy = g_strstrip(g_strndup(word, len));
-        char *equals = strchr(copy, '=');
+    if (!g_strv_contains(flags, name))
+        return value;
+    bool on = atoi(value) != 0;
+    if (!cfg_parse_int(value, &number))
+        conf_place_report(place, offset, CONF_OUTCOME_CHANGED, name, value,
+                          "xl wants a number here, and takes this for %d", on);
+    return on ? "1" : "0";
+}
 
-        if (equals)
-            *equals = '\0';
-        if (equals && cfg_carry_word("pci", g_strchomp(copy), g_strchug(equals + 1), keys))
-            memset(word, ' ', len);
+/* xl: the text without the parameters that ride in metadata, and flags as it understands them. */
+static char *
+take_carried(const char *text, const ConfPlace *place, GPtrArray *keys)
+{
+    g_autoptr(GPtrArray) words = cfg_words(text);
+    g_autoptr(GString) plain = g_string_new(NULL);
+
+    for (guint i = 0; i < words->len; i++) {
+        const CfgWord *word = g_ptr_array_index(words, i);
+        const char *value = word->value ? pci_flag(word->name, word->value, place, word->offset)
+                                        : NULL;
+
+        if (value && cfg_carry_word("pci", word->name, value, keys))
+            continue;
+        g_string_append_printf(plain, "%s%s%s%s", plain->len ? "," : "", word->name,
+                               value ? "=" : "", value ? value : "");
     }
-    return plain;
+    return g_string_free(g_steal_pointer(&plain), FALSE);
 }
 
 static gboolean
 read_pci(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
     g_autoptr(GPtrArray) keys = conf_xl_keys_new();
-    g_autofree char *plain = take_carried(r, text, keys);
+    g_autofree char *plain = r->who == CFG_XL ? take_carried(text, place, keys) : g_strdup(text);
     g_autoptr(GError) local = NULL;
     g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain, place, &local);
     g_autofree char *name = dev ? cfg_pci_name(dev) : NULL;
