@@ -256,6 +256,7 @@ static const struct DeviceWord {
     { "vif", "trusted", "trusted", "untrusted", 0 },
     { "vif", "gatewaydev", NULL, NULL, 0 },
     { "vif", "devid", NULL, NULL, 0 },
+    { "vif", "vlan", NULL, NULL, 0 },
     { "vif", "rate", NULL, NULL, WORD_ELSEWHERE },
     { "vif", "forwarddev", NULL, NULL, 0 },
     { "vif", "colo_", NULL, NULL, WORD_PREFIX },
@@ -268,12 +269,22 @@ static const struct DeviceWord {
 };
 
 static bool
-device_word_is(const struct DeviceWord *word, const char *kind, const char *name)
+word_is(const struct DeviceWord *word, const char *kind, const char *name)
 {
     if (strcmp(word->kind, kind) != 0)
         return false;
     return word->flags & WORD_PREFIX ? g_str_has_prefix(name, word->name)
                                      : strcmp(word->name, name) == 0;
+}
+
+static const struct DeviceWord *
+find_word(const char *kind, const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(device_words); i++) {
+        if (word_is(&device_words[i], kind, name))
+            return &device_words[i];
+    }
+    return NULL;
 }
 
 /* What kind of device has this name in our metadata; NULL: there is none. */
@@ -315,15 +326,10 @@ kind_of(const ConfDomain *def, const char *target)
 bool
 cfg_device_key_is_written(const CfgWriter *w, const char *target, const char *name)
 {
-    const char *kind = kind_of(w->def, target);
+    const char *kind = w->who == CFG_XL ? kind_of(w->def, target) : NULL;
+    const struct DeviceWord *word = kind ? find_word(kind, name) : NULL;
 
-    for (size_t i = 0; kind && w->who == CFG_XL && i < G_N_ELEMENTS(device_words); i++) {
-        const struct DeviceWord *word = &device_words[i];
-
-        if (device_word_is(word, kind, name))
-            return !(word->flags & WORD_READ_ONLY);
-    }
-    return false;
+    return word && !(word->flags & WORD_READ_ONLY);
 }
 
 /* One "NAME=VALUE" or flag of a device's text into `keys`; false: it is none that is carried. */
@@ -339,7 +345,7 @@ cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray 
             conf_xl_keys_set(keys, word->name, "1");
         else if (value == NULL && word->off && strcmp(word->off, name) == 0)
             conf_xl_keys_set(keys, word->name, "0");
-        else if (value && *value && device_word_is(word, kind, name))
+        else if (value && *value && word_is(word, kind, name))
             conf_xl_keys_set(keys, name, value);
         else
             continue;
@@ -370,23 +376,18 @@ put_word(const struct DeviceWord *word, const ConfXlKey *key, const char *comma,
         g_string_append_printf(text, "%s%s", comma, word->off);
 }
 
-/* The other way: ",NAME=VALUE" for each that xl has for this kind of device. */
+/* The other way: ",NAME=VALUE" for each that xl has for this kind of device, in their order. */
 void
 cfg_put_carried_words(const CfgWriter *w, const char *kind, const char *target, GString *text)
 {
     const GPtrArray *keys = w->who == CFG_XL ? conf_xl_ext_device(w->ext, target) : NULL;
     const char *comma = strcmp(kind, "disk") == 0 ? ", " : ",";
 
-    for (size_t i = 0; keys && i < G_N_ELEMENTS(device_words); i++) {
-        const struct DeviceWord *word = &device_words[i];
+    for (guint k = 0; keys && k < keys->len; k++) {
+        const ConfXlKey *key = keys->pdata[k];
+        const struct DeviceWord *word = find_word(kind, key->name);
 
-        if (word->flags & (WORD_READ_ONLY | WORD_ELSEWHERE))
-            continue;
-        for (guint k = 0; k < keys->len; k++) {
-            const ConfXlKey *key = keys->pdata[k];
-
-            if (device_word_is(word, kind, key->name))
-                put_word(word, key, comma, text);
-        }
+        if (word && !(word->flags & (WORD_READ_ONLY | WORD_ELSEWHERE)))
+            put_word(word, key, comma, text);
     }
 }

@@ -559,6 +559,14 @@ cfg_write_vfb(CfgWriter *w, const CfgKey *key)
     cfg_put_list(w, key->name, list);
 }
 
+/* One for all displays. */
+static void
+split_keymap(CfgParts *p, const ConfGraphics *graphics)
+{
+    if (graphics->keymap)
+        conf_set_string(&p->keymap, graphics->keymap);
+}
+
 static void
 split_vnc(CfgParts *p, const ConfGraphics *graphics)
 {
@@ -571,7 +579,7 @@ split_vnc(CfgParts *p, const ConfGraphics *graphics)
         p->vncdisplay = (ConfOptInt){ true, graphics->port.value - VNC_BASE_PORT };
     }
     conf_set_string(&p->vncpasswd, graphics->passwd);
-    conf_set_string(&p->keymap, graphics->keymap);
+    split_keymap(p, graphics);
 }
 
 static void
@@ -595,7 +603,7 @@ split_spice(CfgParts *p, const ConfGraphics *graphics)
     /* xl wants a password or the word that there is none. */
     p->spice_no_ticket = graphics->passwd ? CONF_TRISTATE_OFF : CONF_TRISTATE_ON;
     conf_set_string(&p->spicepasswd, graphics->passwd);
-    conf_set_string(&p->keymap, graphics->keymap);
+    split_keymap(p, graphics);
     if (graphics->mouse_mode)
         p->spice_agent_mouse = g_str_equal(graphics->mouse_mode, "client") ? CONF_TRISTATE_ON
                                                                            : CONF_TRISTATE_OFF;

@@ -12,6 +12,7 @@
 #define N_DISKS 12000
 #define N_PCIS  4000
 #define N_RATES 3000
+#define N_VIFS  2000
 
 #define PICK(rand, list) list[g_rand_int_range(rand, 0, (gint32)G_N_ELEMENTS(list))]
 
@@ -358,6 +359,122 @@ test_pcis(void)
     g_assert_cmpuint(taken, >, N_PCIS / 10);
 }
 
+/* ---- rates ---- */
+
+static char *
+judge_rate(XlJudge *judge, const char *spec)
+{
+    g_autofree char *vif = g_strdup_printf("vif = [ \"%s\" ]\n", spec);
+    g_auto(XlJudge) one = { NULL };
+
+    xl_judge_init(&one, vif, strlen(vif));
+    char *told = xl_judge_value(&one, "vif");
+    /* The words beside the rate are the business of test_vifs(). */
+    char *rate = strstr(told, "rate=");
+    g_autofree char *owned = told;
+    return rate && !g_str_has_prefix(rate, "rate=refused") ? g_strndup(rate, strcspn(rate, "}") + 1)
+                                                           : NULL;
+}
+
+static char *
+make_rate(GRand *rand)
+{
+    static const char *const numbers[] = { "1", "10", "250", "12345", "7", "01", "8191", "100" };
+    static const char *const units[] = { "GB", "MB", "KB", "B", "Gb", "Mb", "Kb", "b", "kB" };
+    static const char *const intervals[] = { "",       "",   "@50ms", "@20ms", "@1s",
+                                             "@100us", "@2", "@0ms",  "@",     "@5000s" };
+
+    return g_strdup_printf("mac=00:16:3e:00:00:01,bridge=b,rate=%s%s/s%s", PICK(rand, numbers),
+                           PICK(rand, units), PICK(rand, intervals));
+}
+
+static void
+test_rates(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(417);
+    unsigned taken = 0;
+
+    for (int i = 0; i < N_RATES; i++) {
+        g_autofree char *text = make_rate(rand);
+
+        check_form("vif", text, judge_rate, &taken);
+    }
+    g_assert_cmpuint(taken, >, N_RATES / 4);
+}
+
+/* ---- interfaces: all words come back ---- */
+
+static const char *const vif_words[] = {
+    "bridge=br0.100",
+    "bridge=br0",
+    "script=vif-openvswitch",
+    "script=/etc/xen/scripts/vif-route",
+    "ip=10.0.0.1",
+    "ip=10.0.0.1/24 fd00::1/64",
+    "vifname=v0",
+    "backend=net",
+    "model=e1000",
+    "type=ioemu",
+    "type=vif",
+    "gatewaydev=eth0",
+    "netdev=eth0",
+    "devid=7",
+    "mtu=9000",
+    "trusted",
+    "untrusted",
+    "vlan=10",
+    "vlan=10/20",
+    "forwarddev=eth1",
+    "colo_sock_mirror_id=1",
+    "colo_filter_redirector0_queue=q",
+    "rate=1MB/s",
+};
+
+static bool
+comes_back(const char *word, char **out)
+{
+    if (g_str_equal(word, "model=e1000") && g_strv_contains((const char *const *)out, "type=vif"))
+        return true; /* there is no emulated card */
+    if (g_str_equal(word, "netdev=eth0"))
+        word = "gatewaydev=eth0";
+    return g_strv_contains((const char *const *)out, word);
+}
+
+static void
+test_vifs(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(417);
+
+    for (int i = 0; i < N_VIFS; i++) {
+        g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_autoptr(GString) text = g_string_new("mac=00:16:3e:00:00:01");
+        g_auto(XlJudge) after = { NULL };
+        g_auto(Outcome) ours = { NULL };
+
+        for (int n = g_rand_int_range(rand, 0, 6); n > 0; n--) {
+            const char *word = PICK(rand, vif_words);
+            size_t same = g_str_has_suffix(word, "trusted") || g_str_equal(word, "netdev=eth0");
+            char *name = same ? g_strdup(strstr(word, "trusted") ? "trusted" : "gatewaydev")
+                              : g_strndup(word, strcspn(word, "="));
+
+            if (g_hash_table_add(names, name)) /* each once */
+                g_string_append_printf(text, ",%s", word);
+        }
+        there_and_back("vif", text->str, &ours);
+        g_test_message("%s: %s", text->str, ours.error ? ours.error : ours.text);
+        g_assert_null(ours.error);
+        if (ours.error)
+            continue;
+        xl_judge_init(&after, ours.text, strlen(ours.text));
+        g_autofree char *spec = out_spec(&after, "vif");
+        g_auto(GStrv) in = g_strsplit(text->str, ",", -1), out = g_strsplit(spec, ",", -1);
+        for (char **word = in; *word; word++) {
+            g_test_message("%s", *word);
+            g_assert_true(comes_back(*word, out));
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -365,5 +482,7 @@ main(int argc, char **argv)
     g_test_set_nonfatal_assertions();
     g_test_add_func("/conf/xl-forms/disk", test_disks);
     g_test_add_func("/conf/xl-forms/pci", test_pcis);
+    g_test_add_func("/conf/xl-forms/rate", test_rates);
+    g_test_add_func("/conf/xl-forms/vif", test_vifs);
     return g_test_run();
 }
