@@ -630,6 +630,8 @@ read_sound(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 {
     g_autoptr(GPtrArray) words = cfg_words(text);
 
+    if (words->len > 1) /* libvirt's Xen driver has one card */
+        cfg_carry_instead(r, "soundhw");
     for (guint i = 0; i < words->len; i++) {
         const CfgWord *word = g_ptr_array_index(words, i);
         bool all = g_str_equal(word->name, "all"), found = false;

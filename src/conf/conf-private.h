@@ -62,9 +62,6 @@ ConfHostdev *conf_hostdev_parse_pci(const char *text, const ConfPlace *place, GE
 bool conf_chardev_is_none(const char *text);
 ConfChardev *conf_chardev_parse_qemu(const char *text, const ConfPlace *place, GError **error);
 char *conf_chardev_format_qemu(const ConfChardev *chr); /* NULL: cannot be said */
-/* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT when unknown. */
-ConfAction conf_action_parse(const char *name);
-const char *conf_action_name(ConfAction action);
 /* A rate as xl has it, "10MB/s@20ms", "100Kb/s" -> KiB/s; false on bad syntax */
 bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
 /* The same exactly, with the time after which the credit is renewed */
