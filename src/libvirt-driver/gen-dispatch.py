@@ -49,7 +49,9 @@ with open(out_c, 'w') as c:
             ('LVD_PROC_BEFORE_OPEN', int(row['number']) in BEFORE_OPEN),
             ('LVD_PROC_EVENT', row['status'] == 'event'),
             ('LVD_PROC_STREAM', row['stream'] != '-'),
-            ('LVD_PROC_RELAY', row['status'] in RELAY)) if on]
+            ('LVD_PROC_RELAY', row['status'] in RELAY),
+            ('LVD_PROC_REGISTER', row['status'] in RELAY and row['name'].endswith('_event_register_any')),
+            ('LVD_PROC_DEREGISTER', row['status'] in RELAY and row['name'].endswith('_event_deregister_any'))) if on]
         api = 'NULL' if row['api'] == '-' else f'"{row["api"]}"'
         handler = f'lvd_do_{row["name"]}' if row['status'] in HANDLER else 'NULL'
         family = f'LVD_FAMILY_{row["family"].upper()}' if row['family'] in FAMILIES else 'LVD_FAMILY_OURS'

@@ -129,17 +129,6 @@ lvd_relay_connect(const LvdConfig *config, LvdFamily family, gboolean readonly, 
 
 /* ---- calls ---- */
 
-static guint32
-first_word(const LvdCall *call)
-{
-    guint32 value;
-
-    if (call->body_len < sizeof(value))
-        return G_MAXUINT32;
-    memcpy(&value, call->body, sizeof(value));
-    return GUINT32_FROM_BE(value);
-}
-
 /* One feature is of the daemon behind us, not ours: in which order it takes the arguments of
  * network_update. */
 static LvdFamily
@@ -150,7 +139,7 @@ family_of(const LvdCall *call)
     if (call->proc->flags & LVD_PROC_RELAY)
         return call->proc->family;
     if (call->proc->number == PROC_SUPPORTS_FEATURE &&
-        first_word(call) == FEATURE_NETWORK_UPDATE_ORDER)
+        lvd_body_word(call->body, call->body_len, 0) == FEATURE_NETWORK_UPDATE_ORDER)
         return LVD_FAMILY_NETWORK;
     return LVD_FAMILY_OURS;
 }
@@ -172,15 +161,13 @@ lvd_relay_call(LvdClient *client, LvdCall *call)
     if (family == LVD_FAMILY_OURS || !may_pass(client, call))
         return FALSE;
     if (!client->upstreams[family])
-        client->upstreams[family] = lvd_upstream_open(client, family, &error);
-    if (error) {
-        lvd_send_error(client, &call->header, LVD_REPLY, error);
-        lvd_call_free(call);
+        client->upstreams[family] = lvd_upstream_new(client, family);
+    if (lvd_upstream_call(client->upstreams[family], call, &error))
         return TRUE;
-    }
-    if (!client->upstreams[family])
+    if (!error)
         return FALSE;
-    lvd_upstream_call(client->upstreams[family], call);
+    lvd_send_error(client, &call->header, LVD_REPLY, error);
+    lvd_call_free(call);
     return TRUE;
 }
 
@@ -210,6 +197,5 @@ void
 lvd_relay_close(LvdClient *client)
 {
     for (guint i = 0; i < LVD_N_FAMILIES; i++)
-        if (client->upstreams[i])
-            lvd_upstream_close(client->upstreams[i]);
+        g_clear_pointer(&client->upstreams[i], lvd_upstream_free);
 }

@@ -11,7 +11,7 @@
  *   lvd-call.c      one call: the checks before a handler, and its reply
  *   lvd-stream.c    one stream: a descriptor pumped both ways
  *   lvd-relay.c     which calls go to a stock daemon of the host, and where it listens
- *   lvd-upstream.c  one connection to such a daemon
+ *   lvd-upstream*.c one connection to such a daemon
  *
  * Locks     LvdClient.lock is a leaf but for LvdLoop.lock, which is a leaf. LvdWork.lock is a leaf.
  * Cost      A call takes six system calls in the daemon: poll, epoll_wait, recvmsg and futex in the
@@ -87,6 +87,9 @@ typedef struct LvdHeader {
 
 void lvd_header_read(LvdHeader *ret_header, const guint8 bytes[LVD_LENGTH_MIN]);
 void lvd_header_write(const LvdHeader *header, guint8 bytes[LVD_LENGTH_MIN]);
+/* A word of a payload that is not decoded; 0 where it is shorter. */
+gint32 lvd_body_word(const guint8 *body, gsize body_len, gsize index);
+void lvd_body_set_word(guint8 *body, gint32 value); /* the first one; there is one */
 /* A whole message of header and XDR (NULL = no payload), in `room` where it fits, else in a new
  * block that the caller frees. NULL: it cannot be encoded (a value over its limit, or all of it
  * over LVD_LENGTH_MAX). */
@@ -185,7 +188,7 @@ struct LvdClient {
     gint64 heard;      /* monotonic time of the last input */
     gint64 pinged;     /* and of our last ping */
     guint pings_left;
-    LvdUpstream *upstreams[LVD_N_FAMILIES]; /* I/O thread; NULL: not asked for yet, or ended */
+    LvdUpstream *upstreams[LVD_N_FAMILIES]; /* I/O thread; NULL: nothing relayed yet */
 
     GMutex lock;
     LvdOut *out, **out_tail; /* [lock] */

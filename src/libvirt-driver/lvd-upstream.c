@@ -13,59 +13,56 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG      LVD_STREAM_CHUNK
-#define KEEP_BYTES   65536u /* buffers above this size are given back when they are empty */
-#define OPEN_SECONDS 30
-#define RETRY_MS     50
-#define STREAMS_MAX  64 /* open ones of one client and family */
+#define BACKLOG           LVD_STREAM_CHUNK
+#define KEEP_BYTES        65536u /* buffers above this size are given back when they are empty */
+#define OPEN_SECONDS      30
+#define RETRY_MS          50 /* the daemon listens, and has no room */
+#define RECONNECT_MS_MAX  30000
+#define STREAMS_MAX       64 /* open ones of one client and family */
+#define REGISTRATIONS_MAX 1024
 
 enum { KEEPALIVE_PING = 1, KEEPALIVE_PONG = 2 };
-enum { PROC_CONNECT_OPEN = 1, PROC_AUTH_LIST = 66, PROC_SET_IDENTITY = 419 };
 
-typedef enum { STEP_CONNECT, STEP_AUTH, STEP_OPEN, STEP_IDENTITY, STEP_READY } Step;
+/* A callback for events. */
+typedef struct Registration {
+    gint32 proc;      /* of the call that registered it */
+    GByteArray *args; /* of that call */
+    gint32 id;        /* as the client knows it */
+    gint32 there;     /* as the daemon does; -1: not registered there at the moment */
+} Registration;
 
 /* A call whose reply is to come, or the stream that it opened. */
 typedef struct Pending {
     LvdHeader header; /* as the client sent it */
-    gboolean streams; /* its procedure opens one */
-    gboolean open;    /* the reply was good: packets pass until the daemon's last one */
+    gboolean ours;    /* the client knows nothing of it */
+    gboolean open;    /* the reply was good: stream packets pass until the daemon's last one */
+    unsigned flags;   /* of its procedure */
+    Registration *registration; /* REGISTER: ours to free while it is not in the list */
+    gint32 id;                  /* DEREGISTER: the client's */
 } Pending;
 
-struct LvdUpstream {
-    LvdWatch watch;
-    LvdClient *client; /* outlives it */
-    LvdFamily family;
-    char *path;
-    Step step;
-    GQueue waiting;      /* LvdCall: until ready */
-    GHashTable *pending; /* serial up there -> Pending */
-    guint n_streams;     /* in it */
-    guint32 serial;      /* of the last call */
-    GByteArray *in;      /* an incomplete message */
-    GByteArray *out;
-    gsize sent;        /* of out */
-    guint32 events;    /* what epoll is told */
-    gboolean paused;   /* not read: a stream packet waits in the client's queue */
-    gboolean stalling; /* counted in client->stalled */
-    gboolean deaf;     /* takes nothing any more: its end will be read */
-    gboolean over;
-    GSource *timer; /* its ready time is the next deadline */
-    gint64 started, heard, pinged;
-    guint pings_left;
-};
+static void
+registration_free(gpointer data)
+{
+    Registration *registration = data;
+
+    g_byte_array_unref(registration->args);
+    g_free(registration);
+}
 
 /* ---- the end ---- */
 
-static void
-free_post(gpointer data)
-{
-    LvdUpstream *up = data;
+static void set_timer(LvdUpstream *up);
 
-    g_hash_table_unref(up->pending);
-    g_byte_array_unref(up->in);
-    g_byte_array_unref(up->out);
-    g_free(up->path);
-    g_free(up);
+static void
+empty(GByteArray **bytes)
+{
+    if ((*bytes)->len <= KEEP_BYTES) {
+        g_byte_array_set_size(*bytes, 0);
+        return;
+    }
+    g_byte_array_unref(*bytes);
+    *bytes = g_byte_array_new();
 }
 
 static void
@@ -79,40 +76,72 @@ set_stalling(LvdUpstream *up, gboolean stalling)
         lvd_client_resume(up->client);
 }
 
-void
-lvd_upstream_close(LvdUpstream *up)
+static void
+drop_pending(gpointer data)
 {
-    LvdLoop *loop = up->client->server->loop;
-    int fd = up->watch.fd;
+    Pending *pending = data;
 
-    if (up->over)
-        return;
-    up->over = TRUE;
-    up->client->upstreams[up->family] = NULL;
-    set_stalling(up, FALSE);
-    g_source_destroy(up->timer);
-    g_clear_pointer(&up->timer, g_source_unref);
-    lvd_loop_remove(loop, &up->watch);
-    if (fd >= 0)
-        close(fd);
-    g_queue_clear_full(&up->waiting, (GDestroyNotify)lvd_call_free);
-    /* The same batch of events may still name it. */
-    lvd_loop_post(loop, free_post, up);
+    if (pending->registration)
+        registration_free(pending->registration);
+    g_free(pending);
 }
 
-/* Answers everything that waits for this daemon. */
-static void die(LvdUpstream *up, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* A batch of events may still name the descriptor; without it they are passed over. */
+void
+lvd_upstream_disconnect(LvdUpstream *up)
+{
+    int fd = up->watch.fd;
+
+    lvd_loop_remove(up->client->server->loop, &up->watch);
+    if (fd >= 0)
+        close(fd);
+    g_hash_table_remove_all(up->pending);
+    for (guint i = 0; i < up->registrations->len; i++)
+        ((Registration *)g_ptr_array_index(up->registrations, i))->there = -1;
+    empty(&up->in);
+    empty(&up->out);
+    up->sent = 0;
+    up->n_streams = up->n_again = 0;
+    up->paused = up->deaf = FALSE;
+    up->step = LVD_STEP_NONE;
+    set_stalling(up, FALSE);
+    set_timer(up);
+}
+
 static void
-die(LvdUpstream *up, const char *format, ...)
+free_post(gpointer data)
+{
+    LvdUpstream *up = data;
+
+    g_ptr_array_unref(up->registrations);
+    g_hash_table_unref(up->pending);
+    g_byte_array_unref(up->in);
+    g_byte_array_unref(up->out);
+    g_free(up->path);
+    g_free(up);
+}
+
+void
+lvd_upstream_free(LvdUpstream *up)
+{
+    up->over = TRUE;
+    lvd_upstream_disconnect(up);
+    g_source_destroy(up->timer);
+    g_clear_pointer(&up->timer, g_source_unref);
+    g_queue_clear_full(&up->waiting, (GDestroyNotify)lvd_call_free);
+    lvd_loop_post(up->client->server->loop, free_post, up);
+}
+
+void
+lvd_upstream_die(LvdUpstream *up, const char *format, ...)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *reason = NULL;
     GHashTableIter iter;
     gpointer value;
+    LvdCall *call;
     va_list args;
 
-    if (up->over)
-        return;
     va_start(args, format);
     reason = g_strdup_vprintf(format, args);
     va_end(args);
@@ -122,15 +151,19 @@ die(LvdUpstream *up, const char *format, ...)
         g_warning("client %u: %s", up->client->id, error->message);
     else
         g_info("client %u: %s", up->client->id, error->message);
-    for (GList *item = up->waiting.head; item; item = item->next)
-        lvd_send_error(up->client, &((LvdCall *)item->data)->header, LVD_REPLY, error);
+    while ((call = g_queue_pop_head(&up->waiting))) {
+        lvd_send_error(up->client, &call->header, LVD_REPLY, error);
+        lvd_call_free(call);
+    }
     g_hash_table_iter_init(&iter, up->pending);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Pending *pending = value;
 
-        lvd_send_error(up->client, &pending->header, pending->open ? LVD_STREAM : LVD_REPLY, error);
+        if (!pending->ours)
+            lvd_send_error(up->client, &pending->header, pending->open ? LVD_STREAM : LVD_REPLY,
+                           error);
     }
-    lvd_upstream_close(up);
+    lvd_upstream_disconnect(up);
 }
 
 /* ---- to the daemon ---- */
@@ -141,24 +174,13 @@ n_unsent(const LvdUpstream *up)
     return up->out->len - up->sent;
 }
 
-static void
-empty(GByteArray **bytes)
-{
-    if ((*bytes)->len <= KEEP_BYTES) {
-        g_byte_array_set_size(*bytes, 0);
-        return;
-    }
-    g_byte_array_unref(*bytes);
-    *bytes = g_byte_array_new();
-}
-
 /* While paused it is not read, and a hang-up is to be told once, not for ever. */
 static void
 arm(LvdUpstream *up)
 {
     guint32 events = up->paused ? EPOLLONESHOT : EPOLLIN;
 
-    if (up->over || up->watch.fd < 0)
+    if (up->watch.fd < 0)
         return;
     if (n_unsent(up) > 0)
         events |= EPOLLOUT;
@@ -194,13 +216,13 @@ flush(LvdUpstream *up)
     arm(up);
 }
 
-static void
-send_up(LvdUpstream *up, const LvdHeader *header, const guint8 *body, gsize body_len)
+void
+lvd_upstream_send(LvdUpstream *up, const LvdHeader *header, const guint8 *body, gsize body_len)
 {
     LvdHeader head = *header;
     guint8 bytes[LVD_LENGTH_MIN];
 
-    if (up->deaf)
+    if (up->deaf || up->watch.fd < 0)
         return;
     if (up->sent > 0) {
         g_byte_array_remove_range(up->out, 0, (guint)up->sent);
@@ -223,12 +245,13 @@ send_keepalive(LvdUpstream *up, gint32 proc)
                          .type = LVD_MESSAGE,
                          .status = LVD_OK };
 
-    send_up(up, &header, NULL, 0);
+    lvd_upstream_send(up, &header, NULL, 0);
 }
 
 /* ---- deadlines ---- */
 
 static void connect_again(LvdUpstream *up);
+static void reconnect(LvdUpstream *up);
 
 static gint64
 interval(const LvdUpstream *up)
@@ -244,9 +267,11 @@ set_timer(LvdUpstream *up)
 
     if (up->over)
         return;
-    if (up->step == STEP_CONNECT)
+    if (up->step == LVD_STEP_NONE && up->registrations->len > 0)
+        due = g_get_monotonic_time() + up->reconnect_ms * 1000;
+    else if (up->step == LVD_STEP_CONNECT)
         due = g_get_monotonic_time() + RETRY_MS * 1000;
-    else if (up->step != STEP_READY)
+    else if (up->step != LVD_STEP_READY && up->step != LVD_STEP_NONE)
         due = up->started + OPEN_SECONDS * G_USEC_PER_SEC;
     else if (interval(up) > 0 && g_hash_table_size(up->pending) > 0)
         due = MAX(up->heard, up->pinged) + interval(up);
@@ -264,7 +289,7 @@ check_alive(LvdUpstream *up, gint64 now)
     if (now < MAX(up->heard, up->pinged) + interval(up))
         return;
     if (up->pings_left == 0) {
-        die(up, "does not answer any more");
+        lvd_upstream_die(up, "does not answer any more");
         return;
     }
     up->pings_left--;
@@ -278,11 +303,13 @@ on_timer(gpointer data)
     LvdUpstream *up = data;
     gint64 now = g_get_monotonic_time();
 
-    if (up->step == STEP_READY)
+    if (up->step == LVD_STEP_NONE)
+        reconnect(up);
+    else if (up->step == LVD_STEP_READY)
         check_alive(up, now);
     else if (now >= up->started + OPEN_SECONDS * G_USEC_PER_SEC)
-        die(up, "does not answer");
-    else if (up->step == STEP_CONNECT)
+        lvd_upstream_die(up, "does not answer");
+    else if (up->step == LVD_STEP_CONNECT)
         connect_again(up);
     set_timer(up);
     return G_SOURCE_CONTINUE;
@@ -297,113 +324,58 @@ timer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 
 static GSourceFuncs timer_funcs = { .dispatch = timer_dispatch };
 
-/* ---- opening ---- */
+/* ---- calls ---- */
 
-/* A call of our own; each is answered before the next one is made. */
+/* Sends the call up with a serial of its own; `pending` is taken over. */
 static void
-ask(LvdUpstream *up, Step step, gint32 proc, xdrproc_t xdr, const void *args)
+submit(LvdUpstream *up, Pending *pending, const guint8 *body, gsize body_len)
 {
-    LvdHeader header = { .prog = LVD_PROGRAM_REMOTE,
-                         .vers = LVD_VERSION,
-                         .proc = proc,
-                         .type = LVD_CALL,
-                         .serial = ++up->serial,
-                         .status = LVD_OK };
-    guint8 room[1024];
-    gsize length = 0;
-    guint8 *bytes = lvd_frame_encode(&header, xdr, args, room, sizeof(room), &length);
-
-    g_assert(bytes == room); /* small, and all of our own making */
-    up->step = step;
-    send_up(up, &header, bytes + LVD_LENGTH_MIN, length - LVD_LENGTH_MIN);
-}
-
-/* The daemon's privilege tells which of its two URIs it answers to. */
-static void
-ask_open(LvdUpstream *up)
-{
-    struct ucred peer = { .uid = 0 };
-    socklen_t size = sizeof(peer);
-    g_autofree char *uri = NULL;
-    lvd_text name;
-    lvd_connect_open_args args = { .name = &name };
-
-    getsockopt(up->watch.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    uri = g_strdup_printf("%s:///%s", lvd_family_name(up->family),
-                          peer.uid == 0 ? "system" : "session");
-    name = uri;
-    if (g_atomic_int_get(&up->client->readonly))
-        args.flags = VIR_CONNECT_RO;
-    ask(up, STEP_OPEN, PROC_CONNECT_OPEN, (xdrproc_t)xdr_lvd_connect_open_args, &args);
-}
-
-static void
-add_number(lvd_typed_param *param, const char *field, gboolean negative, gint64 value)
-{
-    param->field = (char *)field;
-    if (negative) {
-        param->value.type = VIR_TYPED_PARAM_LLONG;
-        param->value.lvd_typed_param_value_u.l = value;
-    } else {
-        param->value.type = VIR_TYPED_PARAM_ULLONG;
-        param->value.lvd_typed_param_value_u.ul = (guint64)value;
-    }
-}
-
-/* In clock ticks since the boot: with it a process id is not taken for a later process of the
- * same number. 0: the process is gone. */
-static guint64
-start_time(pid_t pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
-    g_autofree char *text = NULL;
-    const char *rest;
-    unsigned long long ticks = 0;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-        return 0;
-    rest = strrchr(text, ')'); /* a name may have blanks and brackets in it */
-    if (!rest || sscanf(rest + 1,
-                        " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                        "%*s %llu",
-                        &ticks) != 1)
-        return 0;
-    return ticks;
-}
-
-/* The daemon sees our process; its rules are about the client's. */
-static void
-ask_identity(LvdUpstream *up)
-{
-    const LvdClient *client = up->client;
-    lvd_typed_param params[4] = { 0 };
-    lvd_connect_set_identity_args args = { .params = { G_N_ELEMENTS(params), params } };
-
-    add_number(&params[0], VIR_CONNECT_IDENTITY_UNIX_USER_ID, FALSE, client->uid);
-    add_number(&params[1], VIR_CONNECT_IDENTITY_UNIX_GROUP_ID, FALSE, client->gid);
-    add_number(&params[2], VIR_CONNECT_IDENTITY_PROCESS_ID, TRUE, client->pid);
-    add_number(&params[3], VIR_CONNECT_IDENTITY_PROCESS_TIME, FALSE,
-               (gint64)start_time(client->pid));
-    ask(up, STEP_IDENTITY, PROC_SET_IDENTITY, (xdrproc_t)xdr_lvd_connect_set_identity_args, &args);
-}
-
-static void
-forward(LvdUpstream *up, LvdCall *call)
-{
-    Pending *pending = g_new0(Pending, 1);
-    LvdHeader header = call->header;
+    LvdHeader header = pending->header;
 
     if (g_hash_table_size(up->pending) == 0) /* it was not asked anything until now */
         up->heard = g_get_monotonic_time();
-    pending->header = call->header;
-    pending->streams = (call->proc->flags & LVD_PROC_STREAM) != 0;
     do
         up->serial++;
     while (g_hash_table_contains(up->pending, GUINT_TO_POINTER(up->serial)));
     g_hash_table_insert(up->pending, GUINT_TO_POINTER(up->serial), pending);
     header.type = LVD_CALL; /* descriptors mean nothing to any of these */
     header.serial = up->serial;
-    send_up(up, &header, call->body, call->body_len);
+    lvd_upstream_send(up, &header, body, body_len);
+}
+
+static Registration *
+find_registration(LvdUpstream *up, gint32 id, gboolean there)
+{
+    for (guint i = 0; i < up->registrations->len; i++) {
+        Registration *registration = g_ptr_array_index(up->registrations, i);
+
+        if ((there ? registration->there : registration->id) == id)
+            return registration;
+    }
+    return NULL;
+}
+
+static void
+forward(LvdUpstream *up, LvdCall *call)
+{
+    Pending *pending = g_new0(Pending, 1);
+
+    pending->header = call->header;
+    pending->flags = call->proc->flags;
+    if (pending->flags & LVD_PROC_REGISTER) {
+        pending->registration = g_new0(Registration, 1);
+        pending->registration->proc = call->header.proc;
+        pending->registration->args = g_byte_array_new();
+        g_byte_array_append(pending->registration->args, call->body, (guint)call->body_len);
+    } else if (pending->flags & LVD_PROC_DEREGISTER && call->body_len >= sizeof(gint32)) {
+        Registration *registration;
+
+        pending->id = lvd_body_word(call->body, call->body_len, 0);
+        registration = find_registration(up, pending->id, FALSE);
+        /* One that the client does not have must not hit another's. */
+        lvd_body_set_word(call->body, registration ? registration->there : -1);
+    }
+    submit(up, pending, call->body, call->body_len);
     lvd_call_free(call);
 }
 
@@ -412,86 +384,33 @@ become_ready(LvdUpstream *up)
 {
     LvdCall *call;
 
-    up->step = STEP_READY;
+    up->step = LVD_STEP_READY;
+    up->reconnect_ms = 0;
     lvd_debug("client %u: relayed to the %s daemon at %s", up->client->id,
               lvd_family_name(up->family), up->path);
     while ((call = g_queue_pop_head(&up->waiting)))
         forward(up, call);
 }
 
-static gint32
-word_at(const guint8 *body, gsize body_len, gsize index)
+void
+lvd_upstream_opened(LvdUpstream *up)
 {
-    guint32 value = 0;
+    up->step = LVD_STEP_REGISTER;
+    for (guint i = 0; i < up->registrations->len; i++) {
+        Registration *registration = g_ptr_array_index(up->registrations, i);
+        Pending *pending = g_new0(Pending, 1);
 
-    if (body_len >= (index + 1) * sizeof(value))
-        memcpy(&value, body + index * sizeof(value), sizeof(value));
-    return (gint32)GUINT32_FROM_BE(value);
-}
-
-/* Its error, as it is, is the answer to all that wait. */
-static void
-refuse_waiting(LvdUpstream *up, guint8 *message, gsize length)
-{
-    for (GList *item = up->waiting.head; item; item = item->next) {
-        LvdHeader header = ((LvdCall *)item->data)->header;
-
-        header.length = (guint32)length;
-        header.type = LVD_REPLY;
-        header.status = LVD_ERROR_STATUS;
-        lvd_header_write(&header, message);
-        lvd_client_send(up->client, message, length, LVD_OUT_REPLY);
+        pending->ours = TRUE;
+        pending->id = registration->id;
+        pending->header = (LvdHeader){ .prog = LVD_PROGRAM_REMOTE,
+                                       .vers = LVD_VERSION,
+                                       .proc = registration->proc,
+                                       .status = LVD_OK };
+        up->n_again++;
+        submit(up, pending, registration->args->data, registration->args->len);
     }
-    lvd_upstream_close(up);
-}
-
-/* A monolithic daemon may lack the family's driver: as good as no daemon. */
-static void
-run_waiting_here(LvdUpstream *up)
-{
-    LvdClient *client = up->client;
-    LvdCall *call;
-
-    while ((call = g_queue_pop_head(&up->waiting)))
-        lvd_client_run(client, call);
-    lvd_upstream_close(up);
-}
-
-static void
-after_auth(LvdUpstream *up, const guint8 *body, gsize body_len)
-{
-    gint32 count = word_at(body, body_len, 0);
-
-    for (gint32 i = 0; i < MIN(count, 20); i++) {
-        if (body_len >= (gsize)(i + 2) * 4 && word_at(body, body_len, (gsize)i + 1) == 0) {
-            ask_open(up);
-            return;
-        }
-    }
-    die(up, "wants an authentication that the relay does not have");
-}
-
-static void
-take_answer(LvdUpstream *up, const LvdHeader *header, guint8 *message)
-{
-    const guint8 *body = message + LVD_LENGTH_MIN;
-    gsize body_len = header->length - LVD_LENGTH_MIN;
-    gboolean failed = header->status != LVD_OK;
-    gint32 code = failed ? word_at(body, body_len, 0) : 0;
-    gboolean unknown = code == VIR_ERR_NO_SUPPORT || code == VIR_ERR_RPC;
-
-    if (header->serial != up->serial)
-        die(up, "answered something else than it was asked");
-    else if (up->step == STEP_IDENTITY && (!failed || unknown)) /* before libvirt 5.8: unknown */
+    if (up->n_again == 0)
         become_ready(up);
-    else if (up->step == STEP_OPEN && code == VIR_ERR_NO_CONNECT)
-        run_waiting_here(up);
-    else if (failed)
-        refuse_waiting(up, message, header->length);
-    else if (up->step == STEP_AUTH)
-        after_auth(up, body, body_len);
-    else
-        ask_identity(up);
 }
 
 /* ---- from the daemon ---- */
@@ -506,7 +425,7 @@ drop(LvdUpstream *up, guint32 serial, const Pending *pending)
 
 /* The call that this belongs to, and its serial down here; NULL: none. */
 static Pending *
-find(LvdUpstream *up, LvdHeader *header, guint32 *ret_serial)
+find_pending(LvdUpstream *up, LvdHeader *header, guint32 *ret_serial)
 {
     Pending *pending = g_hash_table_lookup(up->pending, GUINT_TO_POINTER(header->serial));
 
@@ -517,23 +436,80 @@ find(LvdUpstream *up, LvdHeader *header, guint32 *ret_serial)
     return pending;
 }
 
+/* The answer to a registration that was made again. */
+static void
+take_again(LvdUpstream *up, const Pending *pending, const LvdHeader *header, const guint8 *message)
+{
+    Registration *registration = find_registration(up, pending->id, FALSE);
+    gsize body_len = header->length - LVD_LENGTH_MIN;
+
+    if (registration && header->status == LVD_OK && body_len >= sizeof(gint32)) {
+        registration->there = lvd_body_word(message + LVD_LENGTH_MIN, body_len, 0);
+    } else if (registration) { /* of an object that is no more */
+        g_info("client %u: the %s daemon does not take a registration for events again",
+               up->client->id, lvd_family_name(up->family));
+        g_ptr_array_remove_fast(up->registrations, registration);
+    }
+    if (--up->n_again == 0)
+        become_ready(up);
+}
+
+/* Ids are the daemon's, unless a registration from before its restart has that one. */
+static gint32
+free_id(LvdUpstream *up, gint32 id)
+{
+    while (find_registration(up, id, FALSE))
+        id = id == G_MAXINT32 ? 0 : id + 1;
+    return id;
+}
+
+static void
+note_registration(LvdUpstream *up, Pending *pending, guint8 *body, gsize body_len)
+{
+    Registration *registration = g_steal_pointer(&pending->registration);
+
+    registration->there = lvd_body_word(body, body_len, 0);
+    registration->id = free_id(up, registration->there);
+    if (body_len >= sizeof(gint32))
+        lvd_body_set_word(body, registration->id);
+    g_ptr_array_add(up->registrations, registration);
+}
+
+static void
+note_good_reply(LvdUpstream *up, Pending *pending, guint8 *body, gsize body_len)
+{
+    if (pending->flags & LVD_PROC_REGISTER)
+        note_registration(up, pending, body, body_len);
+    else if (pending->flags & LVD_PROC_DEREGISTER)
+        g_ptr_array_remove_fast(up->registrations, find_registration(up, pending->id, FALSE));
+    if (!(pending->flags & LVD_PROC_STREAM))
+        return;
+    pending->open = TRUE;
+    up->n_streams++;
+}
+
 static void
 take_reply(LvdUpstream *up, LvdHeader *header, guint8 *message)
 {
     guint32 serial;
-    Pending *pending = find(up, header, &serial);
+    Pending *pending = find_pending(up, header, &serial);
 
     if (!pending || pending->open) {
-        die(up, "sent a reply that nobody waits for");
+        lvd_upstream_die(up, "sent a reply that nobody waits for");
         return;
     }
-    lvd_header_write(header, message);
-    if (pending->streams && header->status == LVD_OK) {
-        pending->open = TRUE;
-        up->n_streams++;
-    } else {
+    if (pending->ours) {
+        g_autofree Pending *ours = g_memdup2(pending, sizeof(*pending));
+
         drop(up, serial, pending);
+        take_again(up, ours, header, message);
+        return;
     }
+    if (header->status == LVD_OK)
+        note_good_reply(up, pending, message + LVD_LENGTH_MIN, header->length - LVD_LENGTH_MIN);
+    if (!pending->open)
+        drop(up, serial, pending);
+    lvd_header_write(header, message);
     lvd_client_send(up->client, message, header->length, LVD_OUT_REPLY);
 }
 
@@ -541,7 +517,7 @@ static void
 take_stream(LvdUpstream *up, LvdHeader *header, guint8 *message)
 {
     guint32 serial;
-    Pending *pending = find(up, header, &serial);
+    Pending *pending = find_pending(up, header, &serial);
 
     /* Packets may cross the end of their stream on the way. */
     if (!pending || !pending->open)
@@ -553,16 +529,26 @@ take_stream(LvdUpstream *up, LvdHeader *header, guint8 *message)
         up->paused = TRUE;
 }
 
+/* All of them begin with the id of the callback. */
 static void
-take_event(LvdUpstream *up, const LvdHeader *header, const guint8 *message)
+take_event(LvdUpstream *up, const LvdHeader *header, guint8 *message)
 {
     const LvdProc *proc = lvd_proc_find(header->proc);
+    gsize body_len = header->length - LVD_LENGTH_MIN;
+    const Registration *registration;
+    gint32 there;
 
-    if (!proc || !(proc->flags & LVD_PROC_EVENT) || proc->family != up->family) {
+    if (!proc || !(proc->flags & LVD_PROC_EVENT) || proc->family != up->family ||
+        body_len < sizeof(gint32)) {
         lvd_debug("client %u: dropped a message of number %d of the %s daemon", up->client->id,
                   header->proc, lvd_family_name(up->family));
         return;
     }
+    there = lvd_body_word(message + LVD_LENGTH_MIN, body_len, 0);
+    registration = there >= 0 ? find_registration(up, there, TRUE) : NULL;
+    if (!registration) /* deregistered meanwhile */
+        return;
+    lvd_body_set_word(message + LVD_LENGTH_MIN, registration->id);
     lvd_client_send(up->client, message, header->length, LVD_OUT_EVENT);
 }
 
@@ -578,9 +564,9 @@ take_message(LvdUpstream *up, guint8 *message)
         return;
     }
     if (header.prog != LVD_PROGRAM_REMOTE || header.vers != LVD_VERSION)
-        die(up, "sent a message of another program");
-    else if (header.type == LVD_REPLY && up->step < STEP_READY)
-        take_answer(up, &header, message);
+        lvd_upstream_die(up, "sent a message of another program");
+    else if (header.type == LVD_REPLY && up->step < LVD_STEP_REGISTER)
+        lvd_upstream_take_answer(up, &header, message);
     else if (header.type == LVD_REPLY)
         take_reply(up, &header, message);
     else if (header.type == LVD_STREAM || header.type == LVD_STREAM_HOLE)
@@ -588,7 +574,7 @@ take_message(LvdUpstream *up, guint8 *message)
     else if (header.type == LVD_MESSAGE)
         take_event(up, &header, message);
     else
-        die(up, "sent a message of type %d", header.type);
+        lvd_upstream_die(up, "sent a message of type %d", header.type);
 }
 
 /* Takes every whole message; returns how many bytes were used. */
@@ -597,11 +583,11 @@ parse(LvdUpstream *up, guint8 *data, gsize length)
 {
     gsize used = 0;
 
-    while (!up->over && length - used >= sizeof(guint32)) {
-        guint32 message = (guint32)word_at(data + used, length - used, 0);
+    while (up->watch.fd >= 0 && length - used >= sizeof(guint32)) {
+        guint32 message = (guint32)lvd_body_word(data + used, length - used, 0);
 
         if (message < LVD_LENGTH_MIN || message > LVD_LENGTH_MAX) {
-            die(up, "sent a message of impossible length");
+            lvd_upstream_die(up, "sent a message of impossible length");
             break;
         }
         if (length - used < message)
@@ -619,13 +605,13 @@ take_bytes(LvdUpstream *up, guint8 *data, gsize length)
 
     if (up->in->len == 0) {
         used = parse(up, data, length);
-        if (!up->over && used < length)
+        if (up->watch.fd >= 0 && used < length)
             g_byte_array_append(up->in, data + used, (guint)(length - used));
         return;
     }
     g_byte_array_append(up->in, data, (guint)length);
     used = parse(up, up->in->data, up->in->len);
-    if (up->over)
+    if (up->watch.fd < 0)
         return;
     if (used == up->in->len)
         empty(&up->in);
@@ -642,7 +628,7 @@ read_some(LvdUpstream *up)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
-        die(up, "hung up");
+        lvd_upstream_die(up, "hung up");
         return;
     }
     up->heard = g_get_monotonic_time();
@@ -658,8 +644,6 @@ upstream_ready(LvdWatch *watch, guint32 events)
         flush(up);
     if (!up->paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         read_some(up);
-    if (up->over)
-        return;
     arm(up);
     set_timer(up);
 }
@@ -676,81 +660,102 @@ begin(LvdUpstream *up, int fd)
         close(fd); /* tried again, as if it had had no room */
         return;
     }
-    ask(up, STEP_AUTH, PROC_AUTH_LIST, NULL, NULL);
+    lvd_upstream_ask(up);
+}
+
+/* FALSE without an error: nobody listens. */
+static gboolean
+start_connecting(LvdUpstream *up, GError **error)
+{
+    LvdClient *client = up->client;
+    g_autofree char *path = NULL;
+    int fd = lvd_relay_connect(client->server->config, up->family,
+                               g_atomic_int_get(&client->readonly), &path, error);
+
+    if (!path)
+        return FALSE;
+    g_free(up->path);
+    up->path = g_steal_pointer(&path);
+    if (up->step == LVD_STEP_NONE)
+        up->started = g_get_monotonic_time();
+    up->step = LVD_STEP_CONNECT;
+    if (fd >= 0)
+        begin(up, fd);
+    return TRUE;
 }
 
 static void
 connect_again(LvdUpstream *up)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL;
-    LvdClient *client = up->client;
-    int fd = lvd_relay_connect(client->server->config, up->family,
-                               g_atomic_int_get(&client->readonly), &path, &error);
 
-    if (fd >= 0)
-        begin(up, fd);
-    else if (!path)
-        die(up, "went away");
+    if (!start_connecting(up, &error))
+        lvd_upstream_die(up, "went away");
+}
+
+/* For the events alone; nobody waits for an answer. */
+static void
+reconnect(LvdUpstream *up)
+{
+    g_autoptr(GError) error = NULL;
+
+    up->reconnect_ms = CLAMP(up->reconnect_ms * 2, 100, RECONNECT_MS_MAX);
+    start_connecting(up, &error);
 }
 
 LvdUpstream *
-lvd_upstream_open(LvdClient *client, LvdFamily family, GError **error)
+lvd_upstream_new(LvdClient *client, LvdFamily family)
 {
-    g_autofree char *path = NULL;
-    LvdUpstream *up;
-    int fd = lvd_relay_connect(client->server->config, family, g_atomic_int_get(&client->readonly),
-                               &path, error);
+    LvdUpstream *up = g_new0(LvdUpstream, 1);
 
-    if (!path)
-        return NULL;
-    up = g_new0(LvdUpstream, 1);
     up->watch = (LvdWatch){ .fd = -1, .ready = upstream_ready };
     up->client = client;
     up->family = family;
-    up->path = g_steal_pointer(&path);
-    up->pending = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    up->registrations = g_ptr_array_new_with_free_func(registration_free);
+    up->pending = g_hash_table_new_full(NULL, NULL, NULL, drop_pending);
     up->in = g_byte_array_new();
     up->out = g_byte_array_new();
-    up->started = up->heard = g_get_monotonic_time();
     up->timer = g_source_new(&timer_funcs, sizeof(GSource));
     g_source_set_static_name(up->timer, "lvd-upstream");
     g_source_set_callback(up->timer, on_timer, up, NULL);
     g_source_attach(up->timer, lvd_loop_context(client->server->loop));
-    if (fd >= 0)
-        begin(up, fd);
-    set_timer(up);
     return up;
 }
 
 /* ---- from the client ---- */
 
 static gboolean
-has_room(LvdUpstream *up, const LvdCall *call)
+has_room(LvdUpstream *up, const LvdCall *call, GError **error)
 {
-    g_autoptr(GError) error = NULL;
+    const char *what = NULL;
+    guint count = 0;
 
-    if (!(call->proc->flags & LVD_PROC_STREAM) || up->n_streams < STREAMS_MAX)
+    if (call->proc->flags & LVD_PROC_STREAM && up->n_streams >= STREAMS_MAX) {
+        what = "streams open";
+        count = up->n_streams;
+    } else if (call->proc->flags & LVD_PROC_REGISTER &&
+               up->registrations->len >= REGISTRATIONS_MAX) {
+        what = "event callbacks";
+        count = up->registrations->len;
+    }
+    if (!what)
         return TRUE;
-    g_set_error(&error, LVD_ERROR, LVD_RPC_ERROR(VIR_ERR_OPERATION_FAILED),
-                "this connection has %u streams open, which is the most that it may have",
-                up->n_streams);
-    lvd_send_error(up->client, &call->header, LVD_REPLY, error);
+    g_set_error(error, LVD_ERROR, LVD_RPC_ERROR(VIR_ERR_OPERATION_FAILED),
+                "this connection has %u %s, which is the most that it may have", count, what);
     return FALSE;
 }
 
-void
-lvd_upstream_call(LvdUpstream *up, LvdCall *call)
+gboolean
+lvd_upstream_call(LvdUpstream *up, LvdCall *call, GError **error)
 {
-    if (!has_room(up, call)) {
-        lvd_call_free(call);
-        return;
-    }
-    if (up->step == STEP_READY)
+    if (!has_room(up, call, error) || (up->step == LVD_STEP_NONE && !start_connecting(up, error)))
+        return FALSE;
+    if (up->step == LVD_STEP_READY)
         forward(up, call);
     else
         g_queue_push_tail(&up->waiting, call);
     set_timer(up);
+    return TRUE;
 }
 
 void
@@ -768,7 +773,7 @@ lvd_upstream_packet(LvdUpstream *up, const LvdHeader *header, const guint8 *body
             pending->header.proc != header->proc)
             continue;
         head.serial = GPOINTER_TO_UINT(key);
-        send_up(up, &head, body, body_len);
+        lvd_upstream_send(up, &head, body, body_len);
         return;
     }
 }

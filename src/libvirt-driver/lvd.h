@@ -49,6 +49,8 @@ typedef enum LvdProcFlags {
     LVD_PROC_EVENT = 1 << 3,       /* never called */
     LVD_PROC_STREAM = 1 << 4,      /* a good reply opens a stream */
     LVD_PROC_RELAY = 1 << 5,       /* goes to the stock daemon of its family, where there is one */
+    LVD_PROC_REGISTER = 1 << 6,    /* of RELAY rows: answers the id of a callback for events */
+    LVD_PROC_DEREGISTER = 1 << 7,  /* of RELAY rows: is about such an id */
 } LvdProcFlags;
 
 /* Who serves it: we, or a stock daemon of the host (lvd-relay.c). */
