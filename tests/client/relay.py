@@ -338,6 +338,299 @@ class TestStock(Case):
         self.assertEqual(problems, [])
 
 
+class Fake(threading.Thread):
+    """A daemon of one family that answers a client's first steps well, and the rest as it is told."""
+
+    AUTH, OPEN, IDENTITY, LIST = 66, 1, 419, 283
+
+    def __init__(self, path, answer, **replies):
+        super().__init__(daemon=True)
+        self.answer = answer  # of (Fake, socket, proc, serial, body): whether to go on
+        self.replies = {'auth': struct.pack('>II', 1, 0), 'open': b'', 'identity': b'', **replies}
+        self.calls = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(50)
+        self.path = path
+        self.start()
+
+    def end(self):
+        self.listener.close()
+        os.unlink(self.path)
+
+    @staticmethod
+    def pack(proc, kind, serial, status, body=b'', length=None, prog=Wire.REMOTE, vers=1):
+        return struct.pack('>IIIiIIi', 28 + len(body) if length is None else length, prog, vers, proc, kind, serial,
+                           status) + body
+
+    @staticmethod
+    def error(code, message):
+        text = b'\0\0\0\1' + Wire.text(message)
+        return struct.pack('>ii', code, 0) + text + struct.pack('>i', 2) + bytes(16) + struct.pack('>iiI', -1, -1, 0)
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        stream = client.makefile('rb')
+        with client:
+            while True:
+                head = stream.read(28)
+                if len(head) < 28:
+                    return
+                length, _, _, proc, kind, serial, _ = struct.unpack('>IIIiIIi', head)
+                body = stream.read(length - 28)
+                self.calls.append((proc, body))
+                step = {self.AUTH: 'auth', self.OPEN: 'open', self.IDENTITY: 'identity'}.get(proc) if kind == 0 else None
+                try:
+                    if step and isinstance(self.replies[step], bytes):
+                        client.sendall(self.pack(proc, 1, serial, 0, self.replies[step]))
+                    elif step:
+                        if not self.replies[step](self, client, proc, serial, body):
+                            return
+                    elif not self.answer(self, client, proc, serial, body):
+                        return
+                except OSError:
+                    return
+
+
+class TestFake(Case):
+    def fake(self, answer, name='virtnetworkd-sock', **replies):
+        fake = Fake(f'{self.host.root}/run/libvirt/{name}', answer, **replies)
+        self.addCleanup(fake.end)
+        return fake
+
+    @staticmethod
+    def empty_list(fake, client, proc, serial, _body):
+        client.sendall(fake.pack(proc, 1, serial, 0, bytes(8)))
+        return True
+
+    def list_fails(self, code, what, connection=None):
+        self.assertRegex(self.fails(code, (connection or self.connect()).listAllNetworks), what)
+        # It is nobody else's trouble.
+        self.assertTrue(self.host.virsh('list')[0] == 0 and self.host.daemon.poll() is None)
+
+    def test_family_s_own_comes_first(self):
+        own = self.fake(self.empty_list)
+        other = self.fake(self.empty_list, 'libvirt-sock')
+        connection = self.connect()
+        connection.listAllNetworks()
+        connection.listAllSecrets()
+        self.assertEqual(([proc for proc, _ in own.calls], [proc for proc, _ in other.calls]),
+                         ([66, 1, 419, 283], [66, 1, 419, 287]))
+        uri = Wire.optional(b'network:///' + (b'session' if os.geteuid() else b'system'))
+        self.assertEqual(own.calls[1][1], uri + bytes(4))
+        for field, value in ((b'unix-user-id', os.geteuid()), (b'unix-group-id', os.getegid()), (b'process-id', os.getpid())):
+            self.assertRegex(own.calls[2][1], re.escape(Wire.text(field)) + b'....' + re.escape(struct.pack('>Q', value)))
+
+    def test_readonly_goes_to_its_own_socket(self):
+        writable = self.fake(self.empty_list)
+        readonly = self.fake(self.empty_list, 'virtnetworkd-sock-ro')
+        connection = self.connect(readonly=True)
+        connection.listAllNetworks()
+        self.assertEqual((writable.calls, readonly.calls[1][1][-4:]), ([], b'\0\0\0\1'))
+        self.fails(libvirt.VIR_ERR_OPERATION_DENIED, connection.networkCreateXML, NETWORK.format('n'))
+        self.assertEqual(len(readonly.calls), 4)
+
+    def test_what_comes_before_the_first_call(self):
+        def say(status, body):
+            return lambda fake, client, proc, serial, _: client.sendall(fake.pack(proc, 1, serial, status, body)) is None
+        for step, reply, code, what in (
+                ('auth', say(0, struct.pack('>II', 1, 2)), libvirt.VIR_ERR_OPERATION_FAILED, 'wants an authentication'),
+                ('auth', say(0, b''), libvirt.VIR_ERR_OPERATION_FAILED, 'wants an authentication'),
+                ('auth', say(0, struct.pack('>I', 2**31 - 1)), libvirt.VIR_ERR_OPERATION_FAILED, 'wants an authentication'),
+                ('auth', lambda *_: False, libvirt.VIR_ERR_OPERATION_FAILED, 'hung up'),
+                ('open', say(1, Fake.error(45, b'no, never')), 45, 'no, never'),
+                ('open', say(1, Fake.error(5, b'no driver')), NO_SUPPORT, 'virConnectListAllNetworks'),
+                ('open', say(1, b''), None, ''),
+                ('identity', say(1, Fake.error(88, b'not for you')), 88, 'not for you')):
+            with self.subTest(step=step, what=what):
+                fake = Fake(f'{self.host.root}/run/libvirt/virtnetworkd-sock', self.empty_list, **{step: reply})
+                try:
+                    if code is None:
+                        with self.assertRaises(libvirt.libvirtError):
+                            self.connect().listAllNetworks()
+                    else:
+                        self.list_fails(code, what)
+                finally:
+                    fake.end()
+        # A daemon from before there were identities goes without.
+        for code in (NO_SUPPORT, libvirt.VIR_ERR_RPC):
+            fake = Fake(f'{self.host.root}/run/libvirt/virtnetworkd-sock', self.empty_list,
+                        identity=say(1, Fake.error(code, b'unknown procedure: 419')))
+            self.assertEqual(self.connect().listAllNetworks(), [])
+            fake.end()
+
+    def test_nonsense(self):
+        """What is no answer ends the connection to that daemon, not ours to the client."""
+        def bytes_of(make):
+            return lambda fake, client, proc, serial, _: client.sendall(make(fake, proc, serial)) is None
+        for what, make in (
+                ('impossible length', lambda f, p, s: f.pack(p, 1, s, 0, length=33554437)),
+                ('impossible length', lambda f, p, s: f.pack(p, 1, s, 0, length=27)),
+                ('impossible length', lambda f, p, s: f.pack(p, 1, s, 0, length=0)),
+                ('nobody waits for', lambda f, p, s: f.pack(p, 1, s + 1, 0, bytes(8))),
+                ('nobody waits for', lambda f, p, s: f.pack(p + 1, 1, s, 0, bytes(8))),
+                ('another program', lambda f, p, s: f.pack(p, 1, s, 0, bytes(8), prog=0x20008087)),
+                ('another program', lambda f, p, s: f.pack(p, 1, s, 0, bytes(8), vers=2)),
+                ('type 0', lambda f, p, s: f.pack(p, 0, s, 0, bytes(8))),
+                ('type 5', lambda f, p, s: f.pack(p, 5, s, 0, bytes(12))),
+                ('type 77', lambda f, p, s: f.pack(p, 77, s, 0))):
+            with self.subTest(what=what):
+                fake = Fake(f'{self.host.root}/run/libvirt/virtnetworkd-sock', bytes_of(make))
+                connection = self.connect()
+                self.list_fails(libvirt.VIR_ERR_OPERATION_FAILED, what, connection)
+                fake.answer = self.empty_list
+                self.assertEqual(connection.listAllNetworks(), [])  # on a new connection
+                fake.end()
+
+    def test_stray_messages(self):
+        """Events that nobody asked for, of other families, and packets of no stream are dropped."""
+        def answer(fake, client, proc, serial, _body):
+            if proc == 2:  # pong
+                return True
+            event = struct.pack('>i', 0) + Wire.text(b'n') + bytes(16) + bytes(8)
+            for stray in ((315, 2, 1, 0, event), (370, 2, 1, 0, event), (318, 2, 1, 0, event), (315, 2, 1, 0, b''),
+                          (999999, 2, 1, 0, event), (-5, 2, 1, 0, event), (proc, 3, serial, 2, b'data'), (209, 3, serial, 2, b'data')):
+                client.sendall(fake.pack(*stray))
+            client.sendall(struct.pack('>IIIiIIi', 28, 0x6b656570, 1, 1, 2, 0, 0))  # ping
+            reply = fake.pack(proc, 1, serial, 0, bytes(8))
+            for byte in reply:  # one at a time
+                client.sendall(bytes([byte]))
+            return True
+        fake = self.fake(answer)
+        with Wire(self.host) as wire:
+            for _ in range(3):
+                self.assertEqual(wire.call(283, bytes(8)), (0, bytes(8)))
+            self.assertEqual(wire.events, [])
+        wait_for(lambda: (2, b'') in fake.calls, 'the answer to its ping')
+
+    def test_serials(self):
+        """Replies in another order find their calls; each client has its own numbers."""
+        held = []
+
+        def answer(fake, client, proc, serial, body):
+            held.append((proc, serial, body))
+            if len(held) % 3 == 0:
+                for its_proc, its_serial, its_body in reversed(held[-3:]):
+                    client.sendall(fake.pack(its_proc, 1, its_serial, 0, its_body))
+            return True
+        self.fake(answer)
+        with Wire(self.host) as wire:
+            wire.serial = 1000
+            sent = {wire.send(46, Wire.text(name)): Wire.text(name) for name in (b'a', b'bb', b'ccccc')}
+            for _ in range(3):
+                _, kind, serial, status, body = wire.receive()
+                self.assertEqual((kind, status, sent.pop(serial)), (1, 0, body))
+
+    def test_large(self):
+        """A reply of the greatest length passes; it costs nobody else anything."""
+        def answer(fake, client, proc, serial, _body):
+            client.sendall(fake.pack(proc, 1, serial, 0, bytes(33554436 - 28)))
+            return True
+        self.fake(answer)
+        with Wire(self.host) as wire:
+            status, body = wire.call(43, Wire.text(b'n') + bytes(20))
+            self.assertEqual((status, len(body)), (0, 33554436 - 28))
+            # And so does such a call.
+            status, body = wire.call(41, bytes(33554436 - 28))
+            self.assertEqual((status, len(body)), (0, 33554436 - 28))
+
+    def test_events_flood(self):
+        """Who asks for events and reads none is cut off, as with our own."""
+        def answer(fake, client, proc, serial, _body):
+            client.sendall(fake.pack(proc, 1, serial, 0, struct.pack('>i', 7)))
+            event = fake.pack(315, 2, 1, 0, struct.pack('>i', 7) + Wire.text(b'n' * 60000) + bytes(24))
+            for _ in range(1000):
+                client.sendall(event)
+            return True
+        self.fake(answer)
+        with Wire(self.host) as wire:
+            wire.send(313, bytes(8))
+            wait_for(lambda: 'it does not read its events' in self.host.log_text(), 'the client to be cut off')
+        self.virsh('list')
+
+    def test_client_goes(self):
+        """A client that ends takes its connections with it, and what it waited for."""
+        ended = threading.Event()
+
+        def answer(_fake, client, *_):
+            self.assertEqual(client.recv(1), b'')
+            ended.set()
+            return False
+        self.fake(answer)
+        with Wire(self.host) as wire:
+            wire.send(283, bytes(8))
+            time.sleep(0.1)
+        self.assertTrue(ended.wait(harness.TIMEOUT))
+
+
+class TestDeaf(Case):
+    """A daemon that takes calls and says nothing is given up, by the rules of keepalive."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = harness.Host()
+        config = cls.host.file('virtxend.conf', 'keepalive_interval = 1\nkeepalive_count = 1\n')
+        cls.host.start('--config', config)
+
+    def test_given_up(self):
+        fake = Fake(f'{self.host.root}/run/libvirt/libvirt-sock', lambda *_: True)
+        self.assertIn('does not answer any more', self.fails(libvirt.VIR_ERR_OPERATION_FAILED, self.connect().listAllNetworks))
+        self.assertEqual([proc for proc, _ in fake.calls][-2:], [283, 1])  # the call, and a ping
+        fake.end()
+
+    def test_slow_is_not_deaf(self):
+        def answer(fake, client, proc, serial, _body):
+            if proc == 1:
+                client.sendall(struct.pack('>IIIiIIi', 28, 0x6b656570, 1, 2, 2, 0, 0))
+            else:
+                threading.Timer(4, lambda: client.sendall(fake.pack(proc, 1, serial, 0, bytes(8)))).start()
+            return True
+        fake = Fake(f'{self.host.root}/run/libvirt/libvirt-sock', answer)
+        with Wire(self.host) as wire:
+            self.assertEqual(wire.call(283, bytes(8)), (0, bytes(8)))
+        fake.end()
+
+
+class TestOff(Case):
+    """The setting: off, another folder, one socket."""
+
+    def start(self, setting):
+        self.host.end_daemon()
+        self.host.start('--config', self.host.file('virtxend.conf', f'relay = "{setting}"\n'))
+
+    def test_settings(self):
+        fake = Fake(f'{self.host.root}/run/libvirt/libvirt-sock', TestFake.empty_list)
+        os.makedirs(f'{self.host.root}/other')
+        other = Fake(f'{self.host.root}/other/virtnetworkd-sock', TestFake.empty_list)
+        self.start('off')
+        self.fails(NO_SUPPORT, self.connect().listAllNetworks)
+        self.start(f'{self.host.root}/other')
+        self.connect().listAllNetworks()
+        self.fails(NO_SUPPORT, self.connect().listAllSecrets)
+        self.assertEqual((len(fake.calls), len(other.calls)), (0, 4))
+        self.start(f'{self.host.root}/run/libvirt/libvirt-sock')
+        self.connect().listAllNetworks()
+        self.connect().listAllSecrets()
+        self.assertEqual(len(fake.calls), 8)
+        self.host.end_daemon()
+        for bad in ('on', 'libvirt-sock'):
+            config = self.host.file('bad.conf', f'relay = "{bad}"\n')
+            done = subprocess.run([harness.XLVIRTD, '--engine', 'sim', '--root', self.host.root, '--config', config],
+                                  text=True, capture_output=True, timeout=harness.TIMEOUT, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('relay: must be "auto", "off" or an absolute path', done.stderr)
+        fake.end()
+        other.end()
+        self.host.start()
+
+
 class TestAbsent(Case):
     """No stock daemon: each call says that it is not supported; look-ups find disks by path."""
 
