@@ -746,8 +746,8 @@ conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned f
     parse.len = len < 0 ? strlen(text) : (gsize)len;
     root = xmlDocGetRootElement(doc);
     if (root->ns || strcmp((const char *)root->name, "domain") != 0) {
-        fail(&parse, root, CONF_ERROR_INVALID,
-             "unexpected root element <%.64s>, expecting <domain>", root->name);
+        fail(&parse, root, CONF_ERROR_INVALID, "expecting root element of 'domain', not '%.64s'",
+             root->name);
         return NULL;
     }
     def = conf_domain_new();

@@ -296,6 +296,8 @@ lvd_parse_domain(const char *xml, unsigned conf_flags, gboolean validate, GError
     g_autoptr(ConfDomain)
         def = conf_domain_parse_xml(xml, -1, "(domain_definition)", conf_flags, error);
 
+    if (!def)
+        lvd_syntax_error(xml, error);
     if (!def || (validate && !lvd_schema_validate(xml, error)))
         return NULL;
     return g_steal_pointer(&def);
