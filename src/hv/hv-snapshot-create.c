@@ -223,6 +223,7 @@ static gboolean
 take_running_disks(Taking *taking, GError **error)
 {
     HvHost *host = taking->job->domain->host;
+    g_autoptr(GError) local = NULL;
     gboolean ok;
 
     if (!hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_INTERNAL) &&
@@ -230,9 +231,12 @@ take_running_disks(Taking *taking, GError **error)
         return TRUE;
     hv_job_enter_hook(taking->job);
     ok = host->ops->disk_snapshot(host->engine, taking->now->domid, taking->now->live, taking->def,
-                                  HV_DISK_SNAPSHOT_CREATE, error);
-    if (ok)
+                                  HV_DISK_SNAPSHOT_CREATE, &local);
+    /* What may have been done counts as done. */
+    if (ok || g_error_matches(local, HV_ERROR, HV_ERROR_TIMEOUT))
         taking->stage = STAGE_DISKS;
+    if (!ok)
+        g_propagate_error(error, g_steal_pointer(&local));
     return hv_job_leave_hook(taking->job, error) && ok;
 }
 

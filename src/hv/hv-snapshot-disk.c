@@ -314,9 +314,8 @@ change_snapshot(const ConfDisk *disk, const char *how, const char *which, GError
     return run(argv, disk->source, error);
 }
 
-/* The id of the snapshot of this name; NULL: there is none. */
-static gboolean
-find_in_image(const ConfDisk *disk, const char *name, char **ret_id, GError **error)
+gboolean
+hv_snapshot_find_in_image(const ConfDisk *disk, const char *name, char **ret_id, GError **error)
 {
     g_autoptr(GPtrArray) all = hv_qcow2_snapshots(disk->source, error);
 
@@ -360,7 +359,7 @@ create_in_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
-    if (!find_in_image(disk, name, &id, error))
+    if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     if (id)
         return refuse(error, HV_ERROR_EXISTS, "the image '%s' has a snapshot '%s' already",
@@ -373,7 +372,7 @@ is_in_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
-    if (!find_in_image(disk, name, &id, error))
+    if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     return id || refuse(error, HV_ERROR_CONFIG, "the image '%s' of disk '%s' has no snapshot '%s'",
                         disk->source, disk->target, name);
@@ -385,7 +384,7 @@ revert_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
-    if (!is_in_image(disk, name, error) || !find_in_image(disk, name, &id, error))
+    if (!is_in_image(disk, name, error) || !hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     return change_snapshot(disk, "-a", id, error);
 }
@@ -395,7 +394,7 @@ delete_from_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
-    if (!find_in_image(disk, name, &id, error))
+    if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     return !id || change_snapshot(disk, "-d", name, error);
 }
@@ -525,11 +524,6 @@ set_side(ConfDisk *disk, const Side *side)
     disk->driver_type = g_strdup(side->driver_type);
 }
 
-typedef struct Move {
-    const ConfSnapshot *def;
-    gboolean forth;
-} Move;
-
 static void
 move_disk(ConfDisk *disk, const ConfSnapshotDisk *wanted, const ConfDisk *old, gboolean forth)
 {
@@ -537,25 +531,41 @@ move_disk(ConfDisk *disk, const ConfSnapshotDisk *wanted, const ConfDisk *old, g
     const Side after = { wanted->type, wanted->source, "qemu", wanted->driver_type };
     const Side *from = forth ? &before : &after, *to = forth ? &after : &before;
 
-    /* The other definition may have another medium there. */
+    /* Another definition may have another medium there. */
     if (g_strcmp0(disk->source, from->source) == 0)
         set_side(disk, to);
 }
 
-static gboolean
-move_disks(ConfDomain *domain, gpointer data, GError **error)
+static void
+move_all(ConfDomain *domain, const ConfSnapshot *def, gboolean forth)
 {
-    const Move *move = data;
-
-    for (guint i = 0; i < move->def->disks->len; i++) {
-        const ConfSnapshotDisk *wanted = move->def->disks->pdata[i];
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
         int at = index_of_disk(domain, wanted->name);
-        int old = index_of_disk(move->def->domain, wanted->name);
+        int old = index_of_disk(def->domain, wanted->name);
 
         if (wanted->place == CONF_SNAPSHOT_EXTERNAL && at >= 0 && old >= 0)
-            move_disk(domain->disks->pdata[at], wanted, move->def->domain->disks->pdata[old],
-                      move->forth);
+            move_disk(domain->disks->pdata[at], wanted, def->domain->disks->pdata[old], forth);
     }
+}
+
+void
+hv_snapshot_move_disks(ConfDomain *domain, const ConfSnapshot *snapshot)
+{
+    move_all(domain, snapshot, TRUE);
+}
+
+static gboolean
+edit_forth(ConfDomain *domain, gpointer data, GError **error)
+{
+    move_all(domain, data, TRUE);
+    return TRUE;
+}
+
+static gboolean
+edit_back(ConfDomain *domain, gpointer data, GError **error)
+{
+    move_all(domain, data, FALSE);
     return TRUE;
 }
 
@@ -563,9 +573,8 @@ gboolean
 hv_snapshot_move(HvJob *job, const ConfSnapshot *def, gboolean forth, GError **error)
 {
     g_autoptr(HvView) now = hv_domain_view(job->domain);
-    Move move = { def, forth };
     unsigned which = (hv_view_is_active(now) ? HV_AFFECT_LIVE : 0) |
                      (now->persistent ? HV_AFFECT_CONFIG : 0);
 
-    return hv_domain_edit(job, which, move_disks, &move, error);
+    return hv_domain_edit(job, which, forth ? edit_forth : edit_back, (gpointer)def, error);
 }
