@@ -19,7 +19,8 @@ static const struct {
     [HV_JOB_REBOOT] = { "reboot", FALSE }, [HV_JOB_SUSPEND] = { "suspend", FALSE },
     [HV_JOB_RESUME] = { "resume", FALSE }, [HV_JOB_SAVE] = { "save", TRUE },
     [HV_JOB_MODIFY] = { "modify", FALSE }, [HV_JOB_DUMP] = { "dump", TRUE },
-    [HV_JOB_RESET] = { "reset", FALSE },
+    [HV_JOB_RESET] = { "reset", FALSE },   [HV_JOB_SNAPSHOT] = { "snapshot", TRUE },
+    [HV_JOB_REVERT] = { "revert", TRUE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == HV_N_JOBS);
 
@@ -113,7 +114,8 @@ cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)
 
     if (!job->cancellable || g_cancellable_is_cancelled(job->cancellable))
         return;
-    if (ret_broke && (job->kind == HV_JOB_START || job->kind == HV_JOB_RESTORE))
+    if (ret_broke &&
+        (job->kind == HV_JOB_START || job->kind == HV_JOB_RESTORE || job->kind == HV_JOB_REVERT))
         *ret_broke = TRUE;
     cancellable = g_object_ref(job->cancellable);
     /* Runs the engine's handlers, which may take locks of their own. */
@@ -261,6 +263,14 @@ gboolean
 hv_job_is_cancelled(HvJob *job)
 {
     return job->cancellable && g_cancellable_is_cancelled(job->cancellable);
+}
+
+gboolean
+hv_job_is_overtaken(HvJob *job)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&job->domain->lock);
+
+    return job->overtaken;
 }
 
 static HvJobInfo

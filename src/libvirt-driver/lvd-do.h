@@ -75,6 +75,7 @@ int lvd_wire_reason(HvReason reason);
 ConfDomain *lvd_parse_domain(const char *xml, unsigned conf_flags, gboolean validate,
                              GError **error);
 /* lvd-schema.c. `xml` was parsed before: it is well-formed and within the limits. */
-gboolean lvd_schema_validate(const char *xml, GError **error);
+typedef enum LvdSchema { LVD_SCHEMA_DOMAIN, LVD_SCHEMA_SNAPSHOT } LvdSchema;
+gboolean lvd_schema_validate(LvdSchema which, const char *xml, GError **error);
 
 G_END_DECLS

@@ -36,6 +36,8 @@ static const WireCode hv_wire_codes[] = {
     [HV_ERROR_CANCELLED] = { VIR_ERR_OPERATION_ABORTED, VIR_FROM_LIBXL },
     [HV_ERROR_IO] = { VIR_ERR_SYSTEM_ERROR, VIR_FROM_LIBXL },
     [HV_ERROR_NO_METADATA] = { VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN },
+    [HV_ERROR_NO_SNAPSHOT] = { VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT },
+    [HV_ERROR_RISKY] = { VIR_ERR_SNAPSHOT_REVERT_RISKY, VIR_FROM_DOMAIN_SNAPSHOT },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hv_wire_codes) == HV_N_ERRORS);
 
@@ -75,6 +77,8 @@ static const struct {
     { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
     { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
     { VIR_ERR_DEVICE_MISSING, "device not found" },
+    { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
+    { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },
     { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
     { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
 };

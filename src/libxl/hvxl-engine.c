@@ -195,4 +195,5 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,
     .pci_reset = hvxl_pci_reset,
+    .disk_snapshot = hvxl_disk_snapshot,
 };
