@@ -13,6 +13,7 @@
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>
 #include <conf/conf-report.h>
+#include <conf/conf-snapshot.h>
 #include <conf/conf-xlext.h>
 
 G_BEGIN_DECLS
