@@ -4,6 +4,11 @@
 
 #include <conf/conf.h>
 
+/* "KEY[INDEX]", what messages call an item of a list; cut short where the key is longer than any
+ * that is known. Returns `path`. */
+#define CONF_ITEM_PATH 80
+const char *conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index);
+
 /* Bytes of all values of one native tree: no domXML can hold more. The readers of xl and xm keep to
  * it, the one of sxp does for each word, as one file has many domains. */
 #define CONF_MAX_TEXT CONF_MAX_XML

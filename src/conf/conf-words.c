@@ -163,6 +163,24 @@ conf_mac_derive(const ConfDomain *def, unsigned index)
 
 /* ---- paths ---- */
 
+const char *
+conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index)
+{
+    char digits[16];
+    unsigned n = sizeof digits;
+    size_t len = strnlen(key, CONF_ITEM_PATH - sizeof digits);
+
+    digits[--n] = '\0';
+    digits[--n] = ']';
+    do
+        digits[--n] = (char)('0' + index % 10);
+    while (index /= 10);
+    digits[--n] = '[';
+    memcpy(path, key, len);
+    memcpy(path + len, digits + n, sizeof digits - n);
+    return path;
+}
+
 char *
 conf_path_absolute(const char *path, const char *file)
 {
