@@ -19,7 +19,9 @@ typedef struct Frame {
         ConfXmlNode *skeleton; /* what of the rest is not yet in the tree */
     } rests[CONF_MAX_RESTS];
     unsigned n_rests;
-    bool has_raw; /* there are members without a row of their own */
+    guint newest;       /* of `made`: most rows are about the element of the row before */
+    bool has_raw;       /* there are members without a row of their own */
+    bool has_constants; /* there are attributes that stand there always */
 } Frame;
 
 typedef struct Made {
@@ -152,9 +154,13 @@ element_at(Frame *frame, const char *path)
     if (!len)
         return frame->node;
     for (guint i = 0; i < number; i++) {
-        made = &g_array_index(frame->made, Made, i);
-        if (made->len == len && memcmp(made->path, path, len) == 0)
+        guint at = (frame->newest + i) % number;
+
+        made = &g_array_index(frame->made, Made, at);
+        if (made->len == len && memcmp(made->path, path, len) == 0) {
+            frame->newest = at;
             return made->node;
+        }
     }
     g_array_set_size(frame->made, number + 1);
     made = &g_array_index(frame->made, Made, number);
@@ -171,7 +177,9 @@ element_at(Frame *frame, const char *path)
     memcpy(made->path, path, len + 1);
     made->len = len;
     made->node = add_element(frame->tree, parent, slash ? slash + 1 : path);
-    set_constants(frame, path, made->node);
+    if (frame->has_constants)
+        set_constants(frame, path, made->node);
+    frame->newest = number;
     return made->node;
 }
 
@@ -190,36 +198,34 @@ split_path(const char *path, char ret_element[CONF_MAX_PATH])
 /* ---- the rest ---- */
 
 static void
-load_rests(Frame *frame)
+load_rest(Frame *frame, const ConfRow *row)
+{
+    const char *text = *(char *const *)conf_row_const_field(row, frame->owner);
+
+    if (!text || !conf_row_is_rest(row))
+        return;
+    g_assert(frame->n_rests < CONF_MAX_RESTS);
+    frame->rests[frame->n_rests].row = row;
+    frame->rests[frame->n_rests].skeleton = conf_xml_read_element(text);
+    if (frame->rests[frame->n_rests].skeleton)
+        frame->n_rests++;
+}
+
+/* What is to be known before the first row is written. */
+static void
+look_ahead(Frame *frame)
 {
     for (unsigned i = 0; i < frame->schema->n_rows; i++) {
         const ConfRow *row = &frame->schema->rows[i];
-        const char *text;
 
-        if (row->kind != CONF_FIELD_STRING)
-            continue;
-        text = *(char *const *)conf_row_const_field(row, frame->owner);
-        if (!text || !conf_row_is_rest(row))
-            continue;
-        g_assert(frame->n_rests < CONF_MAX_RESTS);
-        frame->rests[frame->n_rests].row = row;
-        frame->rests[frame->n_rests].skeleton = conf_xml_read_element(text);
-        if (frame->rests[frame->n_rests].skeleton)
-            frame->n_rests++;
+        if (row->kind == CONF_FIELD_STRING)
+            load_rest(frame, row);
+        else if (row->kind == CONF_FIELD_CONSTANT)
+            frame->has_constants = true;
+        else if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element &&
+                 (*(GPtrArray *const *)conf_row_const_field(row, frame->owner))->len)
+            frame->has_raw = true;
     }
-}
-
-static bool
-has_raw(const ConfSchema *schema, const void *owner)
-{
-    for (unsigned i = 0; i < schema->n_rows; i++) {
-        const ConfRow *row = &schema->rows[i];
-
-        if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element &&
-            (*(GPtrArray *const *)conf_row_const_field(row, owner))->len)
-            return true;
-    }
-    return false;
 }
 
 static bool
@@ -548,8 +554,7 @@ format_struct(OutTree *tree, const ConfSchema *schema, const void *owner, OutEle
     Frame frame = { .tree = tree, .flags = flags, .schema = schema, .owner = owner, .node = node };
 
     frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
-    load_rests(&frame);
-    frame.has_raw = has_raw(schema, owner);
+    look_ahead(&frame);
     for (unsigned i = 0; i < schema->n_rows; i++)
         if (schema->rows[i].kind != CONF_FIELD_CONSTANT && !is_name(&schema->rows[i]))
             format_row(&frame, &schema->rows[i]);

@@ -370,17 +370,17 @@ print_element(GString *out, const OutElement *element, const OutAttribute *names
     if (lines)
         conf_xml_print_indent(out, indent);
     g_string_append_c(out, '<');
-    g_string_append_len(out, element->name, len);
+    conf_xml_put(out, element->name, len);
     print_attributes(out, element->attributes, style);
     print_attributes(out, namespaces, style);
     if (element->items) {
         g_string_append_c(out, '>');
         print_items(out, element, style, lines, indent);
-        g_string_append_len(out, "</", 2);
-        g_string_append_len(out, element->name, len);
+        conf_xml_put(out, "</", 2);
+        conf_xml_put(out, element->name, len);
         g_string_append_c(out, '>');
     } else {
-        g_string_append_len(out, "/>", 2);
+        conf_xml_put(out, "/>", 2);
     }
     if (lines)
         g_string_append_c(out, '\n');
