@@ -490,11 +490,12 @@ is_absent(const Frame *frame, const ConfRow *row)
         return !*(const bool *)field && !row->format;
     case CONF_FIELD_OPT:
         return !((const ConfOptInt *)field)->set && !row->format;
+    case CONF_FIELD_CONSTANT: /* comes with its element */
+        return true;
     case CONF_FIELD_UINT:
     case CONF_FIELD_INT:
     case CONF_FIELD_KIB:
     case CONF_FIELD_UUID:
-    case CONF_FIELD_CONSTANT:
     case CONF_FIELD_STRUCT:
         break;
     }
@@ -509,8 +510,6 @@ format_row(Frame *frame, const ConfRow *row)
     const char *suffix, *slash;
     const ConfRow *wild;
 
-    if (!frame->n_rests && is_absent(frame, row))
-        return;
     if (!conf_row_is_struct(row) && row->kind != CONF_FIELD_PLACE) {
         value = format_value(frame, row);
         if (!value && !frame->n_rests)
@@ -555,9 +554,13 @@ format_struct(OutTree *tree, const ConfSchema *schema, const void *owner, OutEle
 
     frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
     look_ahead(&frame);
-    for (unsigned i = 0; i < schema->n_rows; i++)
-        if (schema->rows[i].kind != CONF_FIELD_CONSTANT && !is_name(&schema->rows[i]))
-            format_row(&frame, &schema->rows[i]);
+    for (unsigned i = 0; i < schema->n_rows; i++) {
+        const ConfRow *row = &schema->rows[i];
+
+        if ((frame.n_rests || !is_absent(&frame, row)) && row->kind != CONF_FIELD_CONSTANT &&
+            !is_name(row))
+            format_row(&frame, row);
+    }
     for (unsigned i = 0; i < frame.n_rests; i++)
         conf_xml_node_free(frame.rests[i].skeleton);
     g_array_unref(frame.made);

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf-domxml-out.h"
 
+#include "conf-arena.h"
+
 #include <string.h>
-
-#define BLOCK_SIZE 8192 /* most definitions need one or two */
-
-typedef struct Block {
-    struct Block *next;
-    char data[];
-} Block;
 
 typedef struct OutAttribute {
     struct OutAttribute *next;
@@ -32,8 +27,7 @@ struct OutElement {
 };
 
 struct OutTree {
-    Block *blocks;
-    char *free, *end; /* of the newest block */
+    ConfArena arena;
     GPtrArray *nodes; /* ConfXmlNode, owned */
     OutElement *root;
     OutAttribute *namespaces; /* declared at the root; name: "xmlns:PREFIX" */
@@ -42,39 +36,15 @@ struct OutTree {
 /* ---- memory ---- */
 
 static void *
-take(OutTree *tree, size_t size)
-{
-    void *memory;
-
-    size = (size + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-    if ((size_t)(tree->end - tree->free) < size) {
-        size_t room = MAX(size, BLOCK_SIZE);
-        Block *block = g_malloc(sizeof(Block) + room);
-
-        block->next = tree->blocks;
-        tree->blocks = block;
-        tree->free = block->data;
-        tree->end = block->data + room;
-    }
-    memory = tree->free;
-    tree->free += size;
-    return memory;
-}
-
-static void *
 take_zeroed(OutTree *tree, size_t size)
 {
-    return memset(take(tree, size), 0, size);
+    return conf_arena_take_zeroed(&tree->arena, size);
 }
 
 static char *
 take_string(OutTree *tree, const char *text, size_t len)
 {
-    char *copy = take(tree, len + 1);
-
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    return copy;
+    return conf_arena_strndup(&tree->arena, text, len);
 }
 
 static const char *
@@ -109,14 +79,9 @@ conf_out_new(const char *name)
 void
 conf_out_free(OutTree *tree)
 {
-    Block *next;
-
     if (!tree)
         return;
-    for (Block *block = tree->blocks; block; block = next) {
-        next = block->next;
-        g_free(block);
-    }
+    conf_arena_clear(&tree->arena);
     g_clear_pointer(&tree->nodes, g_ptr_array_unref);
     g_free(tree);
 }

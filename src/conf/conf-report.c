@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf-arena.h"
 #include "conf-private.h"
 
 #include <stdarg.h>
@@ -6,24 +7,14 @@
 
 #define VALUE_CHARS 80 /* of a value in a row; conf-report.h promises it */
 
-/* Path and value lie behind the row, in the same piece of memory: most rows are a key that was
- * carried, and have no more. */
-static void
-row_free(gpointer data)
-{
-    ConfReportRow *row = data;
-
-    g_free(row->reason);
-    g_free(row);
-}
-
 ConfReport *
 conf_report_new(const char *file)
 {
     ConfReport *report = g_new0(ConfReport, 1);
 
     report->file = g_strdup(file != NULL ? file : "(config)");
-    report->rows = g_ptr_array_new_with_free_func(row_free);
+    report->rows = g_ptr_array_new();
+    report->arena = g_new0(ConfArena, 1);
     return report;
 }
 
@@ -33,6 +24,8 @@ conf_report_free(ConfReport *report)
     if (report == NULL)
         return;
     g_clear_pointer(&report->rows, g_ptr_array_unref);
+    conf_arena_clear(report->arena);
+    g_free(report->arena);
     g_free(report->file);
     g_free(report);
 }
@@ -61,6 +54,12 @@ is_secret(const char *path)
     return g_str_has_suffix(path, "passwd") || g_str_has_suffix(path, "password");
 }
 
+static char *
+keep(ConfReport *report, const char *text)
+{
+    return conf_arena_strndup(report->arena, text, strlen(text));
+}
+
 static ConfReportRow *
 add_row(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned column, const char *path,
         const char *value)
@@ -74,14 +73,11 @@ add_row(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned column,
         shorter = shorten(value, strlen(value));
     value = shorter != NULL ? shorter : value;
 
-    size_t path_size = strlen(where) + 1;
-    size_t value_size = value != NULL ? strlen(value) + 1 : 0;
-    ConfReportRow *row = g_malloc(sizeof *row + path_size + value_size);
+    ConfReportRow *row = conf_arena_take(report->arena, sizeof *row);
 
     *row = (ConfReportRow){ .outcome = outcome, .line = line, .column = column };
-    row->path = memcpy(row + 1, where, path_size);
-    if (value != NULL)
-        row->value = memcpy(row->path + path_size, value, value_size);
+    row->path = keep(report, where);
+    row->value = value != NULL ? keep(report, value) : NULL;
     g_ptr_array_add(report->rows, row);
     return row;
 }
@@ -96,8 +92,9 @@ conf_report_add(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned
     if (reason == NULL)
         return;
     va_start(args, reason);
-    row->reason = g_strdup_vprintf(reason, args);
+    g_autofree char *text = g_strdup_vprintf(reason, args);
     va_end(args);
+    row->reason = keep(report, text);
 }
 
 /* ---- closing: the tree's fates become rows ---- */
@@ -186,11 +183,11 @@ close_lost(Closing *closing, const ConfNode *node, const char *path)
                                  value_of(node, &built));
 
     if (node->kind == CONF_NODE_OPAQUE && node->text != NULL) {
-        row->reason = g_strdup(node->text);
+        row->reason = keep(closing->report, node->text);
     } else {
         const char *why = closing->why != NULL ? closing->why(path) : NULL;
 
-        row->reason = g_strdup(why != NULL ? why : "unknown key");
+        row->reason = keep(closing->report, why != NULL ? why : "unknown key");
     }
 }
 

@@ -11,6 +11,7 @@
  * a byte order mark, CR LF, a comment in a last line without a newline, a line that goes on behind
  * a backslash, and \xHH and \OOO, which libxlutil means to know but gets wrong.
  */
+#include "conf-arena.h"
 #include "conf-private.h"
 #include "conf-text.h"
 
@@ -176,6 +177,12 @@ read_string_rest(XlReader *r, char quote, ConfPos opened, GString *out)
     }
 }
 
+static char *
+keep(XlReader *r, const char *text, gsize len)
+{
+    return conf_arena_strndup(r->native->arena, text, len);
+}
+
 /* Returns the raw bytes between the quotes, escapes resolved. */
 static char *
 read_string(XlReader *r)
@@ -189,13 +196,13 @@ read_string(XlReader *r)
     skip_plain(r, quote);
     len = (gsize)(r->at.p - start);
     if (conf_cursor_peek(&r->at, 0) == quote) { /* most have no escapes */
-        text = count_text(r, len) ? g_strndup(start, len) : NULL;
+        text = count_text(r, len) ? keep(r, start, len) : NULL;
     } else {
         g_autoptr(GString) out = g_string_new_len(start, (gssize)len);
         gboolean ok = read_string_rest(r, quote, opened, out);
 
         len = out->len;
-        text = ok ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
+        text = ok ? keep(r, out->str, len) : NULL;
     }
     if (text == NULL)
         return NULL;
@@ -212,10 +219,9 @@ finish_text(XlReader *r, ConfNode *node)
     gsize len = strlen(node->text);
 
     if (!g_utf8_validate(node->text, (gssize)len, NULL)) {
-        char *bytes = node->text;
+        g_autofree char *text = conf_text_to_utf8(node->text, len, &converted);
 
-        node->text = conf_text_to_utf8(bytes, len, &converted);
-        g_free(bytes);
+        node->text = keep(r, text, strlen(text));
     }
     if (converted)
         conf_native_add_note(r->native, node->value_line, node->value_column,
@@ -270,7 +276,21 @@ read_number(XlReader *r)
     if (!count_text(r, len))
         return NULL;
     r->n_text += len;
-    return g_strndup(start, len);
+    return keep(r, start, len);
+}
+
+static ConfNode *
+new_node(XlReader *r, ConfNodeKind kind)
+{
+    ConfNode *node = conf_arena_take_zeroed(r->native->arena, sizeof *node);
+
+    node->kind = kind;
+    node->in_arena = true;
+    node->line = node->value_line = r->at.pos.line;
+    node->column = node->value_column = r->at.pos.column;
+    if (kind == CONF_NODE_LIST)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    return node;
 }
 
 static ConfNode *read_list(XlReader *r, unsigned depth);
@@ -280,9 +300,7 @@ static ConfNode *
 read_value(XlReader *r, unsigned depth)
 {
     char c = conf_cursor_peek(&r->at, 0);
-    ConfPos pos = r->at.pos;
     ConfNode *node;
-    char *text;
 
     if (!count_node(r))
         return NULL;
@@ -292,13 +310,9 @@ read_value(XlReader *r, unsigned depth)
         fail_value(r);
         return NULL;
     }
-    text = g_ascii_isdigit(c) ? read_number(r) : read_string(r);
-    if (text == NULL)
-        return NULL;
-    node = conf_node_new(g_ascii_isdigit(c) ? CONF_NODE_INT : CONF_NODE_STRING, NULL, pos.line,
-                         pos.column);
-    node->text = text;
-    return node;
+    node = new_node(r, g_ascii_isdigit(c) ? CONF_NODE_INT : CONF_NODE_STRING);
+    node->text = g_ascii_isdigit(c) ? read_number(r) : read_string(r);
+    return node->text != NULL ? node : NULL;
 }
 
 /* The text here cannot go on a list: it is either the end, or the next setting, and then what is
@@ -348,8 +362,7 @@ static ConfNode *
 read_list(XlReader *r, unsigned depth)
 {
     ConfPos opened = r->at.pos;
-    g_autoptr(ConfNode)
-        list = conf_node_new(CONF_NODE_LIST, NULL, r->at.pos.line, r->at.pos.column);
+    g_autoptr(ConfNode) list = new_node(r, CONF_NODE_LIST);
 
     if (depth >= CONF_MAX_DEPTH) {
         conf_error_at(r->error, CONF_ERROR_LIMIT, r->at.file, opened,
@@ -469,9 +482,8 @@ take_grown_text(XlReader *r, ConfNode *node)
 
     if (text == NULL)
         return;
-    g_hash_table_steal(r->grown, node);
-    g_free(node->text);
-    node->text = g_string_free(text, FALSE);
+    node->text = keep(r, text->str, text->len);
+    g_hash_table_remove(r->grown, node);
 }
 
 /* "+=": lists grow, strings and numbers are joined as text. */
@@ -512,7 +524,7 @@ read_key(XlReader *r)
     while (r->at.p < r->at.end && (g_ascii_islower(*r->at.p) || g_ascii_isdigit(*r->at.p) ||
                                    *r->at.p == '_' || *r->at.p == '.'))
         conf_cursor_advance(&r->at);
-    return g_strndup(start, (gsize)(r->at.p - start));
+    return keep(r, start, (gsize)(r->at.p - start));
 }
 
 static gboolean
@@ -563,7 +575,7 @@ static gboolean
 read_setting(XlReader *r)
 {
     ConfPos pos = r->at.pos;
-    g_autofree char *key = read_key(r);
+    char *key = read_key(r);
     g_autoptr(ConfNode) node = NULL;
     guint old;
     bool add;
@@ -573,7 +585,7 @@ read_setting(XlReader *r)
     node = read_value(r, 0);
     if (node == NULL || !read_end(r))
         return FALSE;
-    node->key = g_steal_pointer(&key);
+    node->key = key;
     node->line = pos.line;
     node->column = pos.column;
     if (add && find_setting(r, node->key, &old))
