@@ -35,10 +35,10 @@ struct OutTree {
 
 /* ---- memory ---- */
 
-static void *
-take_zeroed(OutTree *tree, size_t size)
+void *
+conf_out_memory(OutTree *tree, size_t size)
 {
-    return conf_arena_take_zeroed(&tree->arena, size);
+    return conf_arena_take(&tree->arena, size);
 }
 
 static char *
@@ -59,9 +59,9 @@ take_clean(OutTree *tree, const char *value)
 static OutElement *
 new_element(OutTree *tree, const char *name)
 {
-    OutElement *element = take_zeroed(tree, sizeof(OutElement));
+    OutElement *element = conf_out_memory(tree, sizeof(OutElement));
 
-    element->name = name;
+    *element = (OutElement){ .name = name };
     element->attributes_end = &element->attributes;
     element->items_end = &element->items;
     return element;
@@ -113,11 +113,12 @@ static const char *
 declare(OutTree *tree, const char *prefix, const char *href)
 {
     g_autofree char *name = g_strconcat("xmlns:", prefix, NULL);
-    OutAttribute *declaration = take_zeroed(tree, sizeof(OutAttribute));
+    OutAttribute *declaration = conf_out_memory(tree, sizeof(OutAttribute));
     OutAttribute **end = &tree->namespaces;
 
     while (*end)
         end = &(*end)->next;
+    *declaration = (OutAttribute){ NULL };
     declaration->name = take_string(tree, name, strlen(name));
     declaration->value = take_string(tree, href, strlen(href));
     *end = declaration;
@@ -145,8 +146,9 @@ prefix_for(OutTree *tree, const char *href, const char *prefix)
 static OutItem *
 append_item(OutTree *tree, OutElement *parent)
 {
-    OutItem *item = take_zeroed(tree, sizeof(OutItem));
+    OutItem *item = conf_out_memory(tree, sizeof(OutItem));
 
+    *item = (OutItem){ NULL };
     *parent->items_end = item;
     parent->items_end = &item->next;
     return item;
@@ -212,7 +214,8 @@ conf_out_set_attribute(OutTree *tree, OutElement *element, const char *name, con
     OutAttribute *attribute = find_attribute(element, name);
 
     if (!attribute) {
-        attribute = take_zeroed(tree, sizeof(OutAttribute));
+        attribute = conf_out_memory(tree, sizeof(OutAttribute));
+        *attribute = (OutAttribute){ NULL };
         attribute->name = take_string(tree, name, strlen(name));
         *element->attributes_end = attribute;
         element->attributes_end = &attribute->next;

@@ -9,6 +9,10 @@
 #define CONF_ITEM_PATH 80
 const char *conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index);
 
+/* A decimal number; the text has room for a UUID, too. Returns `text`. */
+#define CONF_NUMBER 40
+const char *conf_number_format(char text[CONF_NUMBER], gint64 number);
+
 /* Bytes of all values of one native tree: no domXML can hold more. The readers of xl and xm keep to
  * it, the one of sxp does for each word, as one file has many domains. */
 #define CONF_MAX_TEXT CONF_MAX_XML

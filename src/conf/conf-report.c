@@ -49,9 +49,10 @@ shorten(const char *value, size_t len)
 
 /* A report is for reading and for sending around; a password is neither. */
 static bool
-is_secret(const char *path)
+is_secret(const char *path, size_t len)
 {
-    return g_str_has_suffix(path, "passwd") || g_str_has_suffix(path, "password");
+    return len > 0 && path[len - 1] == 'd' &&
+           (g_str_has_suffix(path, "passwd") || g_str_has_suffix(path, "password"));
 }
 
 static char *
@@ -67,7 +68,7 @@ add_row(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned column,
     const char *where = path != NULL ? path : "";
     g_autofree char *shorter = NULL;
 
-    if (value != NULL && is_secret(where))
+    if (value != NULL && is_secret(where, strlen(where)))
         value = "***";
     else if (value != NULL)
         shorter = shorten(value, strlen(value));

@@ -164,20 +164,30 @@ conf_mac_derive(const ConfDomain *def, unsigned index)
 /* ---- paths ---- */
 
 const char *
+conf_number_format(char text[CONF_NUMBER], gint64 number)
+{
+    guint64 left = number < 0 ? -(guint64)number : (guint64)number;
+    char *at = text + CONF_NUMBER;
+
+    *--at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--at = '-';
+    return memmove(text, at, (size_t)(text + CONF_NUMBER - at));
+}
+
+const char *
 conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index)
 {
-    char digits[16];
-    unsigned n = sizeof digits;
-    size_t len = strnlen(key, CONF_ITEM_PATH - sizeof digits);
+    char number[CONF_NUMBER];
+    size_t len = strnlen(key, CONF_ITEM_PATH - 16);
 
-    digits[--n] = '\0';
-    digits[--n] = ']';
-    do
-        digits[--n] = (char)('0' + index % 10);
-    while (index /= 10);
-    digits[--n] = '[';
     memcpy(path, key, len);
-    memcpy(path + len, digits + n, sizeof digits - n);
+    path[len++] = '[';
+    conf_number_format(number, index);
+    g_stpcpy(g_stpcpy(path + len, number), "]");
     return path;
 }
 
