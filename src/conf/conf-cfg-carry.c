@@ -338,8 +338,9 @@ cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray 
 {
     for (size_t i = 0; i < G_N_ELEMENTS(device_words); i++) {
         const struct DeviceWord *word = &device_words[i];
+        bool may_be = word->name[0] == name[0] || (word->off && word->off[0] == name[0]);
 
-        if (strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
+        if (!may_be || strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
             continue;
         if (value == NULL && word->on && strcmp(word->on, name) == 0)
             conf_xl_keys_set(keys, word->name, "1");
