@@ -206,6 +206,7 @@ const HvxlKey hvxl_nic_keys[] = {
     DEVICE_FIELD(nic, "gatewaydev", STRING, gatewaydev),
     DEVICE_FIELD(nic, "trusted", DEFBOOL, trusted),
     HOOK(HVXL_ANY, "rate", rate, "rate_bytes_per_interval, rate_interval_usecs"),
+    DEVICE_FIELD(nic, "ip", STRING, ip, .build_only = true),
     DEVICE_FIELD(nic, "devid", INT, devid, .build_only = true),
     DEVICE_FIELD(nic, "forwarddev", STRING, coloft_forwarddev),
     ABSENT("vlan", newer),
@@ -228,6 +229,11 @@ const HvxlKey hvxl_usbctrl_keys[] = {
     DEVICE_FIELD(usbctrl, "version", INT, version),
 };
 const size_t hvxl_n_usbctrl_keys = G_N_ELEMENTS(hvxl_usbctrl_keys);
+
+const HvxlKey hvxl_channel_keys[] = {
+    DEVICE_FIELD(channel, "backend", STRING, backend_domname),
+};
+const size_t hvxl_n_channel_keys = G_N_ELEMENTS(hvxl_channel_keys);
 
 const HvxlKey hvxl_vfb_keys[] = {
     DEVICE_FIELD(vfb, "vncunused", DEFBOOL, vnc.findunused, .build_only = true),

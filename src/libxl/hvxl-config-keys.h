@@ -54,6 +54,8 @@ extern const HvxlKey hvxl_pci_keys[];
 extern const size_t hvxl_n_pci_keys;
 extern const HvxlKey hvxl_usbctrl_keys[];
 extern const size_t hvxl_n_usbctrl_keys;
+extern const HvxlKey hvxl_channel_keys[];
+extern const size_t hvxl_n_channel_keys;
 extern const HvxlKey hvxl_vfb_keys[];
 extern const size_t hvxl_n_vfb_keys;
 
