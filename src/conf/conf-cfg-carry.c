@@ -257,12 +257,14 @@ static const struct DeviceWord {
     { "vif", "gatewaydev", NULL, NULL, 0 },
     { "vif", "devid", NULL, NULL, 0 },
     { "vif", "vlan", NULL, NULL, 0 },
-    { "vif", "rate", NULL, NULL, WORD_ELSEWHERE },
+    { "vif", "rate", NULL, NULL, 0 },
     { "vif", "forwarddev", NULL, NULL, 0 },
     { "vif", "colo_", NULL, NULL, WORD_PREFIX },
     { "pci", "msitranslate", NULL, NULL, 0 },
     { "pci", "power_mgmt", NULL, NULL, 0 },
     { "pci", "rdm_policy", NULL, NULL, 0 },
+    { "vif", "ip", NULL, NULL, 0 },
+    { "channel", "backend", NULL, NULL, 0 },
     { "vfb", "vncunused", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "type", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "version", NULL, NULL, WORD_ELSEWHERE },
@@ -307,6 +309,12 @@ kind_of(const ConfDomain *def, const char *target)
         if (g_strcmp0(dev->type, "pci") == 0 && g_str_equal(name, target))
             return "pci";
     }
+    for (guint i = 0; i < def->channels->len; i++) {
+        const ConfChardev *chr = g_ptr_array_index(def->channels, i);
+
+        if (g_strcmp0(chr->target_name, target) == 0)
+            return "channel";
+    }
     for (guint i = 0; i < def->graphics->len; i++) {
         g_autofree char *name = cfg_vfb_name(i);
 
@@ -338,8 +346,9 @@ cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray 
 {
     for (size_t i = 0; i < G_N_ELEMENTS(device_words); i++) {
         const struct DeviceWord *word = &device_words[i];
+        bool may_be = word->name[0] == name[0] || (word->off && word->off[0] == name[0]);
 
-        if (strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
+        if (!may_be || strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
             continue;
         if (value == NULL && word->on && strcmp(word->on, name) == 0)
             conf_xl_keys_set(keys, word->name, "1");

@@ -3,6 +3,8 @@
  * Rows are read in this order too: type= is known before anything that depends on it. */
 #include "conf-cfg.h"
 
+#include <string.h>
+
 #define TYPE_OF(struct_, field_)                                                                   \
     _Generic(((struct_ *)0)->field_,                                                               \
         char *: CFG_TYPE_STRING,                                                                   \
@@ -401,6 +403,52 @@ const CfgKey cfg_keys[] = {
     LOST("disk_other_config", XM, "a policy of Oracle VM's manager"),
 };
 const size_t cfg_n_keys = G_N_ELEMENTS(cfg_keys);
+G_STATIC_ASSERT(G_N_ELEMENTS(cfg_keys) <= CFG_MAX_KEYS);
+
+/* ---- looking a key up ---- */
+
+/* Rows by the hash of their names; the same name may stand in two, one a format. */
+#define N_SLOTS 1024 /* a power of two, well above the number of rows */
+
+static gint16 slots[N_SLOTS]; /* immutable once filled; the place of a row, plus 1 */
+
+static guint
+slot_of(const char *name)
+{
+    guint hash = 5381;
+
+    for (; *name; name++)
+        hash = hash * 33 + (guchar)*name;
+    return (hash ^ hash >> 10) % N_SLOTS;
+}
+
+static gpointer
+fill_slots(G_GNUC_UNUSED gpointer unused)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
+        guint slot = slot_of(cfg_keys[i].name);
+
+        while (slots[slot])
+            slot = (slot + 1) % N_SLOTS;
+        slots[slot] = (gint16)(i + 1);
+    }
+    return NULL;
+}
+
+const CfgKey *
+cfg_key_find(const char *name, unsigned who)
+{
+    static GOnce once = G_ONCE_INIT;
+
+    g_once(&once, fill_slots, NULL);
+    for (guint slot = slot_of(name); slots[slot]; slot = (slot + 1) % N_SLOTS) {
+        const CfgKey *key = &cfg_keys[slots[slot] - 1];
+
+        if ((key->who & who) && strcmp(key->name, name) == 0)
+            return key;
+    }
+    return NULL;
+}
 
 const char *
 cfg_guest_name(CfgGuest guest)

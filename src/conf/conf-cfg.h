@@ -134,6 +134,9 @@ struct CfgKey {
 
 extern const CfgKey cfg_keys[];
 extern const size_t cfg_n_keys;
+#define CFG_MAX_KEYS 320
+/* The row of the key that one of `who` knows; NULL: none. */
+const CfgKey *cfg_key_find(const char *name, unsigned who);
 const char *cfg_guest_name(CfgGuest guest); /* "PV", "HVM", "PVH" */
 
 /* ---- values (conf-cfg-value.c) ----

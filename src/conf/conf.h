@@ -80,6 +80,10 @@ gboolean conf_domain_metadata_set(ConfDomain *def, const char *uri, const char *
 const char *conf_cpu_feature_to_xl(const char *name);
 const char *conf_cpu_feature_from_xl(const char *name);
 
+/* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT and NULL when unknown. */
+ConfAction conf_action_parse(const char *name);
+const char *conf_action_name(ConfAction action);
+
 /* A character device as QEMU's -serial has it: "pty", "file:/x", "tcp:host:port,server,nowait";
  * NULL where the one cannot say the other. */
 ConfChardev *conf_chardev_from_qemu(const char *text);
