@@ -628,8 +628,8 @@ quiet_without(SxpRead *in)
     for (guint i = 0; i < in->def->hostdevs->len; i++)
         pci |= g_strcmp0(((ConfHostdev *)in->def->hostdevs->pdata[i])->type, "pci") == 0;
     if (!pci) {
-        sxp_mark(sxp_item(in, "image/*/pci_msitranslate"), CONF_FATE_DEFAULT);
-        sxp_mark(sxp_item(in, "image/*/pci_power_mgmt"), CONF_FATE_DEFAULT);
+        sxp_drop_key(in, sxp_item(in, "image/*/pci_msitranslate"));
+        sxp_drop_key(in, sxp_item(in, "image/*/pci_power_mgmt"));
     }
 }
 

@@ -320,6 +320,11 @@ read_value(SxpRead *in, const SxpItem *item, const char *text, void *field, GErr
             *to = value;
         return TRUE;
     }
+    case SXP_KEY:
+        if (settle(in, item, conf_xl_keys_get(in->ext->keys, item->row->key) != NULL,
+                   g_strcmp0(conf_xl_keys_get(in->ext->keys, item->row->key), text) == 0))
+            conf_xl_keys_set(in->ext->keys, item->row->key, text);
+        return TRUE;
     case SXP_HOOK:
     case SXP_RUNTIME:
     case SXP_LOST:
@@ -590,6 +595,7 @@ read_clear(SxpRead *in)
     sxp_clear_fields(&sxp_image_table, &in->guest, NULL);
     sxp_clear_fields(&sxp_display_table, NULL, &in->vfb);
     g_clear_pointer(&in->def, conf_domain_unref);
+    g_clear_pointer(&in->ext, conf_xl_ext_free);
     g_clear_pointer(&in->items, g_hash_table_unref);
     g_clear_pointer(&in->uuids, g_hash_table_unref);
     g_clear_pointer(&in->paths, g_ptr_array_unref);
@@ -606,7 +612,8 @@ read_domain(SxpRead *in, GError **error)
     /* The image first: its kernel and arguments are the ones that xend boots with. */
     return read_image(in, kind, error) &&
            sxp_read_table(in, &sxp_domain_table, in->native->root, "", NULL, error) &&
-           read_devices(in, error) && sxp_guest_to_domain(in, error);
+           read_devices(in, error) && sxp_guest_to_domain(in, error) &&
+           conf_xl_ext_store(in->def, in->ext, error);
 }
 
 ConfDomain *
@@ -614,6 +621,7 @@ conf_sxp_to_domain(ConfNative *native, ConfReport *report, GError **error)
 {
     g_auto(SxpRead) in = { .native = native, .report = report, .def = conf_domain_new() };
 
+    in.ext = conf_xl_ext_new();
     in.items = g_hash_table_new(g_str_hash, g_str_equal);
     in.paths = g_ptr_array_new_with_free_func(item_free);
     in.uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
