@@ -193,6 +193,7 @@ gboolean cfg_cpu_join(CfgReader *r, GError **error);
 void cfg_cpu_split(CfgWriter *w);
 gboolean cfg_read_cpus(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
+gboolean cfg_read_irq(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_viridian(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_vnuma(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 void cfg_write_cpus(CfgWriter *w, const CfgKey *key);
@@ -239,6 +240,7 @@ void cfg_write_soundhw(CfgWriter *w, const CfgKey *key);
 /* conf-cfg-carry.c: what rides in metadata */
 void cfg_carry(CfgReader *r, const CfgKey *key, ConfNode *node);
 void cfg_write_carried(CfgWriter *w, const CfgKey *key);
+bool cfg_carries_list(const CfgWriter *w, const char *name);
 void cfg_report_uncarried(CfgWriter *w);
 bool cfg_metadata_is_ours(const ConfDomain *def);
 bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);

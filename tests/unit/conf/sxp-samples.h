@@ -20,6 +20,9 @@
 #define VIF    IN("vif (mac 00:16:3e:01:02:03) (bridge b)")
 #define HVMVIF "(domain (name base) (memory 64) (image (hvm)) (device (vif (mac 00:16:3e:01:02:03) (bridge b) %s)))"
 #define VFB    IN("vfb (vnc 1)")
+#define HVM_DOM "(domain (name base) (memory 64) %s (image (hvm (loader hvmloader))))"
+#define REFS "(domain (name base) (memory 64) %s (image (linux (kernel /k))) (device (vif (mac 00:16:3e:01:02:03) (bridge b) (uuid 1234))))"
+#define PCIDEV "(domain (name base) (memory 64) (image (linux (kernel /k))) (device (pci (dev (bus 0x3) (slot 0x1) (func 0x2) %s))))"
 #define RUNTIME FATE_RUNTIME, NULL
 
 static const Sample sxp_samples[] = {
@@ -231,7 +234,7 @@ static const Sample sxp_samples[] = {
     { "sxp", HVMDEV, "device/pci/dev/vdevfn", "(pci (dev (domain 0x0) (bus 0x3) (slot 0x1) (func 0x2) (vdevfn 0x28)))", AS("(vdevfn 0x28)") },
     { "sxp", DEV, "device/pci/dev/opts", "(pci (dev (domain 0x0) (bus 0x3) (slot 0x1) (func 0x2) (opts ((permissive 1)))))", AS("permissive 1") },
     { "sxp", DEV, "device/pci/dev/opts", "(pci (dev (domain 0x0) (bus 0x3) (slot 0x1) (func 0x2) (opts ((msitranslate 1)))))", AS("(msitranslate 1)") },
-    { "sxp", "(domain (name base) (memory 64) (image (linux (kernel /k))) (device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1) (func 0x2) %s))))", "device/pci/dev/key", "(key 1)", RUNTIME },
+    { "sxp", PCIDEV, "device/pci/dev/key", "(key 1)", RUNTIME },
     { "sxp", DEV, "device/vtpm", "(vtpm (instance 1) (pref_instance 1) (type x) (backend 0) (uuid x))", LOST },
     { "sxp", DEV, "device/vscsi", "(vscsi (feature-host 0) (devs (dev (devid 1) (p-dev 1:0:0:0) (p-devname sda) (v-dev 0:0:0:0) (state 1))))", FATE_CHANGED, NULL },
     { "sxp", DEV, "device/vscsi/feature-host", "(vscsi (feature-host 1) (devs (dev (p-dev 1:0:0:0) (v-dev 0:0:0:0))))", LOST },
@@ -244,5 +247,44 @@ static const Sample sxp_samples[] = {
     { "sxp", DEV, "device/no_such_device", "(no_such_device (a 1))", FATE_UNKNOWN, NULL },
     { "sxp", DOM, "vtpm_refs", "(vtpm_refs (1234))", LOST },
     { "sxp", DOM, "console_refs", "(console_refs (1234))", LOST },
+    { "sxp", DOM, "power_state", "(power_state Running)", RUNTIME },
+    { "sxp", DOM, "metrics", "(metrics 1234)", RUNTIME },
+    { "sxp", DOM, "up_time", "(up_time 12.5)", RUNTIME },
+    { "sxp", DOM, "shutdown_reason", "(shutdown_reason crash)", RUNTIME },
+    { "sxp", DOM, "store_evtchn", "(store_evtchn 1)", RUNTIME },
+    { "sxp", DOM, "console_port", "(console_port 2)", RUNTIME },
+    { "sxp", DOM, "is_control_domain", "(is_control_domain True)", LOST },
+    { "sxp", DOM, "access_control", "(access_control (policy p) (label l))", LOST },
+    { "sxp", DOM, "restart", "(restart never)", AS("(on_reboot destroy)") },
+    { "sxp", HVM_DOM, "rtc_timeoffset", "(rtc_timeoffset 3600)", AS("(rtc_timeoffset 3600)") },
+    { "sxp", HVM_DOM, "platform", "(platform ((acpi 0)))", AS("(acpi 0)") },
+    { "sxp", HVM_DOM, "platform", "(platform (acpi 0))", AS("(acpi 0)") },
+    { "sxp", REFS, "vif_refs", "(vif_refs (1234))", FATE_EVERY, NULL },
+    { "sxp", REFS, "vif_refs", "(vif_refs (4321))", LOST },
+    { "sxp", REFS, "vbd_refs", "(vbd_refs ())", DEFAULT },
+    { "sxp", REFS, "vbd_refs", "(vbd_refs (4321))", LOST },
+    { "sxp", LINUX, "image/linux/vncpasswd", "(vnc 1) (vncpasswd secret)", AS("(vncpasswd secret)") },
+    { "sxp", HVM, "image/hvm/memory_sharing", "(memory_sharing 1)", LOST },
+    { "sxp", HVM, "image/hvm/cpuid", "(cpuid ((1 ((ecx x)))))", LOST },
+    { "sxp", HVM, "image/hvm/cpuid_check", "(cpuid_check ((1 ((ecx x)))))", LOST },
+    { "sxp", DEV, "device/data", "(data (uuid 1234) (dev-type vbd))", FATE_EVERY, NULL },
+    { "sxp", HVMDEV, "device/vbd/bootable", "(vbd (uname phy:/a) (dev hda) (bootable 1))", CARRIED },
+    { "sxp", IN("vbd (dev xvda:disk)"), "device/vbd/src", "(src phy:/dev/a)", AS("(uname phy:/dev/a)") },
+    { "sxp", IN("vif (bridge b)"), "device/vif/MAC", "(MAC 00:16:3e:01:02:04)", AS("(mac 00:16:3e:01:02:04)") },
+    { "sxp", VIF, "device/vif/MTU", "(MTU 9000)", FATE_READ, NULL },
+    { "sxp", DEV, "device/pci/dev/domain", "(pci (dev (domain 0x1) (bus 0x3) (slot 0x1) (func 0x2)))", AS("(domain 0x01)") },
+    { "sxp", DEV, "device/pci/dev/bus", "(pci (dev (bus 0x3) (slot 0x1) (func 0x2)))", AS("(bus 0x03)") },
+    { "sxp", DEV, "device/pci/dev/slot", "(pci (dev (bus 0x3) (slot 0x1) (func 0x2)))", AS("(slot 0x01)") },
+    { "sxp", DEV, "device/pci/dev/func", "(pci (dev (bus 0x3) (slot 0x1) (func 0x2)))", AS("(func 0x02)") },
+    { "sxp", PCIDEV, "device/pci/dev/uuid", "(uuid 1234)", RUNTIME },
+    { "sxp", DEV, "device/vscsi/devs/dev", "(vscsi (devs (dev (p-dev 1:0:0:0) (v-dev 0:0:0:0))))", FATE_CHANGED, NULL },
+    { "sxp", DEV, "device/vusb/usb-ver", "(vusb (usb-ver 1) (num-ports 4))", CARRIED },
+    { "sxp", DEV, "device/vusb/num-ports", "(vusb (usb-ver 2) (num-ports 8))", CARRIED },
+    { "sxp", DEV, "device/console/protocol", "(console (protocol vt100))", FATE_EVERY, NULL },
+    { "sxp", DEV, "device/console/location", "(console (location 3))", FATE_EVERY, NULL },
+    { "sxp", DEV, "device/console/uuid", "(console (uuid x))", FATE_EVERY, NULL },
+    { "sxp", DEV, "device/ioports/from", "(ioports (from 2f8))", CARRIED },
+    { "sxp", DEV, "device/ioports", "(ioports (from 2f8) (to 1))", LOST },
+    { "sxp", DEV, "device/irq", "(irq (irq x))", LOST },
 };
 /* clang-format on */
