@@ -470,8 +470,7 @@ split_firmware(CfgWriter *w)
     if (w->guest != CFG_HVM)
         return;
     if (w->who == CFG_XM) {
-        if (os->loader && !pflash && os->kernel == NULL)
-            conf_set_string(&w->parts.kernel, os->loader);
+        conf_set_string(&w->parts.kernel, pflash ? NULL : os->loader);
         return;
     }
     if (pflash || (os->firmware && g_str_equal(os->firmware, "efi"))) {
@@ -887,8 +886,7 @@ cfg_base_split(CfgWriter *w)
             conf_set_string(&p->seclabel, label->label);
     }
     split_memory(w);
-    if (def->os.kernel)
-        conf_set_string(&p->kernel, def->os.kernel);
+    conf_set_string(&p->kernel, def->os.kernel);
     conf_set_string(w->who == CFG_XL ? &p->cmdline : &p->extra, def->os.cmdline);
     conf_set_string(&p->device_model, def->emulator);
     split_boot(w);

@@ -715,8 +715,10 @@ format_uname(const ConfDisk *disk)
         return g_strdup_printf("nbd:%s%s%s", host->name, host->port != NULL ? " " : "",
                                host->port != NULL ? host->port : "");
     }
-    if (disk->source == NULL)
-        return g_strdup("");
+    if (disk->source == NULL) /* an empty drive; a volume of a pool has no path here */
+        return disk->device == CONF_DISK_DEVICE_CDROM || disk->device == CONF_DISK_DEVICE_FLOPPY
+                   ? g_strdup("")
+                   : NULL;
     if (g_str_equal(driver, "tap") || g_str_equal(driver, "tap2"))
         return g_strdup_printf("%s:%s:%s", driver, raw ? "aio" : type, disk->source);
     if (!raw)
