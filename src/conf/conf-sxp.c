@@ -12,9 +12,9 @@
 
 #include <string.h>
 
-/* A list in memory takes up to a quarter KiB where it took two bytes of text. Three times the
- * domains that one xend host ever had stay far below. */
-#define SXP_MAX_NODES  (1u << 20)
+/* Words and lists; (key value) is three. The domains of ten busy hosts stay below, and what comes of
+ * it fits into 64 MiB of memory with all that is said about it. */
+#define SXP_MAX_NODES  (2 * CONF_MAX_NODES)
 #define SXP_MAX_STRAYS 100u
 
 typedef struct SxpOpen {
