@@ -18,18 +18,6 @@ conf_py_next(ConfPyParser *p)
     return conf_py_lex(&p->lexer, &p->token);
 }
 
-bool
-conf_py_at_op(const ConfPyParser *p, const char *op)
-{
-    return p->token.kind == CONF_PY_T_OP && g_str_equal(p->token.text, op);
-}
-
-bool
-conf_py_at_word(const ConfPyParser *p, const char *keyword)
-{
-    return p->token.kind == CONF_PY_T_KEYWORD && g_str_equal(p->token.text, keyword);
-}
-
 static char *
 describe(const ConfPyParser *p)
 {
@@ -600,15 +588,18 @@ static const struct {
     { ">>", 3, 'R' }, { "+", 4, '+' },  { "-", 4, '-' }, { "*", 5, '*' },
     { "/", 5, '/' },  { "//", 5, 'F' }, { "%", 5, '%' },
 };
-#define N_LEVELS 6
 
+/* The operator's letter, and how tight it binds; '\0' where there is none. */
 static char
-binary_op_at(const ConfPyParser *p, int level)
+binary_op_at(const ConfPyParser *p, int *ret_level)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(binary_ops); i++) {
-        if (binary_ops[i].level == level && conf_py_at_op(p, binary_ops[i].op))
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(binary_ops); i++) {
+        if (conf_py_at_op(p, binary_ops[i].op)) {
+            *ret_level = binary_ops[i].level;
             return binary_ops[i].letter;
+        }
     }
+    *ret_level = -1;
     return '\0';
 }
 
@@ -655,21 +646,30 @@ parse_unary(ConfPyParser *p)
     return kid != NULL ? conf_py_set_kid(p, node, kid) : NULL;
 }
 
+static ConfPyNode *parse_binary(ConfPyParser *p, int level);
+
+/* What stands behind `first` and binds as tight as `level` or tighter. */
 static ConfPyNode *
-parse_binary(ConfPyParser *p, int level)
+parse_operands(ConfPyParser *p, int level, ConfPyNode *first)
 {
-    ConfPyNode *first = level == N_LEVELS ? parse_unary(p) : parse_binary(p, level + 1);
     g_autoptr(GPtrArray) kids = NULL;
     g_autoptr(GString) ops = NULL;
     ConfPyNode *node;
-    char op;
+    int found;
+    char op = binary_op_at(p, &found);
 
-    if (first == NULL || level == N_LEVELS || binary_op_at(p, level) == '\0')
+    if (found < level)
         return first;
+    if (found > level) {
+        first = parse_operands(p, level + 1, first);
+        op = first != NULL ? binary_op_at(p, &found) : '\0';
+        if (first == NULL || found != level)
+            return first;
+    }
     kids = g_ptr_array_new();
     ops = g_string_new(NULL);
     g_ptr_array_add(kids, first);
-    while ((op = binary_op_at(p, level)) != '\0') {
+    for (; found == level; op = binary_op_at(p, &found)) {
         g_string_append_c(ops, op);
         node = conf_py_next(p) ? parse_binary(p, level + 1) : NULL;
         if (node == NULL)
@@ -679,6 +679,14 @@ parse_binary(ConfPyParser *p, int level)
     node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_BINARY, first->pos), kids);
     node->text = conf_py_strndup(p->arena, ops->str, ops->len);
     return node;
+}
+
+static ConfPyNode *
+parse_binary(ConfPyParser *p, int level)
+{
+    ConfPyNode *first = parse_unary(p);
+
+    return first != NULL ? parse_operands(p, level, first) : NULL;
 }
 
 /* The operator's letter, and the cursor behind it; '\0' and no move when there is none. *ret_ok is
@@ -692,7 +700,7 @@ take_comparison(ConfPyParser *p, bool *ret_ok)
     } ops[] = { { "<", '<' },  { ">", '>' },  { "==", '=' }, { "!=", '!' },
                 { "<>", '!' }, { "<=", 'l' }, { ">=", 'g' } };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(ops); i++) {
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(ops); i++) {
         if (conf_py_at_op(p, ops[i].op)) {
             *ret_ok = conf_py_next(p);
             return ops[i].letter;
@@ -720,25 +728,24 @@ take_comparison(ConfPyParser *p, bool *ret_ok)
 static ConfPyNode *
 parse_comparison(ConfPyParser *p)
 {
-    ConfPyNode *first = parse_binary(p, 0);
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
-    g_autoptr(GString) ops = g_string_new(NULL);
+    ConfPyNode *first = parse_binary(p, 0), *node;
+    g_autoptr(GPtrArray) kids = NULL;
+    g_autoptr(GString) ops = NULL;
     bool ok = true;
-    ConfPyNode *node;
-    char op;
+    char op = first != NULL ? take_comparison(p, &ok) : '\0';
 
-    if (first == NULL)
-        return NULL;
+    if (op == '\0')
+        return first;
+    kids = g_ptr_array_new();
+    ops = g_string_new(NULL);
     g_ptr_array_add(kids, first);
-    while ((op = take_comparison(p, &ok)) != '\0') {
+    for (; op != '\0'; op = take_comparison(p, &ok)) {
         node = ok ? parse_binary(p, 0) : NULL;
         if (node == NULL)
             return NULL;
         g_string_append_c(ops, op);
         g_ptr_array_add(kids, node);
     }
-    if (kids->len == 1)
-        return first;
     node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_COMPARE, first->pos), kids);
     node->text = conf_py_strndup(p->arena, ops->str, ops->len);
     return node;
@@ -763,11 +770,12 @@ static ConfPyNode *
 parse_chain(ConfPyParser *p, const char *word, ConfPyNodeKind kind,
             ConfPyNode *(*parse_kid)(ConfPyParser *))
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
     ConfPyNode *first = parse_kid(p);
+    g_autoptr(GPtrArray) kids = NULL;
 
     if (first == NULL || !conf_py_at_word(p, word))
         return first;
+    kids = g_ptr_array_new();
     g_ptr_array_add(kids, first);
     while (conf_py_at_word(p, word)) {
         ConfPyNode *kid = conf_py_next(p) ? parse_kid(p) : NULL;
@@ -833,7 +841,7 @@ at_list_end(const ConfPyParser *p)
                                         "+=", "-=",  "*=",  "/=",  "%=", "&=", "|=",
                                         "^=", "**=", "//=", "<<=", ">>=" };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(ends); i++) {
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(ends); i++) {
         if (conf_py_at_op(p, ends[i]))
             return true;
     }

@@ -4,6 +4,8 @@
 
 #include "conf-py.h"
 
+#include <string.h>
+
 typedef struct ConfPyParser {
     ConfPyLexer lexer;
     ConfPyToken token; /* the one to look at */
@@ -16,8 +18,21 @@ typedef struct ConfPyParser {
 
 /* To the next token. FALSE and an error where there is none. */
 gboolean conf_py_next(ConfPyParser *p);
-bool conf_py_at_op(const ConfPyParser *p, const char *op);
-bool conf_py_at_word(const ConfPyParser *p, const char *keyword);
+/* These are asked some dozen times for each expression: most often the first letter tells. */
+static inline bool
+conf_py_at_op(const ConfPyParser *p, const char *op)
+{
+    return p->token.kind == CONF_PY_T_OP && p->token.text[0] == op[0] &&
+           strcmp(p->token.text, op) == 0;
+}
+
+static inline bool
+conf_py_at_word(const ConfPyParser *p, const char *keyword)
+{
+    return p->token.kind == CONF_PY_T_KEYWORD && p->token.text[0] == keyword[0] &&
+           strcmp(p->token.text, keyword) == 0;
+}
+
 /* Sets the error "expected ... but found ..."; NULL, always. */
 gpointer conf_py_fail(ConfPyParser *p, const char *expected);
 gboolean conf_py_expect_op(ConfPyParser *p, const char *op);
