@@ -175,7 +175,8 @@ derive_bootloader(SxpRead *in)
         derive_domuloader(in);
     } else {
         conf_set_string(&in->def->bootloader_args, guest->bootloader_args);
-        /* A bare name, too: the toolstack knows where its own pygrub lies, xend as well as libxl. */
+        /* A bare name, too: the toolstack knows where its own pygrub lies, xend as well as libxl.
+         */
         conf_set_string(&in->def->bootloader, guest->bootloader);
     }
 }

@@ -391,7 +391,8 @@ static const SxpRow device_rows[] = {
     LOST("device/tpmif", NULL, "a driver domain's role is set up in the guest"),
 };
 
-#define TABLE(name, where, rows) const SxpTable name = { where, rows, G_N_ELEMENTS(rows) }
+#define TABLE(name, where, rows)                                                                   \
+    const SxpTable name = { where, sizeof(where) - 1, rows, G_N_ELEMENTS(rows) }
 TABLE(sxp_domain_table, "", domain_rows);
 TABLE(sxp_image_table, "image/", image_rows);
 TABLE(sxp_disk_table, "device/vbd/", disk_rows);
@@ -421,18 +422,27 @@ path_matches(const char *row, const char *path)
     return path != NULL && g_str_equal(star + 1, path);
 }
 
+/* The path without the table's place in the tree; of an image row that is for the other kind of
+ * image, NULL. */
+static const char *
+last_part(const SxpTable *table, const SxpRow *row, bool hvm)
+{
+    const char *rest = row->path + table->prefix_len;
+
+    if (table != &sxp_image_table)
+        return rest;
+    if (*rest == '*')
+        return rest + 2;
+    return strncmp(rest, "hvm/", 4) == 0 && hvm ? rest + 4 : NULL;
+}
+
 const SxpRow *
 sxp_row_find(const SxpTable *table, const char *key, bool hvm)
 {
-    bool image = table == &sxp_image_table;
-    g_autofree char *path = g_strconcat(table->prefix,
-                                        !image ? ""
-                                        : hvm  ? "hvm/"
-                                               : "linux/",
-                                        key, NULL);
-
     for (gsize i = 0; i < table->n_rows; i++) {
-        if (path_matches(table->rows[i].path, path))
+        const char *name = last_part(table, &table->rows[i], hvm);
+
+        if (name != NULL && name[0] == key[0] && strcmp(name, key) == 0)
             return &table->rows[i];
     }
     return NULL;

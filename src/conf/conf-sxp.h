@@ -103,6 +103,7 @@ struct SxpRow {
 /* The rows of one place in the tree. `prefix` ends in '/' or is empty. */
 typedef struct SxpTable {
     const char *prefix;
+    gsize prefix_len;
     const SxpRow *rows;
     gsize n_rows;
 } SxpTable;
