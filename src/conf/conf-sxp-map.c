@@ -212,9 +212,15 @@ sxp_mark(const SxpItem *item, ConfFate fate)
 static bool
 is_quiet(const SxpRow *row, const char *text)
 {
-    g_auto(GStrv) words = row->quiet != NULL ? g_strsplit(row->quiet, "|", -1) : NULL;
+    const char *word = text != NULL ? row->quiet : NULL;
+    gsize len = word != NULL ? strlen(text) : 0;
 
-    return words != NULL && text != NULL && g_strv_contains((const char *const *)words, text);
+    for (; word != NULL; word = strchr(word, '|')) {
+        word += *word == '|';
+        if (strncmp(word, text, len) == 0 && (word[len] == '\0' || word[len] == '|'))
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -401,7 +407,7 @@ gboolean
 sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *prefix,
                gpointer device, GError **error)
 {
-    g_autoptr(GHashTable) found = g_hash_table_new(g_direct_hash, g_direct_equal);
+    g_autofree ConfNode **found = g_new0(ConfNode *, table->n_rows);
 
     for (guint i = 0; group->items != NULL && i < group->items->len; i++) {
         ConfNode *node = group->items->pdata[i];
@@ -414,8 +420,8 @@ sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *
             conf_node_mark(node, CONF_FATE_DEFAULT);
         if (row == NULL)
             continue;
-        if (!g_hash_table_contains(found, row)) {
-            g_hash_table_insert(found, (gpointer)row, node);
+        if (found[row - table->rows] == NULL) {
+            found[row - table->rows] = node;
         } else if (row->type != SXP_RUNTIME) {
             SxpItem again = { node, row, sxp_path(in, prefix, node->key) };
 
@@ -425,7 +431,7 @@ sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *
     }
     for (gsize i = 0; i < table->n_rows; i++) {
         const SxpRow *row = &table->rows[i];
-        ConfNode *node = g_hash_table_lookup(found, row);
+        ConfNode *node = found[i];
         SxpItem *item;
 
         if (node == NULL)

@@ -199,31 +199,28 @@ add_item(SxpOpen *list, ConfNode *item)
     g_ptr_array_add(list->node->items, item);
 }
 
-/* Takes `atom`. */
+/* Takes `text`: the head of a list, or an item. */
 static gboolean
-add_atom(SxpReader *in, ConfNode *atom, GError **error)
+add_word(SxpReader *in, char *text, bool quoted, unsigned line, unsigned column, GError **error)
 {
-    g_autoptr(ConfNode) owned = atom;
-    SxpOpen *list;
+    g_autofree char *owned = text;
+    SxpOpen *list = in->open->len > 0 ? &g_array_index(in->open, SxpOpen, in->open->len - 1) : NULL;
 
-    if (in->open->len == 0)
-        add_stray(in, atom->line, atom->column, false,
-                  "the word '%.40s' stands outside of every list", atom->text);
     if (++in->n_nodes > SXP_MAX_NODES)
-        return fail(in, atom->line, atom->column, CONF_ERROR_LIMIT, error,
+        return fail(in, line, column, CONF_ERROR_LIMIT, error,
                     "more than %u words and lists in one file", SXP_MAX_NODES);
-    if (in->open->len == 0)
-        return TRUE;
-
-    list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
-    if (!list->headed) {
-        list->headed = true;
-        list->node->key = g_steal_pointer(&atom->text);
-        list->node->line = atom->line;
-        list->node->column = atom->column;
+    if (list == NULL) {
+        add_stray(in, line, column, false, "the word '%.40s' stands outside of every list", text);
         return TRUE;
     }
-    add_item(list, g_steal_pointer(&owned));
+    if (list->headed) {
+        add_item(list, atom_new(g_steal_pointer(&owned), quoted, line, column));
+        return TRUE;
+    }
+    list->headed = true;
+    list->node->key = g_steal_pointer(&owned);
+    list->node->line = line;
+    list->node->column = column;
     return TRUE;
 }
 
@@ -275,13 +272,11 @@ read_bare(SxpReader *in, GError **error)
         return fail(in, line, column, CONF_ERROR_LIMIT, error, "a word of more than %u bytes",
                     CONF_MAX_TEXT);
     if (in->pos - start == plain)
-        return add_atom(in, atom_new(g_strndup(in->text + start, plain), false, line, column),
-                        error);
+        return add_word(in, g_strndup(in->text + start, plain), false, line, column, error);
     word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(g_string_free(g_steal_pointer(&word), FALSE), false, line, column),
-                    error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), false, line, column, error);
 }
 
 /* One escape, in->pos behind the backslash. What is no escape keeps its backslash, as in Python. */
@@ -342,8 +337,7 @@ read_quoted(SxpReader *in, GError **error)
     advance(in);
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(g_string_free(g_steal_pointer(&word), FALSE), true, line, column),
-                    error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), true, line, column, error);
 }
 
 /* ---- lists ---- */
@@ -466,7 +460,10 @@ read_all(SxpReader *in, GError **error)
         char c = in->text[in->pos];
         gboolean ok = TRUE;
 
-        if (is_space(c)) {
+        if (c == ' ') {
+            in->pos++;
+            in->column++;
+        } else if (is_space(c)) {
             advance(in);
         } else if (c == '#') {
             while (in->pos < in->len && in->text[in->pos] != '\n')
