@@ -110,6 +110,23 @@ cfg_carry_item(CfgReader *r, const char *key, const char *text)
     return r->who == CFG_XL && carry_text(r, key, g_strdup(text), true);
 }
 
+/* irq= of xm is irqs= of xl, and may be one number. */
+gboolean
+cfg_read_irq(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    g_autofree char *text = scalar_text(node);
+
+    if (text == NULL) {
+        cfg_carry(r, "irqs", node);
+    } else {
+        conf_xl_keys_add_item(r->ext->keys, "irqs", text);
+        conf_node_mark(node, CONF_FATE_CARRIED);
+    }
+    if (node->fate == CONF_FATE_UNSEEN)
+        cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "no list of numbers of interrupts");
+    return TRUE;
+}
+
 /* ---- writing ---- */
 
 /* A number without quotes is a string to neither xl nor xm. */
@@ -152,6 +169,19 @@ cfg_write_carried(CfgWriter *w, const CfgKey *key)
         cfg_put_list(w, key->name, items);
 }
 
+/* xl has a syntax of its own for one value, and xend's for a list. */
+bool
+cfg_carries_list(const CfgWriter *w, const char *name)
+{
+    for (guint i = 0; i < w->ext->keys->len; i++) {
+        const ConfXlKey *key = w->ext->keys->pdata[i];
+
+        if (key->list && strcmp(key->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 cfg_is_carried(const CfgWriter *w, const char *key)
 {
@@ -182,7 +212,7 @@ is_written(const CfgWriter *w, const char *name)
             strcmp(key->name, name) == 0)
             return true;
     }
-    return false;
+    return w->who == CFG_XM && strcmp(name, "cpuid") == 0 && cfg_carries_list(w, name);
 }
 
 /* Keys that no row has written: of another version of us, or of xl where this is xm. */
