@@ -322,6 +322,12 @@ void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
  * FALSE: a stop has taken the domain over meanwhile, and the caller touches nothing. */
 gboolean hv_domain_auto_dump(HvJob *job, int domid);
 
+/* ---- PCI devices (hv-pci.c) ---- */
+
+/* Job held, the domain does not run (any more): what it had of <hostdev managed='yes'> goes back to
+ * its driver. */
+void hv_pci_give_back(HvHost *host, const ConfDomain *def);
+
 /* ---- rename-restart (hv-preserve.c) ---- */
 
 /* Job held, the guest has ended: what is left of it becomes a transient domain of another name and
