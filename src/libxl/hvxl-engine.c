@@ -186,6 +186,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pm_wakeup = hvxl_pm_wakeup,
     .core_dump = hvxl_core_dump,
     .rename = hvxl_rename,
+    .name_of = hvxl_domain_name,
     .preserve = hvxl_preserve,
     .block_resize = hvxl_block_resize,
     .screenshot = hvxl_screenshot,
