@@ -3,6 +3,7 @@
 #include "hvxl-hooks.h"
 
 #include "hvxl-device.h"
+#include "hvxl-gate.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
@@ -14,6 +15,10 @@
 #include <string.h>
 #include <gmodule.h>
 #include <unistd.h>
+
+/* Starts inside libxl: one a CPU, as they wait for little else than for each other's use of it. */
+#define MAX_PLACES       8
+#define GATE_PATIENCE_MS 250
 
 #define HOTPLUG HV_LIBEXECDIR "/xlvirt/xlvirt-hotplug"
 
@@ -73,6 +78,7 @@ engine_close(HvEngine *engine)
     if (!engine)
         return;
     hvxl_watch_free(engine->watch);
+    hvxl_gate_free(engine->gate);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
     hvxl_kernel_cache_free(engine->kernels);
@@ -131,6 +137,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->hotplug = choose_hotplug(engine);
     engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
+    engine->gate = hvxl_gate_new(CLAMP(g_get_num_processors(), 1, MAX_PLACES), GATE_PATIENCE_MS);
     if (!connect_xen(engine, error)) {
         engine_close(engine);
         return NULL;

@@ -27,6 +27,7 @@
 
 typedef struct HvxlPool HvxlPool;
 typedef struct HvxlKernelCache HvxlKernelCache;
+typedef struct HvxlGate HvxlGate;
 typedef struct HvxlMemory HvxlMemory;
 typedef struct HvxlWatch HvxlWatch;
 
@@ -44,6 +45,7 @@ struct HvEngine {
     struct xs_handle *xs;     /* self-locking; for reads, never watches */
     HvxlPool *pool;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
+    HvxlGate *gate;           /* self-locking: of starts */
     HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
     HvxlWatch *watch;         /* self-locking */
     xentoollog_level log_min; /* immutable after open(): what goes into a domain's log */
