@@ -49,6 +49,7 @@ static const Key keys[] = {
     { "log_level", KEY_SIGNED, FIELD(log_level), 1, 4 },
     /* not in a stock file */
     { "engine", KEY_STRING, FIELD(engine) },
+    { "max_client_slow_requests", KEY_NUMBER, FIELD(max_client_slow_requests), 0, 10000 },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
     { "hotplug", KEY_ENGINE },
@@ -98,6 +99,7 @@ lvd_config_new(void)
     config->max_workers = 20;
     config->prio_workers = 5;
     config->max_client_requests = 5;
+    config->max_client_slow_requests = 10;
     config->keepalive_interval = 5;
     config->keepalive_count = 5;
     config->log_level = 3;
