@@ -283,9 +283,9 @@ run(gpointer data)
             blind = TRUE;
         }
         now = g_get_monotonic_time();
-        if (n > 0 && !gone && !is_calm(watch, now))
+        if (n > 0 && !gone && now < due && !is_calm(watch, now)) {
             due = MIN(due, now + CALM_MS * 1000);
-        else if (!g_atomic_int_get(&watch->stopping)) {
+        } else if (!g_atomic_int_get(&watch->stopping)) {
             gboolean pending = look(watch, TRUE);
 
             due = now + (blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
