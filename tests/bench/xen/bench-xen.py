@@ -46,9 +46,9 @@ def runs_of(tool, case, count, args):
 
 def counts_of(tool, case, args):
     """Guests at once that this tool is measured with."""
-    only_one = tool in VARIANTS or tool in OPEN and case not in WITH_DEVICES
-    # Stock's many at once by another client: that tells nothing new for so much time.
-    return [n for n in args.count if n == 1 or not only_one and tool != "stock-open"]
+    # The others tell nothing new for so much time.
+    many = tool in MAIN or (tool, case) == ("xlvirtd-open", "pv-tiny-devices")
+    return [n for n in args.count if n == 1 or many]
 
 
 def items(args):
