@@ -88,12 +88,18 @@ add_key(GPtrArray *keys, const char *name, const char *value, bool list)
 }
 
 void
-conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value)
+conf_xl_keys_remove(GPtrArray *keys, const char *name)
 {
     for (guint i = keys->len; i > 0; i--) {
         if (strcmp(((const ConfXlKey *)keys->pdata[i - 1])->name, name) == 0)
             g_ptr_array_remove_index(keys, i - 1);
     }
+}
+
+void
+conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value)
+{
+    conf_xl_keys_remove(keys, name);
     add_key(keys, name, value, false);
 }
 
@@ -289,4 +295,17 @@ conf_xl_ext_store(ConfDomain *def, const ConfXlExt *ext, GError **error)
         return TRUE;
     }
     return conf_domain_metadata_set(def, CONF_XL_EXT_URI, CONF_XL_EXT_PREFIX, text, error);
+}
+
+gboolean
+conf_xl_ext_forget(ConfDomain *def, const char *name, GError **error)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, error);
+
+    if (ext == NULL)
+        return FALSE;
+    if (conf_xl_keys_get(ext->keys, name) == NULL)
+        return TRUE;
+    conf_xl_keys_remove(ext->keys, name);
+    return conf_xl_ext_store(def, ext, error);
 }
