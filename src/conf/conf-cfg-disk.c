@@ -688,7 +688,14 @@ format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
             return NULL;
         }
     }
-    if (target == NULL && cdrom)
+    bool none = target == NULL || *target == '\0';
+    if (none && !cdrom &&
+        conf_xl_keys_get(conf_xl_ext_device(w->ext, disk->target), "script") == NULL) {
+        cfg_lost(w, disk->target, "only a CD-ROM drive may be empty", "/domain/devices/disk[%u]",
+                 index + 1);
+        return NULL;
+    }
+    if (none && cdrom)
         g_string_append(text, "format=empty, ");
     else
         g_string_append_printf(text, "format=%s, ", format);
