@@ -528,6 +528,42 @@ class TestFake(Case):
                 _, kind, serial, status, body = wire.receive()
                 self.assertEqual((kind, status, sent.pop(serial)), (1, 0, body))
 
+    def test_data_before_the_reply(self):
+        """A stock daemon's I/O thread may send the first data before its worker has sent the reply."""
+        def answer(fake, client, proc, serial, _body):
+            if len(fake.calls) == 5:  # what the client answers to the end
+                client.sendall(fake.pack(proc, 3, serial, 0))
+                return True
+            for status, kind, body in ((2, 3, b'one'), (2, 3, b'two'), (0, 1, b''), (2, 3, b'three'), (2, 3, b'')):
+                client.sendall(fake.pack(proc, kind, serial, status, body))
+            return True
+        self.fake(answer, 'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            serial = wire.send(209, bytes(40))
+            for status, kind, body in ((2, 3, b'one'), (2, 3, b'two'), (0, 1, b''), (2, 3, b'three'), (2, 3, b'')):
+                self.assertEqual(wire.receive(), (209, kind, serial, status, body))
+            wire.socket.sendall(struct.pack('>IIIiIIi', 28, Wire.REMOTE, 1, 209, 3, serial, 0))
+            self.assertEqual(wire.receive(), (209, 3, serial, 0, b''))
+
+    def test_stream_ends_before_the_reply(self):
+        def answer(fake, client, proc, serial, _body):
+            client.sendall(fake.pack(proc, 3, serial, 1, fake.error(1, b'no more')))
+            client.sendall(fake.pack(proc, 1, serial, 0))
+            return True
+        self.fake(answer, 'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            for _ in range(100):  # none of them counts as open
+                serial = wire.send(209, bytes(40))
+                self.assertEqual(wire.receive()[1:4], (3, serial, 1))
+                self.assertEqual(wire.receive(), (209, 1, serial, 0, b''))
+
+    def test_streams_are_bounded(self):
+        self.fake(lambda fake, client, proc, serial, _: client.sendall(fake.pack(proc, 1, serial, 0)) is None,
+                  'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            statuses = [wire.call(208, bytes(40))[0] for _ in range(70)]
+            self.assertEqual(statuses, [0] * 64 + [1] * 6)
+
     def test_large(self):
         """A reply of the greatest length passes; it costs nobody else anything."""
         def answer(fake, client, proc, serial, _body):
