@@ -509,11 +509,6 @@ class TestTurns(Case):
         self.row(1, "not supported by engine 'sim'", 'qemu-monitor-command', 'd', '--hmp', 'info')
         self.row(1, 'not supported.*virDomainQemuAttach', 'qemu-attach', '1')
 
-    def test_graphics(self):
-        """No display listens in a simulated host: to be told so is the right answer."""
-        domain = self.run_domain()
-        self.fails(3, 'virDomainOpenGraphics', domain.openGraphicsFD, 0)
-
     def test_pci(self):
         """virsh looks a device up with the node device driver first; the calls behind it are ours."""
         with Wire(self.host) as wire:
