@@ -280,6 +280,8 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     guint8 *bytes = encode_reply(call, ret, error, scratch, &length);
     LvdStream *stream = g_steal_pointer(&call->stream);
 
+    lvd_debug("client %u: %s: %s", call->client->id, call->proc ? call->proc->name : "unknown",
+              *error ? (*error)->message : "done");
     /* An encode failure above turned a success into an error: no stream then either. */
     if (stream && *error) {
         lvd_stream_abandon(stream);

@@ -373,8 +373,10 @@ forward(LvdUpstream *up, LvdCall *call)
 
         pending->id = lvd_body_word(call->body, call->body_len, 0);
         registration = find_registration(up, pending->id, FALSE);
-        /* One that the client does not have must not hit another's. */
-        lvd_body_set_word(call->body, registration ? registration->there : -1);
+        if (registration)
+            lvd_body_set_word(call->body, registration->there);
+        else if (find_registration(up, pending->id, TRUE)) /* none of the client's: hits none */
+            lvd_body_set_word(call->body, -1);
     }
     submit(up, pending, call->body, call->body_len);
     lvd_call_free(call);
@@ -507,6 +509,8 @@ take_reply(LvdUpstream *up, LvdHeader *header, guint8 *message)
         take_again(up, ours, header, message);
         return;
     }
+    lvd_debug("client %u: %s: %s", up->client->id, lvd_proc_find(header->proc)->name,
+              header->status == LVD_OK ? "relayed" : "refused by the daemon behind us");
     if (header->status == LVD_OK)
         note_good_reply(up, pending, message + LVD_LENGTH_MIN, header->length - LVD_LENGTH_MIN);
     if (!pending->open)

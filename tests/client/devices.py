@@ -361,7 +361,7 @@ class TestTurns(Case):
                                 stderr=subprocess.PIPE, text=True)
         wait_for(lambda: domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_BOUNDED, 'the job')
         self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_DUMP])
-        domain.abortJob()
+        domain.abortJobFlags()
         self.assertRegex(dump.communicate(timeout=harness.TIMEOUT)[1], 'cancelled')
         self.assertFalse(os.path.exists(core))
         self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_RUNNING)

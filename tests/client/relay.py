@@ -4,6 +4,7 @@
 libvirtd, by one that misbehaves, and by none."""
 import filecmp
 import os
+import random
 import re
 import socket
 import struct
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import libvirt  # noqa: E402
 
 import harness  # noqa: E402
+import hostile  # noqa: E402
 import stock  # noqa: E402
 import tap  # noqa: E402
 from harness import Wire, wait_for  # noqa: E402
@@ -305,6 +307,30 @@ class TestStock(Case):
             self.virsh('list', '--all')
             self.stock.go_on()
         self.virsh('vol-delete', '--pool', 'p5', 'v')
+
+    def test_every_procedure(self):
+        """What comes through us is what the daemon says itself, byte by byte, for each procedure of its families."""
+        types = hostile.Types(random.Random(hostile.SEED), self.host.root)
+        for readonly in (False, True):
+            suffix = '-ro' if readonly else ''
+            with Wire(self.host, readonly) as wire:
+                for row in hostile.ROWS:
+                    if not row['status'].startswith('relay'):
+                        continue
+                    proc, family = int(row['number']), row['family'].encode()
+                    direct = Wire.at(f'{self.stock.sockets}/libvirt-sock{suffix}', family + b':///system')
+                    with direct, Wire(self.host, readonly) as relayed:
+                        for turn in range(3):
+                            args = types.args(row['name'])
+                            args = args[:-1] if turn == 2 else args + bytes(4 * turn)
+                            got, wanted = relayed.call(proc, args), direct.call(proc, args)
+                            if wanted[0] == 0 and row['name'].endswith('_register_any'):
+                                wanted = (0, got[1])  # its ids count all connections
+                            if b'unknown procedure' in wanted[1] and readonly and row['readonly'] == 'no':
+                                continue  # we know more of them, and refuse first
+                            self.assertEqual(got, wanted, (row['name'], args.hex()))
+                    if row['readonly'] == 'no' and readonly:
+                        self.assertEqual(wire.error(proc, types.args(row['name']))[0], libvirt.VIR_ERR_OPERATION_DENIED)
 
     def test_many_clients(self):
         folder = self.pool('p6')
