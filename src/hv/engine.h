@@ -225,6 +225,11 @@ typedef struct HvEngineOps {
      * with `human` as the monitor's own command line. */
     char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
                              GError **error);
+    /* Q: `fd`, a connected stream socket, becomes a client of the server behind `graphics` (vnc or
+     * spice, of the live definition); it stays the caller's. With `skip_auth` it needs no password.
+     * UNSUPPORTED, or a NULL hook: libhv connects to where that server listens. */
+    gboolean (*add_graphics_client)(HvEngine *engine, int domid, const ConfGraphics *graphics,
+                                    int fd, gboolean skip_auth, GError **error);
     /* Q: the domain that we run in, which list() leaves out: its figures and, where `ret_def` is
      * not NULL, its definition (uuid zeros, name "Domain-0", id 0). NULL hook: it is not shown.
      * set_memory(), set_vcpus(), vcpus() and what else tunes a running domain take id 0, too. */

@@ -315,6 +315,14 @@ char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean 
                                 GError **error);
 /* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
 int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
+/* `fd`, a connected stream socket of the caller's, becomes a client of the display server behind
+ * the graphics of this number in the live definition. *ret_server -1: done. Else the engine cannot
+ * hand it over, and this is a connection to where that server listens: the caller copies between
+ * the two, and owns it. `skip_auth`: without the password, where the engine can. */
+gboolean hv_domain_open_graphics(HvDomain *domain, guint index, int fd, gboolean skip_auth,
+                                 int *ret_server, GError **error);
+/* A descriptor on that display server. */
+int hv_domain_open_graphics_fd(HvDomain *domain, guint index, gboolean skip_auth, GError **error);
 
 /* The domain goes on under another name, with its files; the old object is no more. */
 gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);
