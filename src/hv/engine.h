@@ -41,6 +41,11 @@ typedef enum HvEngineEventKind {
     HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
     HV_ENGINE_EVENT_NAME,     /* somebody else may have given it another name: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
+    HV_ENGINE_EVENT_CLOCK,    /* the guest set its clock to `value` seconds from UTC */
+    HV_ENGINE_EVENT_WRITTEN,  /* the guest wrote `excess` bytes beyond the threshold `value` of the
+                                 disk `target`, which has none from now on */
+    HV_ENGINE_EVENT_LOST,     /* the domain's device model does not obey any more */
+    HV_N_ENGINE_EVENTS,
 } HvEngineEventKind;
 
 typedef struct HvEngineEvent {
@@ -48,7 +53,9 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32];  /* EJECT: as in <target dev=> */
+    char target[32]; /* EJECT, WRITTEN: as in <target dev=> */
+    gint64 value;
+    guint64 excess;
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
@@ -215,6 +222,10 @@ typedef struct HvEngineOps {
     /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
     gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
                              const ConfDisk *disk, guint64 bytes, GError **error);
+    /* Sends HV_ENGINE_EVENT_WRITTEN once, when the guest has written beyond `bytes` of the image
+     * behind `disk` (one of `live`); 0: not any more. */
+    gboolean (*set_block_threshold)(HvEngine *engine, int domid, const ConfDisk *disk,
+                                    guint64 bytes, GError **error);
     /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
      * "image/x-portable-pixmap"). */
     gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
