@@ -161,8 +161,8 @@ prepare(Taking *taking, GError **error)
     if (def->domain && now->live && now->persistent)
         def->inactive = conf_domain_copy(now->persistent);
     return def->domain && hv_snapshot_align(def, hv_view_current(now), place, error) &&
-           hv_snapshot_check_disks(def, hv_view_current(now), taking->flags, error) &&
-           (!hv_view_is_active(now) || check_running(taking, error));
+           (!hv_view_is_active(now) || check_running(taking, error)) &&
+           hv_snapshot_check_disks(def, hv_view_current(now), taking->flags, error);
 }
 
 /* ---- memory ---- */
