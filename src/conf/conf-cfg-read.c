@@ -42,6 +42,8 @@ read_name(CfgReader *r, const CfgKey *key, ConfNode *node, const char *text, cha
             continue;
         if (name->value == NULL)
             conf_node_mark(node, CONF_FATE_DEFAULT);
+        else if (name->value == cfg_in_metadata)
+            cfg_carry_instead(r, key->name);
         else if (field)
             conf_set_string(field, name->value);
         return TRUE;
@@ -86,6 +88,9 @@ read_action(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
     if (!cfg_get_string(r, key->name, node, &text, error))
         return FALSE;
     ConfAction action = conf_action_parse(text);
+    if (action == CONF_ACTION_ABSENT && g_str_equal(text, "soft-reset") &&
+        cfg_carry_instead(r, key->name))
+        return TRUE; /* Xen has it, libvirt has not */
     if (action == CONF_ACTION_ABSENT)
         cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s", key->why);
     else
@@ -149,8 +154,9 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
         if (!has_home(key) || node->kind == CONF_NODE_NONE)
             return TRUE;
     }
-    if (key->carried && node->fate == CONF_FATE_UNSEEN)
-        cfg_carry(r, key, node);
+    /* What can't be carried stays unseen, and is lost with the row's reason. */
+    if (key->carry == CFG_CARRY_ALL && node->fate == CONF_FATE_UNSEEN)
+        (key->nested ? cfg_carry_nested : cfg_carry)(r, key->name, node);
     if (!has_home(key))
         return TRUE; /* stays unseen: reported with the row's reason */
     if (key->guests && !(key->guests & r->guest)) {

@@ -74,8 +74,8 @@ is_scalar(const ConfNode *node)
 }
 
 /* XML 1.0 has no place for these, not even as &#1;. */
-static bool
-has_control(const char *text)
+bool
+cfg_has_control(const char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 && strchr("\t\n\r", *text) == NULL)
@@ -97,7 +97,7 @@ cfg_get_string(CfgReader *r, const char *path, const ConfNode *node, const char 
                   "the string is not UTF-8, which domXML needs");
         return FALSE;
     }
-    if (has_control(node->text)) {
+    if (cfg_has_control(node->text)) {
         cfg_error(r, node, path, error, CONF_ERROR_INVALID,
                   "the string has a control character, which XML can't carry");
         return FALSE;

@@ -758,7 +758,7 @@ conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned f
     root = xmlDocGetRootElement(doc);
     if (root->ns || strcmp((const char *)root->name, "domain") != 0) {
         g_autofree char *message = g_strdup_printf(
-            "unexpected root element <%.64s>, expecting <domain>", root->name);
+            "expecting root element of 'domain', not '%.64s'", root->name);
 
         conf_source_fail(&source, root, CONF_ERROR_INVALID, error, message);
         return NULL;

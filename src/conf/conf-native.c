@@ -127,7 +127,7 @@ conf_native_free(ConfNative *native)
     g_free(native);
 }
 
-void
+ConfNote *
 conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const char *format, ...)
 {
     ConfNote *note = g_new0(ConfNote, 1);
@@ -139,6 +139,7 @@ conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const c
     note->text = g_strdup_vprintf(format, args);
     va_end(args);
     g_ptr_array_add(native->notes, note);
+    return note;
 }
 
 /* ---- the door ---- */

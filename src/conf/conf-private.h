@@ -67,6 +67,8 @@ ConfAction conf_action_parse(const char *name);
 const char *conf_action_name(ConfAction action);
 /* A rate as xl has it, "10MB/s@20ms", "100Kb/s" -> KiB/s; false on bad syntax */
 bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
+/* The same exactly, with the time after which the credit is renewed */
+bool conf_rate_split(const char *text, guint64 *ret_bytes, guint64 *ret_interval_us);
 char *conf_rate_format(int64_t kib_per_s); /* the shortest that parses to the same number */
 /* AA:BB:.. in any case, with or without leading zeros -> lower case; NULL when it is no MAC */
 char *conf_mac_canonical(const char *text);

@@ -147,23 +147,42 @@ conf_py_add_expression(ConfPyParser *p, GPtrArray *kids)
 
 /* ---- parameters: of def and lambda ---- */
 
-/* Up to `end`, which stays. What is not a plain name with or without a default sets *ret_outside.
- */
+/* (a, b) among the parameters. */
+static gboolean
+skip_tuple_param(ConfPyParser *p)
+{
+    unsigned depth = p->lexer.n_open;
+
+    while (p->lexer.n_open >= depth) {
+        if (!conf_py_next(p))
+            return FALSE;
+    }
+    return conf_py_next(p);
+}
+
+/* Up to `end`, which stays. What is no name sets *ret_outside. */
 gboolean
 conf_py_parse_params(ConfPyParser *p, GPtrArray *kids, const char *end, bool *ret_outside)
 {
     while (!conf_py_at_op(p, end)) {
         ConfPyNode *param;
+        char op = conf_py_at_op(p, "*") ? '*' : conf_py_at_op(p, "**") ? 'P' : '\0';
 
-        if (conf_py_at_op(p, "*") || conf_py_at_op(p, "**")) {
+        if (op != '\0' && !conf_py_next(p))
+            return FALSE;
+        if (conf_py_at_op(p, "(")) {
             *ret_outside = true;
-            if (!conf_py_next(p))
+            if (!skip_tuple_param(p))
                 return FALSE;
+            if (conf_py_at_op(p, ",") && !conf_py_next(p))
+                return FALSE;
+            continue;
         }
         if (p->token.kind != CONF_PY_T_NAME)
             return conf_py_fail(p, "the name of a parameter") != NULL;
         param = conf_py_new_node(p, CONF_PY_PARAM, p->token.pos);
         param->text = p->token.text;
+        param->op = op;
         g_ptr_array_add(kids, param);
         if (!conf_py_next(p))
             return FALSE;
@@ -291,11 +310,26 @@ skip_braces(ConfPyParser *p, ConfPos pos, unsigned depth)
 {
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_OUTSIDE, pos);
 
-    node->text = "a set or a dict comprehension";
+    node->text = "a set";
     while (p->lexer.n_open >= depth) {
         if (!conf_py_next(p))
             return NULL;
     }
+    return conf_py_next(p) ? node : NULL;
+}
+
+/* {key: value for ...}, the two of which are read. */
+static ConfPyNode *
+parse_dict_comprehension(ConfPyParser *p, GPtrArray *pair, ConfPos pos)
+{
+    ConfPyNode *node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TUPLE, pos), pair);
+
+    node = parse_comprehension(p, node, pos);
+    if (node == NULL)
+        return NULL;
+    if (!conf_py_at_op(p, "}"))
+        return fail_open(p, pos, "{", "'}'");
+    node->op = 'd';
     return conf_py_next(p) ? node : NULL;
 }
 
@@ -317,8 +351,8 @@ parse_dict(ConfPyParser *p)
             return fail_open(p, pos, "{", "':'");
         if (!conf_py_next(p) || !conf_py_add_expression(p, kids))
             return NULL;
-        if (conf_py_at_word(p, "for"))
-            return skip_braces(p, pos, depth);
+        if (conf_py_at_word(p, "for") && kids->len == 2)
+            return parse_dict_comprehension(p, kids, pos);
         if (!conf_py_at_op(p, ",") && !conf_py_at_op(p, "}"))
             return fail_open(p, pos, "{", "',' or '}'");
         if (conf_py_at_op(p, ",") && !conf_py_next(p))
@@ -352,12 +386,10 @@ parse_strings(ConfPyParser *p)
 static ConfPyNode *
 parse_backquotes(ConfPyParser *p)
 {
-    ConfPyNode *node = conf_py_new_node(p, CONF_PY_OUTSIDE, p->token.pos);
+    ConfPyNode *node = conf_py_new_node(p, CONF_PY_REPR, p->token.pos);
+    ConfPyNode *inner = conf_py_next(p) ? conf_py_parse_testlist(p) : NULL;
 
-    node->text = "an expression in backquotes";
-    if (!conf_py_next(p) || conf_py_parse_testlist(p) == NULL || !conf_py_expect_op(p, "`"))
-        return NULL;
-    return node;
+    return inner != NULL && conf_py_expect_op(p, "`") ? conf_py_set_kid(p, node, inner) : NULL;
 }
 
 static ConfPyNode *
@@ -462,14 +494,19 @@ parse_call(ConfPyParser *p)
     while (!conf_py_at_op(p, ")")) {
         ConfPyNode *argument;
 
-        if (conf_py_at_op(p, "*") || conf_py_at_op(p, "**")) {
-            node->op = 1; /* f(*list): outside */
-            if (!conf_py_next(p))
-                return NULL;
-        }
+        char op = conf_py_at_op(p, "*") ? '*' : conf_py_at_op(p, "**") ? 'P' : '\0';
+
+        if (op != '\0' && !conf_py_next(p))
+            return NULL;
         argument = parse_argument(p);
         if (argument == NULL)
             return NULL;
+        if (op != '\0') {
+            ConfPyNode *starred = conf_py_new_node(p, CONF_PY_STARRED, argument->pos);
+
+            starred->op = op;
+            argument = conf_py_set_kid(p, starred, argument);
+        }
         g_ptr_array_add(kids, argument);
         if (!conf_py_at_op(p, ",") && !conf_py_at_op(p, ")"))
             return fail_open(p, node->pos, "(", "',' or ')'");

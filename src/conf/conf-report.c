@@ -280,8 +280,8 @@ conf_report_close(ConfReport *report, const ConfNative *native, ConfWhyFunc why)
     for (guint i = 0; i < native->notes->len; i++) {
         const ConfNote *note = native->notes->pdata[i];
 
-        conf_report_add(report, CONF_OUTCOME_LOST, note->line, note->column, NULL, NULL, "%s",
-                        note->text);
+        conf_report_add(report, note->carried ? CONF_OUTCOME_CHANGED : CONF_OUTCOME_LOST,
+                        note->line, note->column, NULL, NULL, "%s", note->text);
     }
     /* Stable: rows of one place stay in the order in which they were said. */
     g_ptr_array_sort(report->rows, compare_rows);

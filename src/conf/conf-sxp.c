@@ -8,12 +8,14 @@
  * xend quotes such words when it writes, so who left them bare meant the text.
  */
 #include "conf-private.h"
+#include "conf-text.h"
 
 #include <string.h>
 
 /* A list in memory takes up to a quarter KiB where it took two bytes of text. Three times the
  * domains that one xend host ever had stay far below. */
-#define SXP_MAX_NODES (1u << 20)
+#define SXP_MAX_NODES  (1u << 20)
+#define SXP_MAX_STRAYS 100u
 
 typedef struct SxpOpen {
     ConfNode *node;        /* owned until it is closed */
@@ -82,6 +84,28 @@ static G_GNUC_PRINTF(5, 6) gboolean break_off(SxpReader *in, unsigned line, unsi
     in->break_line = line;
     in->break_column = column;
     return fail(in, line, column, CONF_ERROR_SYNTAX, error, "%s", reason);
+}
+
+/* Something stands here that is no domain, or was read in an odd way. A file full of it is not
+ * worth a line for each. */
+static G_GNUC_PRINTF(5, 6) void add_stray(SxpReader *in, unsigned line, unsigned column,
+                                          bool carried, const char *format, ...)
+{
+    bool last = in->strays->len + 1 == SXP_MAX_STRAYS;
+    ConfNote *stray;
+    va_list args;
+
+    if (in->strays->len == SXP_MAX_STRAYS)
+        return;
+    stray = g_new0(ConfNote, 1);
+    stray->line = line;
+    stray->column = column;
+    stray->carried = carried;
+    va_start(args, format);
+    stray->text = last ? g_strdup("here and behind, more that is odd in the same way")
+                       : g_strdup_vprintf(format, args);
+    va_end(args);
+    g_ptr_array_add(in->strays, stray);
 }
 
 static void
@@ -161,14 +185,9 @@ add_atom(SxpReader *in, ConfNode *atom, GError **error)
     g_autoptr(ConfNode) owned = atom;
     SxpOpen *list;
 
-    if (in->open->len == 0) {
-        ConfNote *stray = g_new0(ConfNote, 1);
-
-        stray->line = atom->line;
-        stray->column = atom->column;
-        stray->text = g_strdup_printf("the word '%.40s' stands outside of every list", atom->text);
-        g_ptr_array_add(in->strays, stray);
-    }
+    if (in->open->len == 0)
+        add_stray(in, atom->line, atom->column, false,
+                  "the word '%.40s' stands outside of every list", atom->text);
     if (++in->n_nodes > SXP_MAX_NODES)
         return fail(in, atom->line, atom->column, CONF_ERROR_LIMIT, error,
                     "more than %u words and lists in one file", SXP_MAX_NODES);
@@ -189,12 +208,15 @@ add_atom(SxpReader *in, ConfNode *atom, GError **error)
 
 /* domXML can say no control characters, and the model holds UTF-8 only. */
 static gboolean
-check_text(SxpReader *in, const GString *text, unsigned line, unsigned column, GError **error)
+check_text(SxpReader *in, GString *text, unsigned line, unsigned column, GError **error)
 {
-    if (!g_utf8_validate(text->str, (gssize)text->len, NULL))
-        return fail(in, line, column, CONF_ERROR_SYNTAX, error,
-                    "a word that is not UTF-8; convert the file first, for example with "
-                    "'iconv -f ISO-8859-1 -t UTF-8'");
+    bool converted = false;
+    g_autofree char *utf8 = conf_text_to_utf8(text->str, text->len, &converted);
+
+    if (converted) {
+        add_stray(in, line, column, true, "this word is not UTF-8 and was read as ISO-8859-1");
+        g_string_assign(text, utf8);
+    }
     for (gsize i = 0; i < text->len; i++) {
         if (g_ascii_iscntrl(text->str[i]) && !is_space(text->str[i]))
             return fail(in, line, column, CONF_ERROR_SYNTAX, error,
@@ -350,23 +372,16 @@ add_domain(SxpReader *in, ConfNode *node)
     g_ptr_array_add(in->domains, native);
 }
 
-static void
-add_stray_list(SxpReader *in, const SxpOpen *list)
-{
-    ConfNote *stray = g_new0(ConfNote, 1);
-
-    stray->line = list->line;
-    stray->column = list->column;
-    stray->text = g_strdup_printf("(%.40s ...) is no (domain ...)",
-                                  list->node->key != NULL ? list->node->key : "");
-    g_ptr_array_add(in->strays, stray);
-}
-
 static gboolean
 close_list(SxpReader *in, GError **error)
 {
     SxpOpen list;
 
+    if (in->open->len == 0 && in->domains->len > 0) {
+        add_stray(in, in->line, in->column, false, "')' without a '(' before it");
+        advance(in);
+        return TRUE;
+    }
     if (in->open->len == 0)
         return fail(in, in->line, in->column, CONF_ERROR_SYNTAX, error,
                     "')' without a '(' before it");
@@ -382,7 +397,8 @@ close_list(SxpReader *in, GError **error)
     } else if (g_strcmp0(list.node->key, "domain") == 0 || g_strcmp0(list.node->key, "vm") == 0) {
         add_domain(in, list.node);
     } else {
-        add_stray_list(in, &list);
+        add_stray(in, list.line, list.column, false, "(%.40s ...) is no (domain ...)",
+                  list.node->key != NULL ? list.node->key : "");
         conf_node_free(list.node);
     }
     return TRUE;
@@ -439,7 +455,8 @@ note_strays(SxpReader *in)
     for (guint i = 0; i < in->strays->len; i++) {
         const ConfNote *stray = in->strays->pdata[i];
 
-        conf_native_add_note(last, stray->line, stray->column, "%s", stray->text);
+        conf_native_add_note(last, stray->line, stray->column, "%s", stray->text)->carried =
+            stray->carried;
     }
 }
 
@@ -460,15 +477,99 @@ refuse(const SxpReader *in, GError **error)
                 "no (domain ...) in it: %s", stray->text);
 }
 
-/* A text that breaks off costs what is incomplete, not the domains before it; but the break is
+/* ---- a text that breaks off ---- */
+
+/* Does something whole stand in it? Its last word may be cut. */
+static bool
+has_lists(const ConfNode *node)
+{
+    for (guint i = 0; i < node->items->len; i++) {
+        const ConfNode *item = node->items->pdata[i];
+
+        if (item->key != NULL || item->items != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool
+has_one_of(const ConfNode *domain, const char *const *keys)
+{
+    for (; *keys != NULL; keys++) {
+        if (conf_node_find(domain, *keys) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* What a domain cannot be without; a guest whose kind is not known would be taken for a PV one. */
+static bool
+is_usable(const ConfNode *domain)
+{
+    static const char *const names[] = { "name", "name_label", NULL };
+    static const char *const sizes[] = { "memory", "maxmem", "memory_dynamic_max",
+                                         "memory_static_max", NULL };
+    static const char *const kinds[] = { "image",      "PV_kernel",       "PV_bootloader",
+                                         "bootloader", "HVM_boot_policy", NULL };
+
+    return has_one_of(domain, names) && has_one_of(domain, sizes) && has_one_of(domain, kinds);
+}
+
+/* Half a device is none; an image keeps what is whole in it, since it tells what the guest is. The
+ * name of what is left out is added to *left_out. */
+static void
+close_broken(SxpReader *in, GString *left_out)
+{
+    const SxpOpen *second = in->open->len > 1 ? &g_array_index(in->open, SxpOpen, 1) : NULL;
+    bool parts = second != NULL && (g_strcmp0(second->node->key, "image") == 0 ||
+                                    g_strcmp0(second->node->key, "platform") == 0);
+
+    while (in->open->len > 1) {
+        SxpOpen *list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
+        ConfNode *node = g_steal_pointer(&list->node);
+
+        g_array_set_size(in->open, in->open->len - 1);
+        if (parts && has_lists(node)) {
+            settle_kind(node);
+            g_ptr_array_add(g_array_index(in->open, SxpOpen, in->open->len - 1).node->items, node);
+            continue;
+        }
+        g_string_printf(left_out, ", and (%.40s ...) is left out",
+                        node->key != NULL ? node->key : "");
+        conf_node_free(node);
+    }
+}
+
+/* The domain that the break is in, if what stands before it makes one. */
+static void
+rescue_last(SxpReader *in, GString *left_out)
+{
+    SxpOpen *list = in->open->len > 0 ? &g_array_index(in->open, SxpOpen, 0) : NULL;
+
+    if (list == NULL || g_strcmp0(list->node->key, "domain") != 0)
+        return;
+    close_broken(in, left_out);
+    list = &g_array_index(in->open, SxpOpen, 0);
+    if (!is_usable(list->node)) {
+        g_string_truncate(left_out, 0);
+        return;
+    }
+    add_domain(in, g_steal_pointer(&list->node));
+    g_string_prepend(left_out, "; what stands before is converted");
+}
+
+/* A text that breaks off costs what is incomplete, not what stands before it; but the break is
  * named either way. Any other error costs the whole text, since it is not known what it broke. */
 static gboolean
-rescue(const SxpReader *in, GError **inner, GError **error)
+rescue(SxpReader *in, GError **inner, GError **error)
 {
+    g_autoptr(GString) left_out = g_string_new(NULL);
     g_autofree char *place = NULL;
     const char *reason = (*inner)->message;
     ConfNative *last;
 
+    if (in->truncated)
+        rescue_last(in, left_out);
     if (!in->truncated || in->domains->len == 0) {
         g_propagate_error(error, g_steal_pointer(inner));
         return FALSE;
@@ -477,7 +578,7 @@ rescue(const SxpReader *in, GError **inner, GError **error)
     if (g_str_has_prefix(reason, place))
         reason += strlen(place);
     last = in->domains->pdata[in->domains->len - 1];
-    conf_native_add_note(last, in->break_line, in->break_column, "%s", reason);
+    conf_native_add_note(last, in->break_line, in->break_column, "%s%s", reason, left_out->str);
     g_clear_error(inner);
     return TRUE;
 }

@@ -146,8 +146,9 @@ typedef struct HvEngineOps {
     gboolean (*destroy)(HvEngine *engine, int domid, GError **error); /* gone on return */
 
     /* Optional. */
-    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error); /* asks */
-    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);   /* asks */
+    /* They ask the guest, and return soon: what it makes of that is seen by its end. */
+    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error);
+    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);
     gboolean (*pause)(HvEngine *engine, int domid, GError **error);
     gboolean (*unpause)(HvEngine *engine, int domid, GError **error);
     gboolean (*set_memory)(HvEngine *engine, int domid, guint64 kib, GError **error); /* target */

@@ -3,8 +3,9 @@
  * One job a domain. It, and not a lock, keeps a domain's state still while the engine blocks.
  *
  * Ending a domain has the right of way: a stop cancels the holder where the holder can be cancelled
- * (start, restore, save), takes the domain over where the holder is inside a hook that cannot be
- * (a guest may let shutdown hang for ever), and goes before everybody else who waits.
+ * (start, restore, save), takes the domain over where the holder is inside a hook that may hang (a
+ * guest may let a device hang for ever; a dump is cancelled as well), and goes before everybody
+ * else who waits.
  */
 #include "hv-private.h"
 
@@ -123,15 +124,26 @@ cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)
     g_mutex_lock(&domain->lock);
 }
 
-/* A deadline of -1: none, and nothing is cancelled. */
+/* The hook's holder, if it is still that: what it wanted does not count any more. */
+static void
+overtake_locked(HvDomain *domain)
+{
+    HvJob *job = domain->job;
+
+    cancel_holder_locked(domain, NULL);
+    if (domain->job != job || !job->in_hook)
+        return;
+    job->overtaken = TRUE;
+    domain->job = NULL;
+}
+
+/* A deadline of -1: none, and who is in no hook is not cancelled. */
 static HvJob *
 begin_stop_locked(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **error)
 {
     while (may_go_on_locked(domain, error)) {
-        if (domain->job && domain->job->in_hook) {
-            domain->job->overtaken = TRUE;
-            domain->job = NULL;
-        }
+        if (domain->job && domain->job->in_hook)
+            overtake_locked(domain);
         if (!domain->job)
             return take_locked(domain, HV_JOB_STOP);
         if (deadline < 0) {

@@ -163,6 +163,10 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
     now = hv_domain_view(domain);
     if (!check_domain(domain->host, now, error))
         return FALSE;
+    if (g_str_equal(now->name, name)) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "Can't rename domain to itself");
+        return FALSE;
+    }
     reserved = hv_registry_reserve_name(domain, name, error);
     if (!reserved)
         return FALSE;

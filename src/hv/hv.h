@@ -534,6 +534,9 @@ typedef struct HvDiskSize {
 } HvDiskSize;
 /* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
 gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+/* The <driver type=> of a file, as its content has it; "raw" where that says nothing. For files
+ * that no definition knows: a guest may have written what it likes into its raw disk. */
+const char *hv_image_format(const char *path);
 
 GArray *hv_host_nodes(HvHost *host, GError **error); /* HvHostNode */
 GArray *hv_host_cpus(HvHost *host, GError **error);  /* HvHostCpu */

@@ -8,7 +8,8 @@ import sys
 STATUS = {
     'done': 'yes',
     'planned': 'no: "not supported"',
-    'relay': 'not yet: of the daemon of its family',
+    'relay': 'relayed',
+    'relay-local': 'relayed; looked up here without a stock daemon',
     'event': 'event',
 }
 HEAD = '''# What of libvirt's protocol xlvirtd answers

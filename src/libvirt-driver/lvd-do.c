@@ -111,6 +111,8 @@ static const unsigned allowed_flags[LVD_N_PROCS + 1] = {
     [LVD_PROC_DOMAIN_SNAPSHOT_DELETE] = VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN |
                                         VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY |
                                         VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY,
+    [LVD_PROC_STORAGE_VOL_GET_INFO_FLAGS] = VIR_STORAGE_VOL_GET_PHYSICAL,
+    [LVD_PROC_STORAGE_POOL_GET_XML_DESC] = VIR_STORAGE_XML_INACTIVE,
     [LVD_PROC_DOMAIN_GET_MESSAGES] = VIR_DOMAIN_MESSAGE_DEPRECATION | VIR_DOMAIN_MESSAGE_TAINTING,
 };
 
@@ -326,6 +328,8 @@ lvd_parse_domain(const char *xml, unsigned conf_flags, gboolean validate, GError
     g_autoptr(ConfDomain)
         def = conf_domain_parse_xml(xml, -1, "(domain_definition)", conf_flags, error);
 
+    if (!def)
+        lvd_syntax_error(xml, error);
     if (!def || (validate && !lvd_schema_validate(LVD_SCHEMA_DOMAIN, xml, error)))
         return NULL;
     return g_steal_pointer(&def);

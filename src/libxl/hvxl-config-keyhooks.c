@@ -664,7 +664,7 @@ parse_rate(const char *text, guint64 *ret_bytes, guint64 *ret_interval)
     if (*end == '@') {
         interval = g_ascii_strtoull(end + 1, &end, 10);
         unit = strcmp(end, "ms") == 0 ? 1000 : strcmp(end, "us") == 0 ? 1 : 1000000;
-        if ((unit == 1000000 && strcmp(end, "s") != 0) || interval == 0 ||
+        if ((unit == 1000000 && *end && strcmp(end, "s") != 0) || interval == 0 ||
             interval > G_MAXUINT32 / unit)
             return FALSE;
         interval *= unit;
