@@ -42,8 +42,8 @@ finish_reverting(const Settling *settling, const ConfSnapshot *def)
         return;
     hv_store_log(domain->host->store, domain->name,
                  "the revert to snapshot '%s' was cut off; its images are finished", def->name);
-    if (!hv_snapshot_images_revert(def, def->domain ? def->domain : settling->now->persistent,
-                                   &error) ||
+    if (!hv_snapshot_disks_revert(def, def->domain ? def->domain : settling->now->persistent,
+                                  &error) ||
         !hv_snapshot_make_current(domain, def->name, &error))
         g_warning("the revert of domain '%s' to snapshot '%s' was cut off, do it again: %s",
                   domain->name, def->name, error->message);

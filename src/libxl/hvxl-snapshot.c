@@ -98,12 +98,17 @@ add_action(GString *command, const ConfSnapshot *snapshot, const ConfSnapshotDis
     g_string_append(command, "}}");
 }
 
+/* NULL: it has no part in this, or is a logical volume, which is libhv's. */
 static const ConfDisk *
 disk_of(const ConfSnapshotDisk *wanted, const ConfDomain *live)
 {
-    if (wanted->place != CONF_SNAPSHOT_INTERNAL && wanted->place != CONF_SNAPSHOT_EXTERNAL)
-        return NULL;
-    return conf_domain_find_disk(live, wanted->name);
+    const ConfDisk *disk = conf_domain_find_disk(live, wanted->name);
+
+    if (!disk || wanted->place == CONF_SNAPSHOT_EXTERNAL)
+        return disk;
+    return wanted->place == CONF_SNAPSHOT_INTERNAL && g_strcmp0(disk->driver_type, "qcow2") == 0
+               ? disk
+               : NULL;
 }
 
 /* What QEMU refuses was not done. Where its answer does not come, nobody knows. */

@@ -542,6 +542,32 @@ class TestExternal(Case):
         domain = self.restart(domain)
         self.assertEqual((self.source(domain), self.source(domain, 2)), ([two], [two]))
 
+    def test_revert(self):
+        """The images that it stands on stay as they are"""
+        domain = self.define()
+        base = self.path('a.qcow2')
+        self.write(1)
+        self.take(domain, 'one', libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+        self.write(2, self.path('a.one'))
+        domain.create()
+        self.take(domain, 'two', 0, f"<memory file='{self.path('memory')}'/>")
+        self.write(3, self.path('a.two'))
+        self.row(0, 'reverted', 'snapshot-revert', 'd', 'one')
+        self.assertEqual(self.state(domain), OFF)
+        now, = self.source(domain)
+        self.assertEqual(self.chain(now), [now, base])
+        self.assertTrue(self.holds(1, now))
+        self.write(4, now)
+        self.row(0, 'reverted', 'snapshot-revert', 'd', 'two')
+        self.assertEqual(self.state(domain), RUNS)
+        then, = self.source(domain)
+        self.assertEqual((self.chain(then), self.source(domain, 2)), ([then, self.path('a.one'), base], [then]))
+        self.assertTrue(self.holds(2, then))
+        self.assertTrue(self.holds(3, self.path('a.two')) and self.holds(4, now) and self.holds(1))
+        self.row(1, 'deletion of 1 external disk snapshots not supported yet', 'snapshot-delete', 'd', 'two')
+        self.row(1, 'deletion of 2 external disk snapshots not supported yet', 'snapshot-delete', 'd', 'one', '--children')
+        self.row(0, 'deleted', 'snapshot-delete', 'd', 'two', '--metadata')
+
     def test_some_disks(self):
         domain = self.define(disks=[(self.image(), 'qcow2', ''), (self.image('b.img'), 'qcow2', " snapshot='no'"),
                                     (self.image('c.img'), 'qcow2', '')])
