@@ -388,6 +388,8 @@ delete_from_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
+    if (!g_file_test(disk->source, G_FILE_TEST_EXISTS))
+        return TRUE;
     if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     return !id || change_snapshot(disk, "-d", name, error);
@@ -494,6 +496,33 @@ hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place)
     return FALSE;
 }
 
+/* Where the guest writes to other images now, on top of those of the snapshot maybe. */
+static gboolean
+has_moved(const ConfSnapshotDisk *wanted, const ConfSnapshot *def, const ConfDomain *live)
+{
+    int then = def->domain ? index_of_disk(def->domain, wanted->name) : -1;
+    int now = index_of_disk(live, wanted->name);
+    const ConfDisk *before = then < 0 ? NULL : def->domain->disks->pdata[then];
+    const ConfDisk *after = now < 0 ? NULL : live->disks->pdata[now];
+
+    return before && (!after || g_strcmp0(before->source, after->source) != 0);
+}
+
+/* A copy of the snapshot, without those of its disks that have moved, or without the others. */
+static ConfSnapshot *
+part_of(const ConfSnapshot *def, const ConfDomain *live, gboolean moved)
+{
+    ConfSnapshot *part = conf_snapshot_copy(def);
+
+    for (guint i = 0; i < part->disks->len; i++) {
+        ConfSnapshotDisk *disk = part->disks->pdata[i];
+
+        if (has_moved(disk, def, live) != moved)
+            disk->place = CONF_SNAPSHOT_NO;
+    }
+    return part;
+}
+
 /* The images of a running domain, by who has them open. */
 static gboolean
 delete_running(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
@@ -513,14 +542,30 @@ delete_running(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **
     return hv_job_leave_hook(job, error) && ok;
 }
 
+/* Images that the guest does not write to are opened by ourselves: where they are in use below
+ * others, their lock says so. */
+static gboolean
+delete_images(HvJob *job, const HvView *now, const ConfSnapshot *def, const ConfDomain *then,
+              GError **error)
+{
+    g_autoptr(ConfSnapshot) here = NULL;
+    g_autoptr(ConfSnapshot) elsewhere = NULL;
+
+    if (!hv_view_is_active(now))
+        return hv_snapshot_images_delete(def, then, error);
+    here = part_of(def, now->live, FALSE);
+    elsewhere = part_of(def, now->live, TRUE);
+    return hv_snapshot_images_delete(elsewhere, then, error) &&
+           delete_running(job, now, here, error);
+}
+
 gboolean
 hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
 {
-    const ConfDomain *domain = hv_view_current(now);
-    gboolean ok = hv_view_is_active(now) ? delete_running(job, now, def, error)
-                                         : hv_snapshot_images_delete(def, domain, error);
+    const ConfDomain *then = def->domain ? def->domain : hv_view_current(now);
 
-    return ok && for_each_kept(&volumes, volumes.delete, def, domain, error);
+    return delete_images(job, now, def, then, error) &&
+           for_each_kept(&volumes, volumes.delete, def, then, error);
 }
 
 /* ---- external ---- */

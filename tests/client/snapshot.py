@@ -568,6 +568,20 @@ class TestExternal(Case):
         self.row(1, 'deletion of 2 external disk snapshots not supported yet', 'snapshot-delete', 'd', 'one', '--children')
         self.row(0, 'deleted', 'snapshot-delete', 'd', 'two', '--metadata')
 
+    def test_below(self):
+        """An internal one in an image that stands below the guest's now"""
+        domain = self.define()
+        self.take(domain, 'in')
+        domain.create()
+        self.take(domain, 'out', libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+        self.row(0, 'deleted', 'snapshot-delete', 'd', 'in')
+        self.assertEqual(self.snapshots_in(), [])
+        domain.destroy()
+        self.take(domain, 'in')
+        self.assertEqual((self.snapshots_in(), self.snapshots_in(self.path('a.out'))), ([], ['in']))
+        self.row(0, 'deleted', 'snapshot-delete', 'd', 'in')
+        self.assertEqual(self.snapshots_in(self.path('a.out')), [])
+
     def test_some_disks(self):
         domain = self.define(disks=[(self.image(), 'qcow2', ''), (self.image('b.img'), 'qcow2', " snapshot='no'"),
                                     (self.image('c.img'), 'qcow2', '')])

@@ -157,7 +157,7 @@ test_hostile(void)
     for (guint i = 0; i <= CONF_MAX_DEVICES; i++)
         g_string_append_printf(text, "<disk name='xvd%u'/>", i);
     g_string_append(text, "</disks>");
-    refuse(text->str, 0, CONF_ERROR_INVALID, "disks");
+    refuse(text->str, 0, CONF_ERROR_LIMIT, "of the kind of 'disk'");
     g_string_truncate(text, 0);
     for (guint i = 0; i < 1000; i++)
         g_string_append(text, "<a>");
