@@ -301,9 +301,10 @@ typedef struct HvEngineOps {
 
     /* What a snapshot is in the disks of a running domain, or of one that save() has left
      * suspended. `snapshot->disks` has one row for each disk of `live`, by target. Internal: a
-     * snapshot of the snapshot's name in its image. External: the file is there, empty on top of
-     * the disk's image, and the guest writes to it from now on. All disks at one moment. On failure
-     * none of it was done, but for HV_ERROR_TIMEOUT: then nobody knows. */
+     * snapshot of the snapshot's name in its qcow2 image; one of a logical volume is libhv's
+     * business. External: the file is there, empty on top of the disk's image, and the guest writes
+     * to it from now on. All disks at one moment. On failure none of it was done, but for
+     * HV_ERROR_TIMEOUT: then nobody knows. */
     gboolean (*disk_snapshot)(HvEngine *engine, int domid, const ConfDomain *live,
                               const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);
 } HvEngineOps;

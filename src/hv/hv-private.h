@@ -573,12 +573,15 @@ gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned
 gboolean hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain,
                                  unsigned create_flags, GError **error);
 gboolean hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place);
-/* As hv_snapshot_images_create(). */
-gboolean hv_snapshot_images_check(const ConfSnapshot *def, const ConfDomain *domain,
+/* Are there internal ones in images (and not in logical volumes)? */
+gboolean hv_snapshot_has_images(const ConfSnapshot *def, const ConfDomain *domain);
+/* As hv_snapshot_images_create() in engine.h, for logical volumes, which may be in use. */
+gboolean hv_snapshot_volumes_create(const ConfSnapshot *def, const ConfDomain *domain,
+                                    GError **error);
+/* Images and volumes of a domain that does not run. */
+gboolean hv_snapshot_disks_check(const ConfSnapshot *def, const ConfDomain *domain, GError **error);
+gboolean hv_snapshot_disks_revert(const ConfSnapshot *def, const ConfDomain *domain,
                                   GError **error);
-gboolean hv_snapshot_images_revert(const ConfSnapshot *def, const ConfDomain *domain,
-                                   GError **error);
-
 /* External ones: empty images on top of those of `domain`; and their end. */
 gboolean hv_snapshot_overlays_create(const ConfSnapshot *def, const ConfDomain *domain,
                                      GError **error);
@@ -590,6 +593,16 @@ gboolean hv_snapshot_move(HvJob *job, const ConfSnapshot *def, gboolean forth, G
  */
 gboolean hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def,
                                   GError **error);
+
+/* ---- snapshots: logical volumes (hv-snapshot-lvm.c) ---- */
+
+gboolean hv_volume_check(const ConfDisk *disk, GError **error); /* is it one? */
+/* EXISTS: there is a volume of the name that the snapshot would get. */
+gboolean hv_volume_check_free(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_create(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_has(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_revert(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_delete(const ConfDisk *disk, const char *name, GError **error);
 
 /* ---- snapshots: after a daemon that was killed (hv-snapshot-pending.c) ---- */
 
