@@ -235,7 +235,7 @@ test_actions(Fixture *f, gconstpointer unused)
         ConfAction action;
         int code;
         HvState state;
-        const char *events[3];
+        const char *events[4];
     } cases[] = {
 #define AT(field) G_STRUCT_OFFSET(ConfDomain, field)
         { AT(on_poweroff),
@@ -261,7 +261,7 @@ test_actions(Fixture *f, gconstpointer unused)
           CONF_ACTION_COREDUMP_RESTART,
           4,
           HV_STATE_RUNNING,
-          { "d:stopped:shutdown", "d:started:booted" } },
+          { "d:watchdog:", "d:stopped:shutdown", "d:started:booted" } },
 #undef AT
     };
 
