@@ -104,7 +104,8 @@ typedef struct ConfPy {
     unsigned outside;               /* how often something was not known, so far */
     ConfPyValue *foreign; /* where names come from that we do not see: execfile(), or NULL */
     GRand *dice;          /* of random; made when it is asked for */
-    guint32 seed;         /* of the dice: made of the program's text */
+    const char *text;     /* of the program */
+    gsize len;
 } ConfPy;
 
 /* ---- running out, failing, not knowing (conf-py-value.c) ---- */
