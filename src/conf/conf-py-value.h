@@ -77,7 +77,8 @@ struct ConfPyVar {
 };
 
 struct ConfPyEnv {
-    ConfPyEnv *outer; /* NULL: outside of this are the globals */
+    ConfPyEnv *outer;       /* NULL: outside of this are the globals */
+    const ConfPyNode *body; /* of the function */
     ConfPyVar *vars;
     ConfPyVar *global_names; /* of "global" statements; only their names matter */
 };
@@ -187,6 +188,10 @@ ConfPyValue *conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value);
 /* What this statement or expression might change is not known from here on. */
 void conf_py_forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why);
 void conf_py_forget_target(ConfPy *py, const ConfPyNode *target, ConfPyValue *why);
+/* A function, or a method of something, that may be called or not. */
+void conf_py_forget_call(ConfPy *py, const ConfPyValue *function, ConfPyValue *why);
+/* The rest of the function that runs may run or not. */
+void conf_py_forget_body(ConfPy *py, ConfPyValue *why);
 /* Could the statement end the function (return, raise) or else the loop (break, continue) that it
  * is in? */
 bool conf_py_may_leave(const ConfPyNode *node, bool function);

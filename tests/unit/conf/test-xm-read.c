@@ -520,8 +520,15 @@ test_taint(void)
         { "r = ['a']\n" IF_EXISTS "s = len(r)\n", "[a]" },
         { "r = ['a']\n" IF_EXISTS "s = r.pop()\n", "?" },
         { "def f():\n  " IF_EXISTS "  return 'a'\n  return 'b'\nr = f()\n", "?" },
+        { "r = ['a']\ndef f():\n  " IF_EXISTS "  return\n  r.append('b')\nf()\n", "[a|?]" },
+        { "r = 'a'\ndef f():\n  global r\n  " IF_EXISTS "  return\n  r = 'b'\nf()\n", "?" },
+        { "r = ['a']\nos.path.exists('/x') and r.append('b')\n", "[a|?]" },
+        { "r = ['a']\nx = r.append('b') if os.path.exists('/x') else 1\n", "[a|?]" },
+        { "r = ['a']\nmap(r.append, os.listdir('/x'))\n", "[a|?]" },
+        { "r = 'a'\ndef f(x):\n  global r\n  r = x\nmap(f, os.listdir('/x'))\n", "?" },
         /* functions of others */
         { "from site import add_disks\nr = ['a']\nadd_disks(r)\n", "[a|?]" },
+        { "from site import each\nr = ['a']\neach(r.append)\n", "[a|?]" },
         { "from site import fill\nd = {'a': 1}\nfill(d)\nr = d['a']\n", "?" },
         /* exceptions: whether there is one is not known */
         { "try:\n  open('/x')\n  r = 'a'\nexcept IOError:\n  r = 'b'\n", "?" },
