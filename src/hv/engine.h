@@ -108,6 +108,27 @@ HvEngineStats *hv_engine_stats_new(void);
 void hv_engine_stats_free(HvEngineStats *stats);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
 
+/* ---- snapshots ---- */
+
+typedef enum HvDiskSnapshotOp {
+    HV_DISK_SNAPSHOT_CREATE,
+    HV_DISK_SNAPSHOT_DELETE, /* internal ones; one that is not there is as good as deleted */
+} HvDiskSnapshotOp;
+
+/* The id of an internal snapshot in a qcow2 image, which may be in use: NULL where it has none of
+ * this name. */
+gboolean hv_snapshot_find_in_image(const ConfDisk *disk, const char *name, char **ret_id,
+                                   GError **error);
+/* What the disks of `domain` are after an external snapshot. */
+void hv_snapshot_move_disks(ConfDomain *domain, const ConfSnapshot *snapshot);
+/* Internal snapshots in images that nobody has open: for an engine whose backends keep none open.
+ * `snapshot->disks` are disks of `domain`, by target. On failure none is created; one to be deleted
+ * that is not there is as good as deleted. */
+gboolean hv_snapshot_images_create(const ConfSnapshot *snapshot, const ConfDomain *domain,
+                                   GError **error);
+gboolean hv_snapshot_images_delete(const ConfSnapshot *snapshot, const ConfDomain *domain,
+                                   GError **error);
+
 typedef struct HvEngineOps {
     const char *name;
 
@@ -125,8 +146,9 @@ typedef struct HvEngineOps {
     gboolean (*destroy)(HvEngine *engine, int domid, GError **error); /* gone on return */
 
     /* Optional. */
-    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error); /* asks */
-    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);   /* asks */
+    /* They ask the guest, and return soon: what it makes of that is seen by its end. */
+    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error);
+    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);
     gboolean (*pause)(HvEngine *engine, int domid, GError **error);
     gboolean (*unpause)(HvEngine *engine, int domid, GError **error);
     gboolean (*set_memory)(HvEngine *engine, int domid, guint64 kib, GError **error); /* target */
@@ -254,6 +276,16 @@ typedef struct HvEngineOps {
      * without an error: there is no such module, or it is off. *ret_enforcing may be NULL. `domid`
      * -1 asks for our own. */
     char *(*security_label)(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
+
+    /* ---- snapshots (optional) ---- */
+
+    /* What a snapshot is in the disks of a running domain, or of one that save() has left
+     * suspended. `snapshot->disks` has one row for each disk of `live`, by target. Internal: a
+     * snapshot of the snapshot's name in its image. External: the file is there, empty on top of
+     * the disk's image, and the guest writes to it from now on. All disks at one moment. On failure
+     * none of it was done, but for HV_ERROR_TIMEOUT: then nobody knows. */
+    gboolean (*disk_snapshot)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose

@@ -42,6 +42,7 @@ enum { CODE_POWEROFF, CODE_REBOOT, CODE_SUSPEND, CODE_CRASH, CODE_WATCHDOG, CODE
 
 typedef struct Ending {
     const char *what;
+    const char *key;           /* of xl, in the definition's metadata: it has the last word */
     gsize action;              /* offset of the ConfAction in ConfDomain */
     ConfAction default_action; /* where the definition is silent */
     HvState state;             /* until it is destroyed, or for as long as it is preserved */
@@ -63,18 +64,19 @@ typedef struct Ending {
     .reason = HV_REASON_SHUTOFF_CRASHED, .detail = HV_DETAIL_STOPPED_CRASHED
 
 static const Ending endings[] = {
-    [CODE_POWEROFF] = { "powered off", G_STRUCT_OFFSET(ConfDomain, on_poweroff),
+    [CODE_POWEROFF] = { "powered off", "on_poweroff", G_STRUCT_OFFSET(ConfDomain, on_poweroff),
                         CONF_ACTION_DESTROY, GOING_DOWN },
-    [CODE_REBOOT] = { "asked for a reboot", G_STRUCT_OFFSET(ConfDomain, on_reboot),
+    [CODE_REBOOT] = { "asked for a reboot", "on_reboot", G_STRUCT_OFFSET(ConfDomain, on_reboot),
                       CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
     [CODE_SUSPEND] = { NULL },
-    [CODE_CRASH] = { "crashed", G_STRUCT_OFFSET(ConfDomain, on_crash), CONF_ACTION_DESTROY,
-                     BROKEN_DOWN },
+    [CODE_CRASH] = { "crashed", "on_crash", G_STRUCT_OFFSET(ConfDomain, on_crash),
+                     CONF_ACTION_DESTROY, BROKEN_DOWN },
     /* domXML has no on_watchdog: a guest that stopped to feed its watchdog counts as crashed. */
-    [CODE_WATCHDOG] = { "was ended by its watchdog", G_STRUCT_OFFSET(ConfDomain, on_crash),
-                        CONF_ACTION_DESTROY, BROKEN_DOWN },
-    [CODE_SOFT_RESET] = { "asked for a soft reset", G_STRUCT_OFFSET(ConfDomain, on_reboot),
-                          CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
+    [CODE_WATCHDOG] = { "was ended by its watchdog", "on_watchdog",
+                        G_STRUCT_OFFSET(ConfDomain, on_crash), CONF_ACTION_DESTROY, BROKEN_DOWN },
+    [CODE_SOFT_RESET] = { "asked for a soft reset", "on_soft_reset",
+                          G_STRUCT_OFFSET(ConfDomain, on_reboot), CONF_ACTION_RESTART, GOING_DOWN,
+                          .reboot = TRUE },
 };
 
 static void
@@ -88,10 +90,24 @@ publish_state(HvDomain *domain, HvState state, HvReason reason)
     hv_domain_publish(domain, next);
 }
 
+/* What only xl has a word for, see conf/conf-xlext.h. A soft reset is a restart here: the guest
+ * comes up again, in new memory. */
+static ConfAction
+action_of_key(const Ending *ending, const ConfDomain *live)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(live, NULL);
+    const char *word = ext ? conf_xl_keys_get(ext->keys, ending->key) : NULL;
+
+    return g_strcmp0(word, "soft-reset") == 0 ? CONF_ACTION_RESTART : conf_action_parse(word);
+}
+
 static ConfAction
 action_of(const Ending *ending, const ConfDomain *live)
 {
-    ConfAction action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
+    ConfAction action = action_of_key(ending, live);
+
+    if (action == CONF_ACTION_ABSENT)
+        action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
 
     return action == CONF_ACTION_ABSENT ? ending->default_action : action;
 }

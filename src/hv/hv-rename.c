@@ -73,9 +73,10 @@ named_view(const HvView *now, const char *name)
 
 /* What is there of the domain under a name in the store. */
 static gboolean
-write_files(HvStore *store, const HvView *view, GError **error)
+write_files(HvStore *store, const HvView *view, const char *before, GError **error)
 {
     return hv_store_write_definition(store, view->persistent, error) &&
+           hv_snapshots_rename(store, before, view->name, error) &&
            (!view->autostart || hv_store_set_autostart(store, view->name, TRUE, error)) &&
            (!hv_view_is_active(view) || hv_store_write_status(store, view, error));
 }
@@ -122,6 +123,11 @@ undo(HvJob *job, const HvView *now, const char *name)
     g_autoptr(GError) error = NULL;
 
     remove_files(host->store, name);
+    if (now->snapshots && !hv_snapshots_rename(host->store, name, now->name, &error)) {
+        g_warning("the snapshots of domain '%s' are those of '%s' now: %s", now->name, name,
+                  error->message);
+        g_clear_error(&error);
+    }
     if (hv_view_is_active(now) &&
         !host->ops->rename(host->engine, now->domid, name, now->name, &error))
         g_warning("domain '%s' is called '%s' by the hypervisor: %s", now->name, name,
@@ -134,7 +140,7 @@ write_renamed(HvJob *job, const HvView *now, const HvView *next, GError **error)
 {
     if (!rename_in_engine(job, now, next->name, error))
         return FALSE;
-    if (write_files(job->domain->host->store, next, error))
+    if (write_files(job->domain->host->store, next, now->name, error))
         return TRUE;
     undo(job, now, next->name);
     return FALSE;
@@ -157,6 +163,10 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
     now = hv_domain_view(domain);
     if (!check_domain(domain->host, now, error))
         return FALSE;
+    if (g_str_equal(now->name, name)) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "Can't rename domain to itself");
+        return FALSE;
+    }
     reserved = hv_registry_reserve_name(domain, name, error);
     if (!reserved)
         return FALSE;

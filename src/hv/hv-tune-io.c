@@ -186,7 +186,7 @@ hv_def_find_interface(const ConfDomain *def, const char *name, GError **error)
             return (int)i;
     }
     g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                "invalid path, '%s' is not a known interface", name);
+                "'%s' is not a known interface", name);
     return -1;
 }
 

@@ -36,11 +36,13 @@ lvd_call_free(LvdCall *call)
     g_free(call);
 }
 
-/* A call that gets an error from us waits for no guest either. */
+/* A call that gets an error from us waits for no guest either. One that we answer in a stock
+ * daemon's place looks at files, which may be on a server that hangs. */
 gboolean
 lvd_call_is_high(const LvdCall *call)
 {
-    return !call->proc || !call->proc->handler || call->proc->flags & LVD_PROC_HIGH;
+    return !call->proc || !call->proc->handler ||
+           (call->proc->flags & (LVD_PROC_HIGH | LVD_PROC_RELAY)) == LVD_PROC_HIGH;
 }
 
 LvdCall *
@@ -183,6 +185,21 @@ lvd_error_encode(const LvdHeader *header, const GError *error, guint8 *room, gsi
     bytes = lvd_frame_encode(&head, (xdrproc_t)xdr_lvd_error, &wire, room, room_size, ret_length);
     xdr_free((xdrproc_t)xdr_lvd_error, (char *)&wire);
     return bytes;
+}
+
+void
+lvd_send_error(LvdClient *client, const LvdHeader *call, gint32 type, const GError *error)
+{
+    LvdHeader header = *call;
+    guint8 room[2048], *bytes;
+    gsize length;
+
+    header.type = type;
+    bytes = lvd_error_encode(&header, error, room, sizeof(room), &length);
+    if (bytes)
+        lvd_client_send(client, bytes, length, type == LVD_REPLY ? LVD_OUT_REPLY : LVD_OUT_PLAIN);
+    if (bytes != room)
+        g_free(bytes);
 }
 
 static guint8 *

@@ -60,7 +60,7 @@ lvd_client_new(LvdListener *listener, int fd)
 {
     LvdServer *server = listener->server;
     LvdClient *client = g_new0(LvdClient, 1);
-    struct ucred peer = { .pid = -1, .uid = (uid_t)-1 };
+    struct ucred peer = { .pid = -1, .uid = (uid_t)-1, .gid = (gid_t)-1 };
     socklen_t size = sizeof(peer);
 
     g_atomic_ref_count_init(&client->refs);
@@ -72,6 +72,7 @@ lvd_client_new(LvdListener *listener, int fd)
     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     client->pid = peer.pid;
     client->uid = peer.uid;
+    client->gid = peer.gid;
     client->readonly = listener->socket.readonly;
     /* root needs no introduction, and cannot be kept out by others' idle connections */
     client->anonymous = peer.uid != 0;
@@ -152,6 +153,7 @@ lvd_client_close(LvdClient *client, const char *why)
     lvd_debug("client %u: %s", client->id, why);
     close(fd);
     close_streams(client);
+    lvd_relay_close(client);
     g_clear_pointer(&client->fd_call, lvd_call_free);
     g_clear_pointer(&client->in, g_free);
     client->in_len = client->in_size = 0;
@@ -395,6 +397,7 @@ streams_sent(LvdClient *client)
     g_mutex_unlock(&client->lock);
     for (GList *item = streams; item; item = item->next)
         lvd_stream_sent(item->data);
+    lvd_relay_sent(client);
 }
 
 static void
@@ -495,14 +498,23 @@ take_fd(LvdClient *client, guint64 offset)
     return -1;
 }
 
+void
+lvd_client_run(LvdClient *client, LvdCall *call)
+{
+    g_mutex_lock(&client->lock);
+    client->calls++;
+    g_mutex_unlock(&client->lock);
+    lvd_work_push(client->server->work, &call->job, lvd_call_is_high(call));
+}
+
 static void
 submit(LvdClient *client, LvdCall *call)
 {
     g_mutex_lock(&client->lock);
     client->requests++;
-    client->calls++;
     g_mutex_unlock(&client->lock);
-    lvd_work_push(client->server->work, &call->job, lvd_call_is_high(call));
+    if (!lvd_relay_call(client, call))
+        lvd_client_run(client, call);
 }
 
 static void
@@ -555,7 +567,8 @@ take_message(LvdClient *client, const guint8 *message)
         break;
     case LVD_STREAM:
     case LVD_STREAM_HOLE:
-        lvd_stream_packet(client, &header, body, body_len);
+        if (!lvd_relay_packet(client, &header, body, body_len))
+            lvd_stream_packet(client, &header, body, body_len);
         break;
     default:
         lvd_debug("client %u: dropped a message of type %d", client->id, header.type);

@@ -13,7 +13,12 @@ typedef gboolean (*DeviceFunc)(HvDomain *domain, ConfAnyDevice *device, unsigned
 static ConfAnyDevice *
 parse_device(const char *xml, unsigned conf_flags, GError **error)
 {
-    return conf_device_parse_xml(xml, -1, "(device_definition)", conf_flags, error);
+    ConfAnyDevice *device = conf_device_parse_xml(xml, -1, "(device_definition)", conf_flags,
+                                                  error);
+
+    if (!device)
+        lvd_syntax_error(xml, error);
+    return device;
 }
 
 /* What somebody hands in to be added is read without what only a running device has; of what is to

@@ -410,6 +410,7 @@ const HvxlRow hvxl_rows[] = {
 
     /* ---- keys of xl ---- */
     HONOURED_AS("metadata", NULL, "see below", "keys of xl that domXML has no place for"),
+    REFUSED("metadata/xl/cpus", "nodes", "which processors are on a node is not known here: name the processors"),
     REFUSED("metadata/xl/cpus_soft", "nodes", "name the processors: which are on a node depends on the host"),
 };
 /* clang-format on */

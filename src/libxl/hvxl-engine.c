@@ -2,6 +2,7 @@
 /* Engine `libxl`: real Xen, over libxenlight. docs/XEN.md tells how it works. */
 #include "hvxl-hooks.h"
 
+#include "hvxl-ask.h"
 #include "hvxl-device.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
@@ -72,6 +73,7 @@ engine_close(HvEngine *engine)
 {
     if (!engine)
         return;
+    hvxl_asks_free(engine->asks);
     hvxl_watch_free(engine->watch);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
@@ -131,6 +133,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->hotplug = choose_hotplug(engine);
     engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
+    engine->asks = hvxl_asks_new(engine);
     if (!connect_xen(engine, error)) {
         engine_close(engine);
         return NULL;
@@ -192,4 +195,5 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,
     .pci_reset = hvxl_pci_reset,
+    .disk_snapshot = hvxl_disk_snapshot,
 };

@@ -25,6 +25,7 @@
 #include <libxl_utils.h>
 #include <xenstore.h>
 
+typedef struct HvxlAsks HvxlAsks;
 typedef struct HvxlPool HvxlPool;
 typedef struct HvxlKernelCache HvxlKernelCache;
 typedef struct HvxlMemory HvxlMemory;
@@ -43,6 +44,7 @@ struct HvEngine {
     guint n_cpus, n_nodes;    /* immutable after open(): of the host */
     struct xs_handle *xs;     /* self-locking; for reads, never watches */
     HvxlPool *pool;           /* self-locking */
+    HvxlAsks *asks;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
     HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
     HvxlWatch *watch;         /* self-locking */

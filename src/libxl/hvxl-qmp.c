@@ -10,6 +10,7 @@
 
 #define SOCKET      "/var/run/xen/qmp-libxenstat-%d"
 #define PATIENCE_MS 5000
+#define MINUTE_MS   60000
 #define ANSWER_MAX  (4u << 20)
 
 /* One connection. */
@@ -134,14 +135,14 @@ ask(Qmp *qmp, const char *command, GError **error)
     }
 }
 
-char *
-hvxl_qmp(int domid, const char *command, GError **error)
+static char *
+ask_within(int domid, const char *command, guint patience_ms, GError **error)
 {
     g_auto(Qmp) qmp = { .fd = -1, .domid = domid, .in = g_string_new(NULL) };
     g_autofree char *greeting = NULL;
     g_autofree char *ready = NULL;
 
-    qmp.deadline_us = g_get_monotonic_time() + PATIENCE_MS * G_TIME_SPAN_MILLISECOND;
+    qmp.deadline_us = g_get_monotonic_time() + patience_ms * G_TIME_SPAN_MILLISECOND;
     if (strchr(command, '\n') || strchr(command, '\r')) {
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "a command is one line");
         return NULL;
@@ -151,6 +152,18 @@ hvxl_qmp(int domid, const char *command, GError **error)
     greeting = read_line(&qmp, error);
     ready = greeting ? ask(&qmp, "{\"execute\":\"qmp_capabilities\"}", error) : NULL;
     return ready ? ask(&qmp, command, error) : NULL;
+}
+
+char *
+hvxl_qmp(int domid, const char *command, GError **error)
+{
+    return ask_within(domid, command, PATIENCE_MS, error);
+}
+
+char *
+hvxl_qmp_patient(int domid, const char *command, GError **error)
+{
+    return ask_within(domid, command, MINUTE_MS, error);
 }
 
 char *

@@ -12,7 +12,9 @@
 
 /* The answer to `command` as one line, with "return" or "error" in it. NULL: *error. */
 char *hvxl_qmp(int domid, const char *command, GError **error);
-/* As above, but an "error" in the answer is an error. */
+/* The same for what may last, as it writes to images: waits for a minute. */
+char *hvxl_qmp_patient(int domid, const char *command, GError **error);
+/* As hvxl_qmp(), but an "error" in the answer is an error. */
 char *hvxl_qmp_return(int domid, const char *command, GError **error);
 /* A string of a flat place in an answer: what follows "KEY": ; NULL: there is none. For answers of
  * a known form only: it does not look at what is inside what. */

@@ -226,7 +226,7 @@ class Hostile(unittest.TestCase):
         for row, status, body in self.each(False, lambda row: self.types.args(row['name'])):
             if status == ERROR and error_of(body)[1] == 'Unable to decode message payload':
                 self.fail(f'{row["name"]}: arguments that lvdprotocol.x describes were not understood')
-            if row['status'] != 'done':
+            if row['status'] not in ('done', 'relay-local'):
                 self.assertEqual(status, ERROR, row['name'])
 
     def test_cut_off(self):

@@ -361,4 +361,5 @@ const HvEngineOps hv_engine_sim_ops = {
     .host_nodes = sim_engine_host_nodes,
     .host_cpus = sim_engine_host_cpus,
     .stats = sim_engine_stats,
+    .disk_snapshot = sim_engine_disk_snapshot,
 };

@@ -45,6 +45,7 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_DUMP] = { "dump", "(i)", "(stu)", TRUE, TRUE },
     [SIM_OP_RENAME] = { "rename", "(istts)", "()", TRUE, TRUE },
     [SIM_OP_RESIZE] = { "resize", "(ist)", "()", TRUE, TRUE },
+    [SIM_OP_DISK_SNAPSHOT] = { "disk-snapshot", "(i)", "()", TRUE, TRUE },
     [SIM_OP_SCREEN] = { "screenshot", "(iu)", "(s)", TRUE, TRUE },
     [SIM_OP_CHANNEL] = { "channel", "(is)", "()", TRUE, TRUE },
     [SIM_OP_CONTROL] = { "control", "()", "(" SIM_DOMAIN_TYPE ")", FALSE, TRUE },

@@ -17,7 +17,7 @@
 
 G_BEGIN_DECLS
 
-#define SIM_PROTOCOL  2u /* HELLO refuses another number */
+#define SIM_PROTOCOL  3u /* HELLO refuses another number */
 #define SIM_MAX_FRAME (32u << 20)
 #define SIM_MAX_CPUS  1024u /* physical: as wide as HvVcpuInfo.affinity */
 #define SIM_MAX_VCPUS 4096u
@@ -81,6 +81,7 @@ typedef enum SimOp {
     SIM_OP_DUMP,
     SIM_OP_RENAME,
     SIM_OP_RESIZE,
+    SIM_OP_DISK_SNAPSHOT,
     SIM_OP_SCREEN,
     SIM_OP_CHANNEL,
     SIM_OP_CONTROL,

@@ -446,6 +446,13 @@ do_resize(Request *request, SimDomain *domain, GError **error)
     return done(sim_turn_resize(domain, target, bytes, error));
 }
 
+/* Images are the engine's business; whether it may be done is the host's. */
+static GVariant *
+do_disk_snapshot(Request *request, SimDomain *domain, GError **error)
+{
+    return done(TRUE);
+}
+
 static GVariant *
 do_screen(Request *request, SimDomain *domain, GError **error)
 {
@@ -504,23 +511,56 @@ do_tune(Request *request, SimDomain *domain, GError **error)
 typedef GVariant *(*Handler)(Request *request, SimDomain *domain, GError **error);
 
 static const Handler handlers[SIM_N_OPS] = {
-    [SIM_OP_STOP] = do_stop,         [SIM_OP_INFO] = do_info,     [SIM_OP_LIST] = do_list,
-    [SIM_OP_NAMES] = do_names,       [SIM_OP_START] = do_start,   [SIM_OP_RESTORE] = do_start,
-    [SIM_OP_DESTROY] = do_destroy,   [SIM_OP_SHUTDOWN] = do_down, [SIM_OP_REBOOT] = do_down,
-    [SIM_OP_PAUSE] = do_pause,       [SIM_OP_UNPAUSE] = do_pause, [SIM_OP_MEMORY] = do_memory,
-    [SIM_OP_MAX_MEMORY] = do_memory, [SIM_OP_VCPUS] = do_vcpus,   [SIM_OP_VCPU_INFO] = do_vcpu_info,
-    [SIM_OP_SAVE] = do_save,         [SIM_OP_RESUME] = do_resume, [SIM_OP_CONSOLE] = do_console,
-    [SIM_OP_ADOPT] = do_adopt,       [SIM_OP_EXIT] = do_exit,     [SIM_OP_ATTACH] = do_device,
-    [SIM_OP_DETACH] = do_device,     [SIM_OP_UPDATE] = do_device, [SIM_OP_RESET] = do_reset,
-    [SIM_OP_NMI] = do_nmi,           [SIM_OP_KEYS] = do_keys,     [SIM_OP_SLEEP] = do_sleep,
-    [SIM_OP_WAKEUP] = do_sleep,      [SIM_OP_DUMP] = do_dump,     [SIM_OP_RENAME] = do_rename,
-    [SIM_OP_RESIZE] = do_resize,     [SIM_OP_SCREEN] = do_screen, [SIM_OP_CHANNEL] = do_channel,
-    [SIM_OP_CONTROL] = do_control,   [SIM_OP_PCI] = do_pci,       [SIM_OP_EJECT] = do_eject,
-    [SIM_OP_PIN] = do_tune,          [SIM_OP_VCPU_MAP] = do_tune, [SIM_OP_PIN_EMULATOR] = do_tune,
-    [SIM_OP_EMULATOR_PIN] = do_tune, [SIM_OP_SCHED] = do_tune,    [SIM_OP_SET_SCHED] = do_tune,
-    [SIM_OP_SET_NODES] = do_tune,    [SIM_OP_NODES] = do_tune,    [SIM_OP_HOST_NODES] = do_tune,
-    [SIM_OP_HOST_CPUS] = do_tune,    [SIM_OP_NIC_RATE] = do_tune, [SIM_OP_DISK_LIMITS] = do_tune,
+    [SIM_OP_STOP] = do_stop,
+    [SIM_OP_INFO] = do_info,
+    [SIM_OP_LIST] = do_list,
+    [SIM_OP_NAMES] = do_names,
+    [SIM_OP_START] = do_start,
+    [SIM_OP_RESTORE] = do_start,
+    [SIM_OP_DESTROY] = do_destroy,
+    [SIM_OP_SHUTDOWN] = do_down,
+    [SIM_OP_REBOOT] = do_down,
+    [SIM_OP_PAUSE] = do_pause,
+    [SIM_OP_UNPAUSE] = do_pause,
+    [SIM_OP_MEMORY] = do_memory,
+    [SIM_OP_MAX_MEMORY] = do_memory,
+    [SIM_OP_VCPUS] = do_vcpus,
+    [SIM_OP_VCPU_INFO] = do_vcpu_info,
+    [SIM_OP_SAVE] = do_save,
+    [SIM_OP_RESUME] = do_resume,
+    [SIM_OP_CONSOLE] = do_console,
+    [SIM_OP_ADOPT] = do_adopt,
+    [SIM_OP_EXIT] = do_exit,
+    [SIM_OP_ATTACH] = do_device,
+    [SIM_OP_DETACH] = do_device,
+    [SIM_OP_UPDATE] = do_device,
+    [SIM_OP_RESET] = do_reset,
+    [SIM_OP_NMI] = do_nmi,
+    [SIM_OP_KEYS] = do_keys,
+    [SIM_OP_SLEEP] = do_sleep,
+    [SIM_OP_WAKEUP] = do_sleep,
+    [SIM_OP_DUMP] = do_dump,
+    [SIM_OP_RENAME] = do_rename,
+    [SIM_OP_RESIZE] = do_resize,
+    [SIM_OP_SCREEN] = do_screen,
+    [SIM_OP_CHANNEL] = do_channel,
+    [SIM_OP_CONTROL] = do_control,
+    [SIM_OP_PCI] = do_pci,
+    [SIM_OP_EJECT] = do_eject,
+    [SIM_OP_PIN] = do_tune,
+    [SIM_OP_VCPU_MAP] = do_tune,
+    [SIM_OP_PIN_EMULATOR] = do_tune,
+    [SIM_OP_EMULATOR_PIN] = do_tune,
+    [SIM_OP_SCHED] = do_tune,
+    [SIM_OP_SET_SCHED] = do_tune,
+    [SIM_OP_SET_NODES] = do_tune,
+    [SIM_OP_NODES] = do_tune,
+    [SIM_OP_HOST_NODES] = do_tune,
+    [SIM_OP_HOST_CPUS] = do_tune,
+    [SIM_OP_NIC_RATE] = do_tune,
+    [SIM_OP_DISK_LIMITS] = do_tune,
     [SIM_OP_STATS] = do_tune,
+    [SIM_OP_DISK_SNAPSHOT] = do_disk_snapshot,
 };
 
 static void
