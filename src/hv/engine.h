@@ -39,6 +39,7 @@ typedef enum HvEngineEventKind {
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
     HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
+    HV_ENGINE_EVENT_NAME,     /* somebody else may have given it another name: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
 } HvEngineEventKind;
 
@@ -208,6 +209,9 @@ typedef struct HvEngineOps {
     /* Of a running domain. On failure it has its old name everywhere. */
     gboolean (*rename)(HvEngine *engine, int domid, const char *before, const char *after,
                        GError **error);
+    /* Q. The name that it has in the hypervisor; where somebody else has changed it, what the
+     * engine keeps with the domain follows. NULL hook: nobody else can. */
+    char *(*name_of)(HvEngine *engine, int domid, GError **error);
     /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
     gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
                              const ConfDisk *disk, guint64 bytes, GError **error);

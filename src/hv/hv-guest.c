@@ -309,6 +309,15 @@ tray_opened(HvHost *host, const HvEngineEvent *event)
 }
 
 static void
+name_changed(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+
+    if (domain)
+        hv_domain_follow_name(domain, event->domid);
+}
+
+static void
 handle(HvHost *host, const HvEngineEvent *event)
 {
     switch (event->kind) {
@@ -321,6 +330,9 @@ handle(HvHost *host, const HvEngineEvent *event)
         break;
     case HV_ENGINE_EVENT_STATE:
         state_changed(host, event);
+        break;
+    case HV_ENGINE_EVENT_NAME:
+        name_changed(host, event);
         break;
     case HV_ENGINE_EVENT_EJECT:
         tray_opened(host, event);

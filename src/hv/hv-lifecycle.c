@@ -107,6 +107,7 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
+    hv_pci_give_back(domain->host, now->live);
     if (transient) {
         hv_snapshots_forget(domain->host->store, domain->name, now->snapshots);
         g_clear_pointer(&next->snapshots, hv_snapshots_unref);
@@ -220,6 +221,7 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
                  boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
     if (hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
+        hv_pci_give_back(host, start.def);
         set_start_failure(job, local, error);
         return FALSE;
     }

@@ -331,6 +331,18 @@ void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
  * FALSE: a stop has taken the domain over meanwhile, and the caller touches nothing. */
 gboolean hv_domain_auto_dump(HvJob *job, int domid);
 
+/* ---- names (hv-rename.c) ---- */
+
+/* What runs under this id may have got another name from somebody else: it gets it here, too. Where
+ * it cannot have it, it keeps its own, and a warning says so. */
+void hv_domain_follow_name(HvDomain *domain, int domid);
+
+/* ---- PCI devices (hv-pci.c) ---- */
+
+/* Job held, the domain does not run (any more): what it had of <hostdev managed='yes'> goes back to
+ * its driver. */
+void hv_pci_give_back(HvHost *host, const ConfDomain *def);
+
 /* ---- rename-restart (hv-preserve.c) ---- */
 
 /* Job held, the guest has ended: what is left of it becomes a transient domain of another name and

@@ -241,6 +241,7 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     }
     if (stream)
         lvd_stream_register(stream);
+    lvd_client_call_replies(call->client, call);
     if (bytes)
         lvd_client_send(call->client, bytes, length, LVD_OUT_REPLY);
     if (stream)

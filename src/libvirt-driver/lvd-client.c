@@ -166,6 +166,17 @@ lvd_client_close(LvdClient *client, const char *why)
 }
 
 void
+lvd_client_call_replies(LvdClient *client, const LvdCall *call)
+{
+    if (!call->slow)
+        return;
+    g_mutex_lock(&client->lock);
+    client->slow--;
+    client->requests++;
+    g_mutex_unlock(&client->lock);
+}
+
+void
 lvd_client_call_done(LvdClient *client)
 {
     gboolean last;
@@ -501,10 +512,17 @@ take_fd(LvdClient *client, guint64 offset)
 void
 lvd_client_run(LvdClient *client, LvdCall *call)
 {
+    const gboolean high = lvd_call_is_high(call);
+
+    call->slow = !high && client->server->config->max_client_slow_requests > 0;
     g_mutex_lock(&client->lock);
+    if (call->slow) {
+        client->requests--;
+        client->slow++;
+    }
     client->calls++;
     g_mutex_unlock(&client->lock);
-    lvd_work_push(client->server->work, &call->job, lvd_call_is_high(call));
+    lvd_work_push(client->server->work, &call->job, high);
 }
 
 static void
@@ -593,12 +611,16 @@ take_marker(LvdClient *client, guint64 offset)
     submit(client, call);
 }
 
-/* As max_client_requests has it, and as long as a stream's descriptor takes no more. */
+/* As max_client_requests and max_client_slow_requests have it, and as long as a stream's descriptor
+ * takes no more. */
 static gboolean
 must_stop(LvdClient *client)
 {
+    const LvdConfig *config = client->server->config;
+
     g_mutex_lock(&client->lock);
-    client->paused = client->requests >= client->server->config->max_client_requests;
+    client->paused = client->requests >= config->max_client_requests ||
+                     (client->slow > 0 && client->slow >= config->max_client_slow_requests);
     client->stopped = client->paused || client->closing || client->cut || client->dead ||
                       client->stalled > 0;
     g_mutex_unlock(&client->lock);

@@ -194,9 +194,10 @@ struct LvdClient {
     LvdOut *out, **out_tail; /* [lock] */
     gsize event_bytes;       /* [lock] events in it */
     guint32 events;          /* [lock] what epoll is told */
-    guint requests;          /* [lock] calls whose reply has not left yet */
+    guint requests;          /* [lock] calls whose reply has not left yet, but for the slow ones */
+    guint slow;              /* [lock] slow calls that have no reply yet */
     guint calls;             /* [lock] calls that still hold the session */
-    gboolean paused;         /* [lock] stopped for `requests`: who lowers it posts a resume */
+    gboolean paused;         /* [lock] stopped for these two: who lowers one posts a resume */
     gboolean closing;        /* [lock] no more input is looked at */
     gboolean ending;         /* [lock] close when all output left */
     gboolean cut;            /* [lock] shut down by us, the I/O thread will see it */
@@ -221,6 +222,8 @@ void lvd_client_send_header(LvdClient *client, const LvdHeader *header, LvdOutKi
 gint64 lvd_client_check_alive(LvdClient *client, gint64 now);
 void lvd_client_resume(LvdClient *client);             /* any thread: go on with the input */
 void lvd_client_run(LvdClient *client, LvdCall *call); /* I/O thread: by a worker */
+/* Any thread: the call's reply is about to be sent, so it is slow no more. */
+void lvd_client_call_replies(LvdClient *client, const LvdCall *call);
 void lvd_client_call_done(LvdClient *client); /* any thread: the call lets go of the session */
 void lvd_client_end(LvdClient *client);       /* any thread: close when all output left */
 
@@ -234,6 +237,7 @@ struct LvdCall {
     guint fds_left;      /* descriptors still to come */
     guint n_fds;
     int fds[LVD_FDS_MAX]; /* closed with the call: no procedure takes any yet */
+    gboolean slow;        /* counts as such: immutable once submitted */
     gboolean close_after;
     LvdStream *stream; /* asked for by the handler */
     gsize body_len;

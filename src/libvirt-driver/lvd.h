@@ -141,7 +141,7 @@ typedef struct LvdConfig {
     unsigned unix_sock_ro_perms, unix_sock_rw_perms;
     unsigned max_clients, max_queued_clients, max_anonymous_clients;
     unsigned min_workers, max_workers, prio_workers;
-    unsigned max_client_requests;
+    unsigned max_client_requests, max_client_slow_requests;
     int keepalive_interval;
     unsigned keepalive_count;
     int log_level; /* 1 debug ... 4 error, as libvirt's */

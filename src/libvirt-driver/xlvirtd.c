@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -16,6 +17,8 @@
 
 #define NOFILE_WANTED    65536
 #define STOP_PATIENCE_MS 1000
+/* Not one a thread: libxl forks the daemon for each device, and each mapping costs twice then. */
+#define MALLOC_ARENAS 2
 
 enum { EXIT_USAGE = 2 };
 
@@ -387,6 +390,7 @@ main(int argc, char **argv)
     status = parse_options(&options, &argc, &argv);
     if (status >= 0)
         return status;
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of that write */
     umask(0022);

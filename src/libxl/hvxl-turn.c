@@ -178,6 +178,29 @@ hvxl_rename(HvEngine *engine, int domid, const char *before, const char *after, 
     return TRUE;
 }
 
+char *
+hvxl_domain_name(HvEngine *engine, int domid, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autofree char *kept = NULL;
+    g_autofree char *tag = NULL;
+    char *name = ctx ? libxl_domid_to_name(ctx->libxl, (uint32_t)domid) : NULL;
+    char *copy = g_strdup(name);
+
+    free(name);
+    if (!ctx)
+        return NULL;
+    if (!copy) {
+        hvxl_set_error(ctx, ERROR_DOMAIN_NOTFOUND, error, "domain id %d has no name", domid);
+        return NULL;
+    }
+    kept = hvxl_userdata_read(ctx, domid);
+    tag = g_markup_printf_escaped("<name>%s</name>", copy);
+    if (kept && !strstr(kept, tag))
+        rename_userdata(ctx, domid, copy, NULL);
+    return copy;
+}
+
 /* What is left of a guest has no use for its disks and interfaces, and its successor needs them. */
 static void
 take_devices(HvxlCtx *ctx, int domid)
