@@ -326,17 +326,25 @@ conf_py_make_function(ConfPy *py, const ConfPyNode *node)
 
 /* ---- calls ---- */
 
+ConfPyValue *
+conf_py_named_arg(const ConfPyCall *call, const char *name)
+{
+    for (unsigned i = 0; i < call->n_named; i++) {
+        if (g_str_equal(call->names[i], name))
+            return call->named[i].value;
+    }
+    return NULL;
+}
+
 /* The value of a plain parameter: given by place, by name, or by default. NULL: none. */
 static ConfPyValue *
 argument_for(const ConfPyValue *function, const ConfPyCall *call, unsigned i, const char *name)
 {
+    ConfPyValue *named = conf_py_named_arg(call, name);
+
     if (i < call->n_args)
         return call->args[i].value;
-    for (unsigned k = 0; k < call->n_named; k++) {
-        if (g_str_equal(call->names[k], name))
-            return call->named[k].value;
-    }
-    return function->list.items[i].value;
+    return named != NULL ? named : function->list.items[i].value;
 }
 
 static bool

@@ -217,6 +217,11 @@ typedef struct ConfPyCall {
     unsigned n_named;
 } ConfPyCall;
 
+/* The argument as a string, or NULL and a TypeError. */
+const ConfPyValue *conf_py_str_arg(ConfPy *py, const ConfPyCall *call, unsigned i);
+/* The keyword argument, or NULL; None is one. */
+ConfPyValue *conf_py_named_arg(const ConfPyCall *call, const char *name);
+
 /* A function that the program finds as NAME, or as OWNER.NAME. */
 struct ConfPyBuiltin {
     const char *owner, *name;
