@@ -227,8 +227,8 @@ is_quiet(const SxpRow *row, const char *text)
 static bool
 is_none(const SxpRow *row, const char *text)
 {
-    static const char *const names[] = { "name", "name_label", "description", "Description",
-                                         "name_description", NULL };
+    static const char *const names[] = { "name",        "name_label",       "description",
+                                         "Description", "name_description", NULL };
 
     return g_strcmp0(text, "None") == 0 && !g_strv_contains(names, row->path);
 }
