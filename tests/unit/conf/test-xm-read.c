@@ -547,6 +547,8 @@ test_taint(void)
         { "s = [open('/x')]\nr = s == ['b']\n", "?" },
         { "r = sorted([open('/x'), 'a'])\n", "?" },
         { "d = {}\nd[open('/x')] = 1\nr = 1\n", "1" },
+        { "d = {open('/x'): 1, 'a': 2}\nr = d['a']\n", "?" },
+        { "d = dict([(k, 1) for k in ('a', open('/x'))])\nr = d.get('a')\n", "?" },
         { "with open('/x') as f:\n  r = 'a'\n", "?" },
     };
 
