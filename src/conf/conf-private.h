@@ -82,6 +82,8 @@ char *conf_mac_canonical(const char *text);
 char *conf_mac_derive(const ConfDomain *def, unsigned index);
 /* A relative path as an absolute one, beside `file` (the config that names it) or in "/". */
 char *conf_path_absolute(const char *path, const char *file);
+/* "0000:03:00.0": what a PCI device is called in our metadata (conf-xlext.h) */
+char *conf_pci_name(const ConfHostdev *dev);
 /* Replace a string of the model by a copy. Always true, so that a test may end in it. */
 bool conf_set_string(char **field, const char *value);
 

@@ -32,10 +32,10 @@ typedef enum ConfError {
     CONF_N_ERRORS,
 } ConfError;
 
-#define CONF_MAX_INPUT   (8u << 20)   /* bytes of one document */
-#define CONF_MAX_XML     (4u << 20)   /* bytes of one domXML, as a protocol string */
-#define CONF_MAX_DEPTH   256          /* brackets or elements inside each other */
-#define CONF_MAX_DEVICES 4096         /* of one kind in one domain */
+#define CONF_MAX_INPUT   (8u << 20) /* bytes of one document */
+#define CONF_MAX_XML     (4u << 20) /* bytes of one domXML, as a protocol string */
+#define CONF_MAX_DEPTH   256        /* brackets or elements inside each other */
+#define CONF_MAX_DEVICES 4096       /* of one kind in one domain */
 
 /* ---- domXML (conf-domxml.c) ---- */
 
