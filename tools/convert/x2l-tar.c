@@ -20,7 +20,7 @@ struct X2lTar {
     guint8 *buffer;
     guint64 position;
     guint64 size; /* of a regular file; else 0 */
-    gboolean regular, plain;
+    gboolean regular, packed;
 };
 
 static const guint8 gzip_magic[] = { 0x1f, 0x8b }, zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
@@ -107,7 +107,7 @@ x2l_tar_open(int fd, const void *start, gsize len, const char *path, GError **er
     tar->buffer = g_malloc(READ_STEP);
     tar->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
     tar->size = tar->regular ? (guint64)st.st_size : 0;
-    tar->plain = !is_packed(start, len);
+    tar->packed = is_packed(start, len);
     archive_read_support_format_tar(tar->archive);
     archive_read_support_filter_gzip(tar->archive);
     archive_read_support_filter_zstd(tar->archive);
@@ -182,7 +182,13 @@ x2l_tar_position(const X2lTar *tar)
 }
 
 guint64
-x2l_tar_plain_size(const X2lTar *tar)
+x2l_tar_size(const X2lTar *tar)
 {
-    return tar->plain ? tar->size : 0;
+    return tar->size;
+}
+
+gboolean
+x2l_tar_is_packed(const X2lTar *tar)
+{
+    return tar->packed;
 }

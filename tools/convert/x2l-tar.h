@@ -29,7 +29,9 @@ gboolean x2l_tar_next(X2lTar *tar, const char **ret_name, guint64 *ret_size, GEr
 gboolean x2l_tar_read(X2lTar *tar, void *data, gsize size, GError **error);
 /* Bytes of the file that were read or passed over. */
 guint64 x2l_tar_position(const X2lTar *tar);
-/* Bytes of the whole file, where it is a plain one that is not packed; else 0. */
-guint64 x2l_tar_plain_size(const X2lTar *tar);
+/* Bytes of the whole file; 0: it is a pipe. */
+guint64 x2l_tar_size(const X2lTar *tar);
+/* Whether it is packed: then what is in it may be many times as large. */
+gboolean x2l_tar_is_packed(const X2lTar *tar);
 
 G_END_DECLS

@@ -228,7 +228,7 @@ take_all(Extract *x, GError **error)
 static gboolean
 open_disks(Extract *x, const GPtrArray *natives, const X2lOptions *options, GError **error)
 {
-    guint64 total = 0, most = x2l_tar_plain_size(x->tar);
+    guint64 total = 0, most = x2l_tar_is_packed(x->tar) ? 0 : x2l_tar_size(x->tar);
 
     for (guint i = 0; i < natives->len; i++) {
         const ConfNative *native = natives->pdata[i];
@@ -320,7 +320,7 @@ x2l_xva_extract(X2lTar *tar, const GPtrArray *natives, const char *path, const X
         return FALSE;
     if (x.disks->len == 0)
         return TRUE;
-    x2l_progress_begin("extracting MiB", (unsigned)MIN(x2l_tar_plain_size(tar) >> 20, G_MAXUINT));
+    x2l_progress_begin("extracting MiB", (unsigned)MIN(x2l_tar_size(tar) >> 20, G_MAXUINT));
     ok = take_all(&x, error) && check_whole(&x, error);
     x2l_progress_end();
     if (ok && x.n_checked < x.n_blocks)
