@@ -254,7 +254,7 @@ class TestOthers(Case):
         self.define('stub', 'before').create()
         self.define('stub', 'taken')
         LAB.run('xl rename before after')
-        CLIENT.wait_event('after', 0, 3)
+        CLIENT.wait_event('after', 0, 2, 120)
         self.assertIsNone(CLIENT.domain('before'))
         self.assertEqual(CLIENT.domain('after').ID(), LAB.guests()['after'])
         files = LAB.run('ls /etc/libvirt/libxl /run/libvirt/libxl /var/log/libvirt/libxl').split()
