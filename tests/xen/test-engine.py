@@ -231,6 +231,19 @@ class TestLinux(Case):
             else:
                 said += data
 
+    def test_pygrub(self):
+        """The kernel that a bootloader takes from the guest's disk is unpacked once, too."""
+        LAB.run('lab-guest grub /tmp/grub.img; rm -rf /var/cache/xlvirt/kernels; lab-guest forget grub', check=False)
+        domain = self.define('pv', 'grub', ('/srv/guests/pv.img', '/tmp/grub.img'),
+                             ('<kernel>/srv/guests/vmlinuz</kernel>', ''), ('<initrd>/srv/guests/initramfs</initrd>', ''),
+                             ('<cmdline>console=hvc0 quiet</cmdline>', ''), ('<os>', '<bootloader>pygrub</bootloader><os>'))
+        domain.create()
+        self.assertEqual(len(LAB.run('ls /var/cache/xlvirt/kernels').split()), 1)
+        self.assertEqual(LAB.run('ls -d /run/xen/bootloader* /run/xen/pygrub/* 2>/dev/null || true'), '')
+        said = LAB.wait_console('grub', 'guest: ready', PATIENCE)
+        self.assertIn('guest: Linux', said)
+        self.assertNotIn('xlvirt-bootloader', domain.XMLDesc())
+
     def test_crash(self):
         domain = self.define('pvh', 'crash', ('quiet', 'quiet lab.then=crash'))
         domain.create()
