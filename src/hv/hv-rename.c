@@ -75,9 +75,10 @@ named_view(const HvView *now, const char *name)
 
 /* What is there of the domain under a name in the store. */
 static gboolean
-write_files(HvStore *store, const HvView *view, GError **error)
+write_files(HvStore *store, const HvView *view, const char *before, GError **error)
 {
     return (!view->persistent || hv_store_write_definition(store, view->persistent, error)) &&
+           hv_snapshots_rename(store, before, view->name, error) &&
            (!view->autostart || hv_store_set_autostart(store, view->name, TRUE, error)) &&
            (!hv_view_is_active(view) || hv_store_write_status(store, view, error));
 }
@@ -117,13 +118,25 @@ rename_in_engine(HvJob *job, const HvView *now, const char *name, GError **error
     return hv_job_leave_hook(job, error) && ok;
 }
 
+/* Undoes write_files(). */
+static void
+take_back_files(HvStore *store, const HvView *now, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    remove_files(store, name);
+    if (now->snapshots && !hv_snapshots_rename(store, name, now->name, &error))
+        g_warning("the snapshots of domain '%s' are those of '%s' now: %s", now->name, name,
+                  error->message);
+}
+
 static void
 undo(HvJob *job, const HvView *now, const char *name)
 {
     HvHost *host = job->domain->host;
     g_autoptr(GError) error = NULL;
 
-    remove_files(host->store, name);
+    take_back_files(host->store, now, name);
     if (hv_view_is_active(now) &&
         !host->ops->rename(host->engine, now->domid, name, now->name, &error))
         g_warning("domain '%s' is called '%s' by the hypervisor: %s", now->name, name,
@@ -136,7 +149,7 @@ write_renamed(HvJob *job, const HvView *now, const HvView *next, GError **error)
 {
     if (!rename_in_engine(job, now, next->name, error))
         return FALSE;
-    if (write_files(job->domain->host->store, next, error))
+    if (write_files(job->domain->host->store, next, now->name, error))
         return TRUE;
     undo(job, now, next->name);
     return FALSE;
@@ -170,6 +183,10 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
     now = hv_domain_view(domain);
     if (!check_domain(domain->host, now, error))
         return FALSE;
+    if (g_str_equal(now->name, name)) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "Can't rename domain to itself");
+        return FALSE;
+    }
     reserved = hv_registry_reserve_name(domain, name, error);
     if (!reserved)
         return FALSE;
@@ -197,8 +214,8 @@ follow(HvDomain *domain, const HvView *now, const char *name, GError **error)
     if (!reserved)
         return FALSE;
     next = named_view(now, name);
-    if (!write_files(domain->host->store, next, error)) {
-        remove_files(domain->host->store, name);
+    if (!write_files(domain->host->store, next, now->name, error)) {
+        take_back_files(domain->host->store, now, name);
         hv_registry_release_name(reserved);
         return FALSE;
     }

@@ -17,6 +17,10 @@ gboolean hvxl_update_device(HvEngine *engine, int domid, const ConfDomain *live,
 gboolean hvxl_block_resize(HvEngine *engine, int domid, const ConfDomain *live,
                            const ConfDisk *disk, guint64 bytes, GError **error);
 
+/* hvxl-snapshot.c */
+gboolean hvxl_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
+                            const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);
+
 /* hvxl-vif.c: the dom0 side of an interface. */
 gboolean hvxl_vif_set_link(HvEngine *engine, int domid, int devid, gboolean up, GError **error);
 gboolean hvxl_vif_set_bridge(HvEngine *engine, int domid, int devid, const char *before,
@@ -36,6 +40,8 @@ gboolean hvxl_preserve(HvEngine *engine, int domid, const char *name, const guin
 gboolean hvxl_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint screen, int fd,
                          const char **ret_mime, GError **error);
 int hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);
+gboolean hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                                  gboolean skip_auth, GError **error);
 char *hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean human,
                            GError **error);
 

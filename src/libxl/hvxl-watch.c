@@ -18,10 +18,14 @@
 #define PAUSED_COMPLETE_S 10
 /* Nothing tells of a domain that somebody pauses either. */
 #define IDLE_MS 5000
+/* Domains that come wait for this long where a start of ours is under way or has just ended: most
+ * are ours, and a start has better use for the time. */
+#define CALM_MS 200
 /* While xenstore does not answer. */
 #define BLIND_MS 1000
 
 #define NAME_TOKEN "name"
+#define TOKEN_GONE "gone"
 
 typedef struct Known {
     int domid;
@@ -47,6 +51,7 @@ struct HvxlWatch {
     GMutex lock;          /* never held across a call of libxl, nor of the event function */
     GHashTable *known;    /* [lock] domain id -> Known */
     GHashTable *starting; /* [lock] set of uuids */
+    gint64 started;       /* [lock] monotonic: when a start last ended */
     guint round;          /* [lock] of looking at all */
 };
 
@@ -295,9 +300,9 @@ name_changed(HvxlWatch *watch, const char *path)
 
 /* ---- the thread ---- */
 
-/* FALSE: xenstore does not answer. */
+/* FALSE: xenstore does not answer. `ret_gone`: a domain may have ended. */
 static gboolean
-drain(HvxlWatch *watch)
+drain(HvxlWatch *watch, gboolean *ret_gone)
 {
     uint64_t count;
     char **event;
@@ -307,32 +312,51 @@ drain(HvxlWatch *watch)
     while ((event = xs_check_watch(watch->xs))) {
         if (g_str_equal(event[XS_WATCH_TOKEN], NAME_TOKEN))
             name_changed(watch, event[XS_WATCH_PATH]);
+        else if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
+            *ret_gone = TRUE;
         free(event);
     }
     return errno == EAGAIN;
+}
+
+static gboolean
+is_calm(HvxlWatch *watch, gint64 now)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+
+    return g_hash_table_size(watch->starting) == 0 && now >= watch->started + CALM_MS * 1000;
 }
 
 static gpointer
 run(gpointer data)
 {
     HvxlWatch *watch = data;
-    gboolean blind = FALSE, pending = TRUE;
+    gboolean blind = FALSE;
+    gint64 due = g_get_monotonic_time() + PENDING_MS * 1000;
 
     while (!g_atomic_int_get(&watch->stopping)) {
         struct pollfd fds[] = {
             { .fd = watch->wake_fd, .events = POLLIN },
             { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
         };
+        gint64 now = g_get_monotonic_time();
+        gboolean gone = FALSE;
+        int n = poll(fds, G_N_ELEMENTS(fds), due > now ? (int)((due - now) / 1000 + 1) : 0);
 
-        poll(fds, G_N_ELEMENTS(fds), blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS);
-        if (!drain(watch) && !blind) {
+        if (!drain(watch, &gone) && !blind) {
             g_warning("xenstore does not answer any more; domains are looked at once a second");
             blind = TRUE;
         }
-        if (!g_atomic_int_get(&watch->stopping))
-            pending = look(watch, TRUE);
-        if (!blind)
-            watch_names(watch, TRUE);
+        now = g_get_monotonic_time();
+        if (n > 0 && !gone && now < due && !is_calm(watch, now)) {
+            due = MIN(due, now + CALM_MS * 1000);
+        } else if (!g_atomic_int_get(&watch->stopping)) {
+            gboolean pending = look(watch, TRUE);
+
+            due = now + (blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
+            if (!blind)
+                watch_names(watch, TRUE);
+        }
     }
     return NULL;
 }
@@ -376,6 +400,7 @@ hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
 {
     g_mutex_lock(&watch->lock);
     g_hash_table_remove(watch->starting, uuid);
+    watch->started = g_get_monotonic_time();
     if (domid >= 0) {
         Known *known = g_new0(Known, 1);
 
@@ -416,7 +441,7 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     watch->starting = g_hash_table_new_full(uuid_hash, uuid_equal, g_free, NULL);
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch->xs = xs_open(0);
-    if (watch->wake_fd < 0 || !watch->xs || !xs_watch(watch->xs, "@releaseDomain", "gone") ||
+    if (watch->wake_fd < 0 || !watch->xs || !xs_watch(watch->xs, "@releaseDomain", TOKEN_GONE) ||
         !xs_watch(watch->xs, "@introduceDomain", "new")) {
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "cannot listen to xenstore: %s",
                     g_strerror(errno));
