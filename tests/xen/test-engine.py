@@ -324,8 +324,12 @@ class TestOthers(Case):
         wait_for(lambda: 'pvh' not in CLIENT.names(), 'the domain to go')
 
     def test_stock(self):
-        """Stock libvirtd's running domain and its image are taken over as they are."""
+        """Stock libvirtd's running domain and its image are taken over as they are, and it takes ours."""
         name = 'stock'
+        ours = self.define('hvm-disk', 'ourfw')
+        ours.create()
+        ours.save('/var/lib/libvirt/libxl/save/ourfw.image')
+        ours.undefine()
         LAB.run('lab-xlvirtd stop')
         try:
             LAB.run('lab-stock start', timeout=PATIENCE)
@@ -335,6 +339,9 @@ class TestOthers(Case):
             firmware = xml('hvm-disk', 'stockfw').replace("'", "'\\''")
             LAB.run(f"printf '%s' '{firmware}' >/tmp/stockfw.xml; virsh -c xen:///system create /tmp/stockfw.xml && "
                     'virsh -c xen:///system save stockfw /var/lib/libvirt/libxl/save/stockfw.image', timeout=PATIENCE)
+            LAB.run('virsh -c xen:///system restore /var/lib/libvirt/libxl/save/ourfw.image && '
+                    'virsh -c xen:///system domstate ourfw | grep running && virsh -c xen:///system destroy ourfw',
+                    timeout=PATIENCE)
         finally:
             LAB.run('lab-stock stop', timeout=PATIENCE)
             LAB.run('lab-xlvirtd start', timeout=PATIENCE)
