@@ -11,7 +11,7 @@ build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
        zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev'
 demo='libvirt-clients bsdutils'
 check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils python3-libvirt
-       python3-jsonschema libyajl-dev iproute2 strace man-db
+       python3-jsonschema libyajl-dev iproute2 strace man-db qemu-utils
        libvirt-daemon dnsmasq-base iptables virtinst'
 # What tools/xenlab/lab/util.py names, too.
 xenlab='mmdebstrap debian-archive-keyring e2fsprogs fakeroot uidmap gcc binutils openssh-client
