@@ -488,8 +488,7 @@ split_firmware(CfgWriter *w)
     if (w->guest != CFG_HVM)
         return;
     if (w->who == CFG_XM) {
-        if (os->loader && !pflash && os->kernel == NULL)
-            conf_set_string(&w->parts.kernel, os->loader);
+        conf_set_string(&w->parts.kernel, pflash ? NULL : os->loader);
         return;
     }
     if (pflash || (os->firmware && g_str_equal(os->firmware, "efi"))) {

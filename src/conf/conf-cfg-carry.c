@@ -110,6 +110,23 @@ cfg_carry_item(CfgReader *r, const char *key, const char *text)
     return r->who == CFG_XL && carry_text(r, key, g_strdup(text), true);
 }
 
+/* irq= of xm is irqs= of xl, and may be one number. */
+gboolean
+cfg_read_irq(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
+{
+    g_autofree char *text = scalar_text(node);
+
+    if (text == NULL) {
+        cfg_carry(r, "irqs", node);
+    } else {
+        conf_xl_keys_add_item(r->ext->keys, "irqs", text);
+        conf_node_mark(node, CONF_FATE_CARRIED);
+    }
+    if (node->fate == CONF_FATE_UNSEEN)
+        cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "no list of numbers of interrupts");
+    return TRUE;
+}
+
 /* ---- writing ---- */
 
 /* A number without quotes is a string to neither xl nor xm. */
@@ -152,6 +169,19 @@ cfg_write_carried(CfgWriter *w, const CfgKey *key)
         cfg_put_list(w, key->name, items);
 }
 
+/* xl has a syntax of its own for one value, and xend's for a list. */
+bool
+cfg_carries_list(const CfgWriter *w, const char *name)
+{
+    for (guint i = 0; i < w->ext->keys->len; i++) {
+        const ConfXlKey *key = w->ext->keys->pdata[i];
+
+        if (key->list && strcmp(key->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 cfg_is_carried(const CfgWriter *w, const char *key)
 {
@@ -182,7 +212,7 @@ is_written(const CfgWriter *w, const char *name)
             strcmp(key->name, name) == 0)
             return true;
     }
-    return false;
+    return w->who == CFG_XM && strcmp(name, "cpuid") == 0 && cfg_carries_list(w, name);
 }
 
 /* Keys that no row has written: of another version of us, or of xl where this is xm. */
@@ -257,12 +287,14 @@ static const struct DeviceWord {
     { "vif", "gatewaydev", NULL, NULL, 0 },
     { "vif", "devid", NULL, NULL, 0 },
     { "vif", "vlan", NULL, NULL, 0 },
-    { "vif", "rate", NULL, NULL, WORD_ELSEWHERE },
+    { "vif", "rate", NULL, NULL, 0 },
     { "vif", "forwarddev", NULL, NULL, 0 },
     { "vif", "colo_", NULL, NULL, WORD_PREFIX },
     { "pci", "msitranslate", NULL, NULL, 0 },
     { "pci", "power_mgmt", NULL, NULL, 0 },
     { "pci", "rdm_policy", NULL, NULL, 0 },
+    { "vif", "ip", NULL, NULL, 0 },
+    { "channel", "backend", NULL, NULL, 0 },
     { "vfb", "vncunused", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "type", NULL, NULL, WORD_ELSEWHERE },
     { "usbctrl", "version", NULL, NULL, WORD_ELSEWHERE },
@@ -307,6 +339,12 @@ kind_of(const ConfDomain *def, const char *target)
         if (g_strcmp0(dev->type, "pci") == 0 && g_str_equal(name, target))
             return "pci";
     }
+    for (guint i = 0; i < def->channels->len; i++) {
+        const ConfChardev *chr = g_ptr_array_index(def->channels, i);
+
+        if (g_strcmp0(chr->target_name, target) == 0)
+            return "channel";
+    }
     for (guint i = 0; i < def->graphics->len; i++) {
         g_autofree char *name = cfg_vfb_name(i);
 
@@ -338,8 +376,9 @@ cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray 
 {
     for (size_t i = 0; i < G_N_ELEMENTS(device_words); i++) {
         const struct DeviceWord *word = &device_words[i];
+        bool may_be = word->name[0] == name[0] || (word->off && word->off[0] == name[0]);
 
-        if (strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
+        if (!may_be || strcmp(word->kind, kind) != 0 || (word->flags & WORD_ELSEWHERE))
             continue;
         if (value == NULL && word->on && strcmp(word->on, name) == 0)
             conf_xl_keys_set(keys, word->name, "1");

@@ -429,7 +429,7 @@ read_cpuid(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 gboolean
 cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
 {
-    if (node->kind == CONF_NODE_LIST && r->who == CFG_XL)
+    if (node->kind == CONF_NODE_LIST)
         cfg_carry(r, key->name, node); /* xend's syntax: bits of leaves */
     if (node->fate == CONF_FATE_CARRIED)
         return TRUE;
@@ -461,8 +461,11 @@ cfg_write_cpuid(CfgWriter *w, const CfgKey *key)
     const ConfCpu *cpu = w->def->cpu;
     g_autoptr(GString) text = g_string_new("host");
 
-    if (w->who == CFG_XM)
+    if (w->who == CFG_XM) {
+        if (cfg_carries_list(w, key->name))
+            cfg_write_carried(w, key);
         return;
+    }
     for (guint i = 0; cpu && i < cpu->features->len; i++) {
         const ConfCpuFeature *feature = g_ptr_array_index(cpu->features, i);
 

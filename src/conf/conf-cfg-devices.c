@@ -535,7 +535,7 @@ cfg_write_parallel(CfgWriter *w, const CfgKey *key)
 static gboolean
 read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    g_autoptr(GPtrArray) words = cfg_words(text);
+    g_autoptr(GPtrArray) words = cfg_words(text), keys = conf_xl_keys_new();
     const char *name = NULL, *connection = NULL, *path = NULL;
     unsigned connection_at = 0;
 
@@ -549,7 +549,7 @@ read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
             connection_at = word->offset;
         } else if (g_str_equal(word->name, "path"))
             path = word->value;
-        else
+        else if (!cfg_carry_word("channel", word->name, word->value, keys))
             conf_place_report(place, word->offset, CONF_OUTCOME_LOST, word->name, word->value,
                               "no domXML element for this option of a channel");
     }
@@ -572,6 +572,7 @@ read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
     }
     conf_set_string(&chr->target_type, "xen");
     conf_set_string(&chr->target_name, name);
+    cfg_carry_device(r->ext, name, keys);
     g_ptr_array_add(r->def->channels, chr);
     return TRUE;
 }
@@ -590,18 +591,20 @@ cfg_write_channel(CfgWriter *w, const CfgKey *key)
     for (guint i = 0; i < w->def->channels->len; i++) {
         const ConfChardev *chr = g_ptr_array_index(w->def->channels, i);
         bool socket = g_strcmp0(chr->type, "unix") == 0;
+        g_autoptr(GString) text = g_string_new(NULL);
 
         if (g_strcmp0(chr->target_type, "xen") != 0 || chr->target_name == NULL ||
-            (!socket && g_strcmp0(chr->type, "pty") != 0))
+            (!socket && g_strcmp0(chr->type, "pty") != 0)) {
             cfg_lost(w, chr->target_name, "xl has Xen's own channels over a socket or a pty only",
                      "/domain/devices/channel[%u]", i + 1);
-        else if (socket)
-            g_ptr_array_add(list, g_strdup_printf("connection=socket,%s%s%sname=%s",
-                                                  chr->source_path ? "path=" : "",
-                                                  chr->source_path ? chr->source_path : "",
-                                                  chr->source_path ? "," : "", chr->target_name));
-        else
-            g_ptr_array_add(list, g_strdup_printf("connection=pty,name=%s", chr->target_name));
+            continue;
+        }
+        g_string_append(text, socket ? "connection=socket" : "connection=pty");
+        if (socket && chr->source_path)
+            g_string_append_printf(text, ",path=%s", chr->source_path);
+        g_string_append_printf(text, ",name=%s", chr->target_name);
+        cfg_put_carried_words(w, "channel", chr->target_name, text);
+        g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
     }
     cfg_put_list(w, key->name, list);
 }
@@ -630,6 +633,8 @@ read_sound(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 {
     g_autoptr(GPtrArray) words = cfg_words(text);
 
+    if (words->len > 1) /* libvirt's Xen driver has one card */
+        cfg_carry_instead(r, "soundhw");
     for (guint i = 0; i < words->len; i++) {
         const CfgWord *word = g_ptr_array_index(words, i);
         bool all = g_str_equal(word->name, "all"), found = false;

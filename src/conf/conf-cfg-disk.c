@@ -181,7 +181,7 @@ take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **erro
     if (!spec->had_target)
         return take_target(spec, text, offset, error);
     /* xend's order has no format: ",hdc:cdrom,r" and "file:/x,hda,w". */
-    if (!spec->had_format && is_vdev(text) && find_word(disk_formats, text) == NULL)
+    if (!spec->had_format && *text && find_word(disk_formats, text) == NULL && is_vdev(text))
         spec->had_format = true;
     if (!spec->had_format)
         return take(spec, "format", &spec->format, &spec->format_at, &spec->had_format, text,
@@ -203,44 +203,12 @@ take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **erro
 
 /* ---- xl: flags and options ---- */
 
-static const struct DiskLost {
-    const char *word;
-    const char *neutral;
-    const char *why;
-} disk_lost[] = {
-    { "direct-io-safe", NULL, "no domXML element: cache= of <driver> says something else" },
-    { "untrusted", NULL, "no domXML element for trust in a backend" },
-    { "trusted", "", NULL },
-    { "grant_usage", "default", "no domXML element for the use of grants by virtio" },
-    { "colo", NULL, "no domXML element for COLO replication" },
-    { "no-colo", "", NULL },
-    { "colo-host", NULL, "no domXML element for COLO replication" },
-    { "colo-port", NULL, "no domXML element for COLO replication" },
-    { "colo-export", NULL, "no domXML element for COLO replication" },
-    { "active-disk", NULL, "no domXML element for COLO replication" },
-    { "hidden-disk", NULL, "no domXML element for COLO replication" },
-};
-
 static bool
-lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
+take_flag(DiskSpec *spec, const char *word)
 {
-    if (cfg_carry_word("disk", name, value, spec->keys))
-        return true;
-    for (size_t i = 0; i < G_N_ELEMENTS(disk_lost); i++) {
-        if (!g_str_equal(disk_lost[i].word, name))
-            continue;
-        const char *neutral = disk_lost[i].neutral;
-        bool lost = disk_lost[i].why && (neutral == NULL || g_strcmp0(neutral, value) != 0);
-        conf_place_report(spec->place, offset, lost ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT,
-                          name, value, "%s", lost ? disk_lost[i].why : "the default");
-        return true;
-    }
-    return false;
-}
-
-static bool
-take_flag(DiskSpec *spec, const char *word, unsigned offset)
-{
+    /* Paths and empty places, of which there are most, are none. */
+    if (!g_ascii_isalpha(*word))
+        return false;
     if (g_str_equal(word, "cdrom"))
         spec->device = CONF_DISK_DEVICE_CDROM;
     else if (g_str_equal(word, "discard"))
@@ -248,7 +216,7 @@ take_flag(DiskSpec *spec, const char *word, unsigned offset)
     else if (g_str_equal(word, "no-discard"))
         conf_set_string(&spec->disk->driver_discard, "ignore");
     else
-        return lose(spec, word, NULL, offset);
+        return cfg_carry_word("disk", word, NULL, spec->keys);
     return true;
 }
 
@@ -298,7 +266,7 @@ take_named(DiskSpec *spec, const char *name, const char *value, unsigned offset,
                          "devtype is cdrom or disk, not '%s'", value);
         return FALSE;
     }
-    if (!lose(spec, name, value, offset))
+    if (!cfg_carry_word("disk", name, value, spec->keys))
         conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value,
                           "unknown option of a disk");
     return TRUE;
@@ -328,7 +296,7 @@ split_spec(DiskSpec *spec, const char *text, GError **error)
             *equals = '\0';
             ok = take_named(spec, word, equals + 1, offset, error);
         } else
-            ok = take_flag(spec, word, offset) || take_positional(spec, word, offset, error);
+            ok = take_flag(spec, word) || take_positional(spec, word, offset, error);
         if (!ok)
             return FALSE;
         if (p[len] == '\0')
@@ -666,10 +634,9 @@ static gboolean
 join_drive(CfgReader *r, const char *key, const char *path, const char *vdev, bool cdrom,
            GError **error)
 {
-    g_autoptr(ConfDisk) disk = conf_disk_new();
-
     if (path == NULL || *path == '\0')
         return TRUE;
+    g_autoptr(ConfDisk) disk = conf_disk_new();
     ConfPlace place = cfg_place(r, cfg_node(r, key), key);
     if (!conf_disk_set_uname(disk, path, &place, error) ||
         !conf_disk_set_vdev(disk, vdev, &place, error))

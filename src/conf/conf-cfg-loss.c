@@ -55,7 +55,8 @@ static const struct SaidPath {
     { "os/loader/@type", XL, ON_HVM, "pflash" },
     { "os/loader/@readonly", BOTH, ON_HVM, "yes" },
     { "os/loader/@format", BOTH, ON_HVM, "raw" },
-    { "os/kernel", BOTH, ALL, NULL },
+    { "os/kernel", XL, ALL, NULL },
+    { "os/kernel", XM, CFG_PV, NULL }, /* an HVM domain's kernel= is its loader */
     { "os/initrd", BOTH, ALL, NULL },
     { "os/cmdline", BOTH, ALL, NULL },
     { "os/boot/@dev", BOTH, ON_HVM, NULL },

@@ -60,6 +60,10 @@ set_ip(VifSpec *spec, const char *value, unsigned at)
             (slash && (!cfg_parse_int(slash + 1, &prefix) || prefix < 0 || prefix > 128))) {
             if (slash)
                 *slash = '/';
+            if (spec->of_xl) { /* scripts may make something of it */
+                conf_xl_keys_set(spec->keys, "ip", value);
+                continue;
+            }
             conf_place_report(spec->place, at, CONF_OUTCOME_LOST, "ip", *word,
                               "'%s' is no IP address", *word);
             continue;
@@ -479,14 +483,14 @@ format_vif(CfgWriter *w, const ConfInterface *iface, unsigned index)
     put(text, "mac", iface->mac);
     put_bridge(text, iface);
     put_vlan(w, text, iface, index);
-    put_ips(text, iface);
+    const GPtrArray *exact = w->who == CFG_XL ? conf_xl_ext_device(w->ext, iface->mac) : NULL;
+    if (conf_xl_keys_get(exact, "ip") == NULL) /* else it stands among the carried words */
+        put_ips(text, iface);
     put(text, "vifname", iface->target);
     put(text, "backend", iface->backenddomain);
     put_model(w, text, iface);
-    const char *exact = conf_xl_keys_get(conf_xl_ext_device(w->ext, iface->mac), "rate");
-    if (exact && w->who == CFG_XL)
-        put(text, "rate", exact);
-    else if (iface->outbound_average.set && iface->outbound_average.value > 0) {
+    if (conf_xl_keys_get(exact, "rate") == NULL && iface->outbound_average.set &&
+        iface->outbound_average.value > 0) {
         g_autofree char *rate = conf_rate_format(iface->outbound_average.value);
 
         put(text, "rate", rate);

@@ -3,6 +3,8 @@
  * Rows are read in this order too: type= is known before anything that depends on it. */
 #include "conf-cfg.h"
 
+#include <string.h>
+
 #define TYPE_OF(struct_, field_)                                                                   \
     _Generic(((struct_ *)0)->field_,                                                               \
         char *: CFG_TYPE_STRING,                                                                   \
@@ -180,6 +182,7 @@ const CfgKey cfg_keys[] = {
     PART("apic", BOTH, apic, ON_HVM),
     PART("pae", BOTH, pae, ON_HVM),
     PART("hap", BOTH, hap, ON_HVM_PVH),
+    { .name = "extid", .who = XM, .read = cfg_read_viridian, ON_HVM, .neutral = "0" }, /* Xen 3.2 */
     HOOK("viridian", BOTH, viridian, ON_HVM, INSTEAD),
     PART("acpi_firmware", BOTH, acpi_firmware, ON_HVM, .path = true),
     KEY("acpi_s3", XL, pm_suspend_to_mem, ON_HVM, .neutral = "1"),
@@ -329,7 +332,6 @@ const CfgKey cfg_keys[] = {
          .neutral = "0"),
     LOST("s3_integrity", XM, "no domXML element for integrity checks over S3", .neutral = "1"),
     LOST("cpuid_check", XM, "no domXML element for checks of CPUID bits"),
-    LOST("extid", XM, "an old name of viridian=, which says it since Xen 3.3", .neutral = "0"),
     LOST("vhpt", XM, "only for ia64, which Xen gave up"),
     LOST("isa", XM, "no domXML element for an ISA-only machine", .neutral = "0"),
     LOST("target", XM, "no domXML element: the domain that a stub domain serves", .neutral = "0"),
@@ -351,7 +353,7 @@ const CfgKey cfg_keys[] = {
     CARRIED("ioports", BOTH, "no domXML element for raw I/O ports"),
     CARRIED("iomem", XL, "no domXML element for raw I/O memory"),
     CARRIED("irqs", BOTH, "no domXML element for raw interrupts"),
-    LOST("irq", XM, "no domXML element for raw interrupts"),
+    { .name = "irq", .who = XM, .read = cfg_read_irq },
     CARRIED("vdispl", XL, "no domXML element for the PV display protocol"),
     CARRIED("vsnd", XL, "no domXML element for the PV sound protocol", .nested = true),
     CARRIED("vkb", XL, "no domXML element for the options of a PV keyboard"),
@@ -401,6 +403,52 @@ const CfgKey cfg_keys[] = {
     LOST("disk_other_config", XM, "a policy of Oracle VM's manager"),
 };
 const size_t cfg_n_keys = G_N_ELEMENTS(cfg_keys);
+G_STATIC_ASSERT(G_N_ELEMENTS(cfg_keys) <= CFG_MAX_KEYS);
+
+/* ---- looking a key up ---- */
+
+/* Rows by the hash of their names; the same name may stand in two, one a format. */
+#define N_SLOTS 1024 /* a power of two, well above the number of rows */
+
+static gint16 slots[N_SLOTS]; /* immutable once filled; the place of a row, plus 1 */
+
+static guint
+slot_of(const char *name)
+{
+    guint hash = 5381;
+
+    for (; *name; name++)
+        hash = hash * 33 + (guchar)*name;
+    return (hash ^ hash >> 10) % N_SLOTS;
+}
+
+static gpointer
+fill_slots(G_GNUC_UNUSED gpointer unused)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
+        guint slot = slot_of(cfg_keys[i].name);
+
+        while (slots[slot])
+            slot = (slot + 1) % N_SLOTS;
+        slots[slot] = (gint16)(i + 1);
+    }
+    return NULL;
+}
+
+const CfgKey *
+cfg_key_find(const char *name, unsigned who)
+{
+    static GOnce once = G_ONCE_INIT;
+
+    g_once(&once, fill_slots, NULL);
+    for (guint slot = slot_of(name); slots[slot]; slot = (slot + 1) % N_SLOTS) {
+        const CfgKey *key = &cfg_keys[slots[slot] - 1];
+
+        if ((key->who & who) && strcmp(key->name, name) == 0)
+            return key;
+    }
+    return NULL;
+}
 
 const char *
 cfg_guest_name(CfgGuest guest)

@@ -134,6 +134,9 @@ struct CfgKey {
 
 extern const CfgKey cfg_keys[];
 extern const size_t cfg_n_keys;
+#define CFG_MAX_KEYS 320
+/* The row of the key that one of `who` knows; NULL: none. */
+const CfgKey *cfg_key_find(const char *name, unsigned who);
 const char *cfg_guest_name(CfgGuest guest); /* "PV", "HVM", "PVH" */
 
 /* ---- values (conf-cfg-value.c) ----
@@ -206,6 +209,7 @@ gboolean cfg_cpu_join(CfgReader *r, GError **error);
 void cfg_cpu_split(CfgWriter *w);
 gboolean cfg_read_cpus(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
+gboolean cfg_read_irq(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_viridian(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_vnuma(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 void cfg_write_cpus(CfgWriter *w, const CfgKey *key);
@@ -260,6 +264,7 @@ bool cfg_carry_item(CfgReader *r, const char *key, const char *text);
 bool cfg_is_carried(const CfgWriter *w, const char *key);
 void cfg_append_carried(const CfgWriter *w, const char *key, GPtrArray *list); /* copies */
 void cfg_write_carried(CfgWriter *w, const CfgKey *key);
+bool cfg_carries_list(const CfgWriter *w, const char *name);
 void cfg_report_uncarried(CfgWriter *w);
 bool cfg_metadata_is_ours(const ConfDomain *def);
 bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);

@@ -64,6 +64,7 @@ struct ConfNode {
     gint64 number;    /* INT */
     double real;      /* FLOAT, and INT too */
     GPtrArray *items; /* LIST, GROUP: ConfNode; else NULL */
+    bool in_arena;    /* node, key and text are memory of the native they belong to */
 };
 
 ConfNode *conf_node_new(ConfNodeKind kind, const char *key, unsigned line, unsigned column);
@@ -79,6 +80,7 @@ typedef struct ConfNative {
     ConfFormat format; /* XL, XM or SXP */
     char *file;        /* what messages call the input; never opened */
     ConfNode *root;
+    struct ConfArena *arena; /* private */
     GPtrArray *notes; /* ConfNote: what the reader itself could not carry (a truncated tail, a
                          Python construct outside the evaluator's scope) */
 } ConfNative;

@@ -16,8 +16,8 @@
 #include "conf-text.h"
 
 #define CONF_PY_MAX_STEPS  1000000u
-#define CONF_PY_MAX_MEMORY (48u << 20) /* of tree and values together */
-#define CONF_PY_MAX_VALUE  (8u << 20)  /* bytes of one string, or of one list's items */
+#define CONF_PY_MAX_MEMORY (24u << 20) /* of tree and values together */
+#define CONF_PY_MAX_VALUE  (4u << 20)  /* bytes of one string, or of one list's items */
 #define CONF_PY_MAX_NEST   100         /* brackets, blocks or operators inside each other */
 #define CONF_PY_MAX_DEPTH  1000        /* evaluations inside each other */
 #define CONF_PY_MAX_NOTES  1000

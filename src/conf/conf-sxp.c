@@ -12,13 +12,14 @@
 
 #include <string.h>
 
-/* A list in memory takes up to a quarter KiB where it took two bytes of text. Three times the
- * domains that one xend host ever had stay far below. */
-#define SXP_MAX_NODES  (1u << 20)
+/* Words and lists; (key value) is three. The domains of ten busy hosts stay below, and what comes
+ * of it fits into 64 MiB of memory with all that is said about it. */
+#define SXP_MAX_NODES  (2 * CONF_MAX_NODES)
 #define SXP_MAX_STRAYS 100u
 
 typedef struct SxpOpen {
     ConfNode *node;        /* owned until it is closed */
+    ConfNode *only;        /* its only item so far, owned */
     unsigned line, column; /* of the '(' */
     bool headed;           /* something stood behind the '(': no head any more */
 } SxpOpen;
@@ -40,6 +41,7 @@ static void
 open_clear(gpointer data)
 {
     conf_node_free(((SxpOpen *)data)->node);
+    conf_node_free(((SxpOpen *)data)->only);
 }
 
 static void
@@ -163,46 +165,62 @@ as_real(const char *text, double *ret_real)
     return *end == '\0';
 }
 
+/* Takes `text`. */
 static ConfNode *
-atom_new(const char *text, bool quoted, unsigned line, unsigned column)
+atom_new(char *text, bool quoted, unsigned line, unsigned column)
 {
     ConfNode *node = conf_node_new(CONF_NODE_STRING, NULL, line, column);
 
-    node->text = g_strdup(text);
-    if (!quoted && as_integer(text, &node->number)) {
+    node->text = text;
+    /* No number begins with a letter. */
+    if (quoted || g_ascii_isalpha(*text))
+        return node;
+    if (as_integer(text, &node->number)) {
         node->kind = CONF_NODE_INT;
         node->real = (double)node->number;
-    } else if (!quoted && as_real(text, &node->real)) {
+    } else if (as_real(text, &node->real)) {
         node->kind = CONF_NODE_FLOAT;
     }
     return node;
 }
 
-/* Takes `atom`. */
-static gboolean
-add_atom(SxpReader *in, ConfNode *atom, GError **error)
+/* A list is made when a second item comes: most have one. Takes `item`. */
+static void
+add_item(SxpOpen *list, ConfNode *item)
 {
-    g_autoptr(ConfNode) owned = atom;
-    SxpOpen *list;
+    if (list->only == NULL && list->node->items == NULL) {
+        list->only = item;
+        return;
+    }
+    if (list->node->items == NULL) {
+        list->node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+        g_ptr_array_add(list->node->items, g_steal_pointer(&list->only));
+    }
+    g_ptr_array_add(list->node->items, item);
+}
 
-    if (in->open->len == 0)
-        add_stray(in, atom->line, atom->column, false,
-                  "the word '%.40s' stands outside of every list", atom->text);
+/* Takes `text`: the head of a list, or an item. */
+static gboolean
+add_word(SxpReader *in, char *text, bool quoted, unsigned line, unsigned column, GError **error)
+{
+    g_autofree char *owned = text;
+    SxpOpen *list = in->open->len > 0 ? &g_array_index(in->open, SxpOpen, in->open->len - 1) : NULL;
+
     if (++in->n_nodes > SXP_MAX_NODES)
-        return fail(in, atom->line, atom->column, CONF_ERROR_LIMIT, error,
+        return fail(in, line, column, CONF_ERROR_LIMIT, error,
                     "more than %u words and lists in one file", SXP_MAX_NODES);
-    if (in->open->len == 0)
-        return TRUE;
-
-    list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
-    if (!list->headed) {
-        list->headed = true;
-        list->node->key = g_strdup(atom->text);
-        list->node->line = atom->line;
-        list->node->column = atom->column;
+    if (list == NULL) {
+        add_stray(in, line, column, false, "the word '%.40s' stands outside of every list", text);
         return TRUE;
     }
-    g_ptr_array_add(list->node->items, g_steal_pointer(&owned));
+    if (list->headed) {
+        add_item(list, atom_new(g_steal_pointer(&owned), quoted, line, column));
+        return TRUE;
+    }
+    list->headed = true;
+    list->node->key = g_steal_pointer(&owned);
+    list->node->line = line;
+    list->node->column = column;
     return TRUE;
 }
 
@@ -226,12 +244,26 @@ check_text(SxpReader *in, GString *text, unsigned line, unsigned column, GError 
     return TRUE;
 }
 
+/* Bytes of plain ASCII at the cursor that belong to a word. */
+static gsize
+plain_length(const SxpReader *in)
+{
+    const char *start = in->text + in->pos, *p = start, *end = in->text + in->len;
+
+    while (p<end && * p> ' ' && *p < 0x7f && *p != '(' && *p != ')')
+        p++;
+    return (gsize)(p - start);
+}
+
 static gboolean
 read_bare(SxpReader *in, GError **error)
 {
     unsigned line = in->line, column = in->column;
-    gsize start = in->pos;
+    gsize start = in->pos, plain = plain_length(in);
+    g_autoptr(GString) word = NULL;
 
+    in->pos += plain;
+    in->column += (unsigned)plain;
     while (in->pos < in->len && !is_space(in->text[in->pos]) && in->text[in->pos] != '(' &&
            in->text[in->pos] != ')')
         advance(in);
@@ -239,12 +271,12 @@ read_bare(SxpReader *in, GError **error)
     if (in->pos - start > CONF_MAX_TEXT)
         return fail(in, line, column, CONF_ERROR_LIMIT, error, "a word of more than %u bytes",
                     CONF_MAX_TEXT);
-
-    g_autoptr(GString) word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
-
+    if (in->pos - start == plain)
+        return add_word(in, g_strndup(in->text + start, plain), false, line, column, error);
+    word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(word->str, false, line, column), error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), false, line, column, error);
 }
 
 /* One escape, in->pos behind the backslash. What is no escape keeps its backslash, as in Python. */
@@ -305,7 +337,7 @@ read_quoted(SxpReader *in, GError **error)
     advance(in);
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(word->str, true, line, column), error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), true, line, column, error);
 }
 
 /* ---- lists ---- */
@@ -313,7 +345,7 @@ read_quoted(SxpReader *in, GError **error)
 static gboolean
 open_list(SxpReader *in, GError **error)
 {
-    SxpOpen list = { NULL, in->line, in->column, false };
+    SxpOpen list = { .line = in->line, .column = in->column };
 
     if (in->open->len >= CONF_MAX_DEPTH)
         return fail(in, in->line, in->column, CONF_ERROR_LIMIT, error,
@@ -323,48 +355,64 @@ open_list(SxpReader *in, GError **error)
                     "more than %u words and lists in one file", SXP_MAX_NODES);
     if (in->open->len > 0)
         g_array_index(in->open, SxpOpen, in->open->len - 1).headed = true;
-    list.node = conf_node_new(CONF_NODE_LIST, NULL, in->line, in->column);
+    list.node = conf_node_new(CONF_NODE_NONE, NULL, in->line, in->column);
     g_array_append_val(in->open, list);
     advance(in);
     return TRUE;
 }
 
-/* (key) is NONE, (key scalar) the scalar itself, anything else with a head a GROUP. */
-static void
-settle_kind(ConfNode *node)
+/* A closed list as its parent keeps it: (key) is NONE, (key scalar) the scalar itself, anything
+ * else with a head a GROUP. */
+static ConfNode *
+settle(SxpOpen *list)
 {
-    ConfNode *only = node->items->len == 1 ? node->items->pdata[0] : NULL;
+    ConfNode *node = g_steal_pointer(&list->node), *only = g_steal_pointer(&list->only);
+    const ConfNode *first = node->items != NULL ? node->items->pdata[0] : only;
 
-    if (node->items->len > 0) {
-        const ConfNode *first = node->items->pdata[0];
-
+    if (first != NULL) {
         node->value_line = first->line;
         node->value_column = first->column;
+    } else if (node->key != NULL) {
+        node->value_line = node->line;
+        node->value_column = node->column;
     }
-    if (node->key == NULL)
-        return;
-    node->kind = CONF_NODE_GROUP;
-    if (only != NULL && (only->key != NULL || only->items != NULL))
-        return;
-    if (only != NULL) {
+    if (node->key != NULL && first == NULL)
+        return node;
+    node->kind = node->key != NULL ? CONF_NODE_GROUP : CONF_NODE_LIST;
+    if (node->key != NULL && only != NULL && only->key == NULL && only->items == NULL) {
         node->kind = only->kind;
         node->text = g_steal_pointer(&only->text);
         node->number = only->number;
         node->real = only->real;
-        g_clear_pointer(&node->items, g_ptr_array_unref);
-    } else if (node->items->len == 0) {
-        node->kind = CONF_NODE_NONE;
-        node->value_line = node->line;
-        node->value_column = node->column;
-        g_clear_pointer(&node->items, g_ptr_array_unref);
+        conf_node_free(only);
+        return node;
     }
+    if (node->items == NULL)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    if (only != NULL)
+        g_ptr_array_add(node->items, only);
+    return node;
+}
+
+/* With all its items in the array. */
+static ConfNode *
+whole(SxpOpen *list)
+{
+    ConfNode *node = g_steal_pointer(&list->node);
+
+    if (node->items == NULL)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    if (list->only != NULL)
+        g_ptr_array_add(node->items, g_steal_pointer(&list->only));
+    return node;
 }
 
 /* The root of a native tree is a group, whatever stands in it. */
 static void
-add_domain(SxpReader *in, ConfNode *node)
+add_domain(SxpReader *in, SxpOpen *list)
 {
     ConfNative *native = conf_native_new(CONF_FORMAT_SXP, in->file);
+    ConfNode *node = whole(list);
 
     conf_node_free(native->root);
     node->kind = CONF_NODE_GROUP;
@@ -387,19 +435,18 @@ close_list(SxpReader *in, GError **error)
                     "')' without a '(' before it");
     list = g_array_index(in->open, SxpOpen, in->open->len - 1);
     /* From here on the node is the parent's or the domain's. */
-    g_array_index(in->open, SxpOpen, in->open->len - 1).node = NULL;
+    memset(&g_array_index(in->open, SxpOpen, in->open->len - 1), 0, sizeof(SxpOpen));
     g_array_set_size(in->open, in->open->len - 1);
     advance(in);
 
     if (in->open->len > 0) {
-        settle_kind(list.node);
-        g_ptr_array_add(g_array_index(in->open, SxpOpen, in->open->len - 1).node->items, list.node);
+        add_item(&g_array_index(in->open, SxpOpen, in->open->len - 1), settle(&list));
     } else if (g_strcmp0(list.node->key, "domain") == 0 || g_strcmp0(list.node->key, "vm") == 0) {
-        add_domain(in, list.node);
+        add_domain(in, &list);
     } else {
         add_stray(in, list.line, list.column, false, "(%.40s ...) is no (domain ...)",
                   list.node->key != NULL ? list.node->key : "");
-        conf_node_free(list.node);
+        open_clear(&list);
     }
     return TRUE;
 }
@@ -413,7 +460,10 @@ read_all(SxpReader *in, GError **error)
         char c = in->text[in->pos];
         gboolean ok = TRUE;
 
-        if (is_space(c)) {
+        if (c == ' ') {
+            in->pos++;
+            in->column++;
+        } else if (is_space(c)) {
             advance(in);
         } else if (c == '#') {
             while (in->pos < in->len && in->text[in->pos] != '\n')
@@ -481,15 +531,17 @@ refuse(const SxpReader *in, GError **error)
 
 /* Does something whole stand in it? Its last word may be cut. */
 static bool
-has_lists(const ConfNode *node)
+has_lists(const SxpOpen *list)
 {
-    for (guint i = 0; i < node->items->len; i++) {
-        const ConfNode *item = node->items->pdata[i];
+    const ConfNode *only = list->only;
+
+    for (guint i = 0; list->node->items != NULL && i < list->node->items->len; i++) {
+        const ConfNode *item = list->node->items->pdata[i];
 
         if (item->key != NULL || item->items != NULL)
             return true;
     }
-    return false;
+    return only != NULL && (only->key != NULL || only->items != NULL);
 }
 
 static bool
@@ -525,18 +577,15 @@ close_broken(SxpReader *in, GString *left_out)
                                     g_strcmp0(second->node->key, "platform") == 0);
 
     while (in->open->len > 1) {
-        SxpOpen *list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
-        ConfNode *node = g_steal_pointer(&list->node);
+        SxpOpen *last = &g_array_index(in->open, SxpOpen, in->open->len - 1);
 
-        g_array_set_size(in->open, in->open->len - 1);
-        if (parts && has_lists(node)) {
-            settle_kind(node);
-            g_ptr_array_add(g_array_index(in->open, SxpOpen, in->open->len - 1).node->items, node);
-            continue;
+        if (parts && has_lists(last)) {
+            add_item(last - 1, settle(last));
+        } else {
+            g_string_printf(left_out, ", and (%.40s ...) is left out",
+                            last->node->key != NULL ? last->node->key : "");
         }
-        g_string_printf(left_out, ", and (%.40s ...) is left out",
-                        node->key != NULL ? node->key : "");
-        conf_node_free(node);
+        g_array_set_size(in->open, in->open->len - 1); /* clears what is left of it */
     }
 }
 
@@ -550,11 +599,12 @@ rescue_last(SxpReader *in, GString *left_out)
         return;
     close_broken(in, left_out);
     list = &g_array_index(in->open, SxpOpen, 0);
+    list->node = whole(list);
     if (!is_usable(list->node)) {
         g_string_truncate(left_out, 0);
         return;
     }
-    add_domain(in, g_steal_pointer(&list->node));
+    add_domain(in, list);
     g_string_prepend(left_out, "; what stands before is converted");
 }
 

@@ -163,6 +163,34 @@ conf_mac_derive(const ConfDomain *def, unsigned index)
 
 /* ---- paths ---- */
 
+const char *
+conf_number_format(char text[CONF_NUMBER], gint64 number)
+{
+    guint64 left = number < 0 ? -(guint64)number : (guint64)number;
+    char *at = text + CONF_NUMBER;
+
+    *--at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--at = '-';
+    return memmove(text, at, (size_t)(text + CONF_NUMBER - at));
+}
+
+const char *
+conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index)
+{
+    char number[CONF_NUMBER];
+    size_t len = strnlen(key, CONF_ITEM_PATH - 16);
+
+    memcpy(path, key, len);
+    path[len++] = '[';
+    conf_number_format(number, index);
+    g_stpcpy(g_stpcpy(path + len, number), "]");
+    return path;
+}
+
 char *
 conf_path_absolute(const char *path, const char *file)
 {

@@ -13,9 +13,14 @@
  *     </xlvirt:xl>
  *
  * A key is one of xl.cfg(5), its value what stands there, without quotes; a list has one element
- * an item, in order. A device is known by what names it in domXML: a disk by its target (xvda),
- * an interface by its MAC address, a PCI device by its address (0000:01:00.0), a USB controller by
- * "usb" and its index (usb0). Its keys are the parameters of xl's device syntax; a flag is "1".
+ * an item, in order; of a list of lists, an element is an inner list and a line of it an item. A
+ * device is known by what names it in domXML: a disk by its target (xvda), an interface by its MAC
+ * address, a PCI device by its address (0000:01:00.0), a USB controller by "usb" and its index
+ * (usb0), a channel by its name, the framebuffer of a PV domain by "vfb" and its place among all <graphics> (vfb0). Its
+ * keys are the parameters of xl's device syntax; a flag is "1".
+ *
+ * A key that domXML has an element for is here where the element can't say its value
+ * (on_crash="soft-reset"): then it is whole, and has the last word.
  *
  * Unknown elements and attributes are left out when it is written back.
  */

@@ -107,6 +107,7 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
+    hv_pci_give_back(domain->host, now->live);
     if (transient) {
         hv_snapshots_forget(domain->host->store, domain->name, now->snapshots);
         g_clear_pointer(&next->snapshots, hv_snapshots_unref);
@@ -199,6 +200,14 @@ paused_detail(const HvBoot *boot)
     return boot->restore_fd >= 0 ? HV_DETAIL_SUSPENDED_RESTORED : HV_DETAIL_SUSPENDED_PAUSED;
 }
 
+static void
+tell_of_missing(HvDomain *domain, const HvMissing *missing, int domid)
+{
+    hv_store_log(domain->host->store, domain->name, "started without %s '%s', which is missing",
+                 missing->dropped ? "the disk" : "the medium", missing->path);
+    hv_event_post_missing(domain, missing, domid);
+}
+
 gboolean
 hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 {
@@ -206,8 +215,10 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     HvHost *host = domain->host;
     g_autofree char *log = hv_store_log_path(host->store, domain->name);
     g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) missing = NULL;
+    g_autoptr(ConfDomain) def = hv_def_startup(boot->def, boot->restore_fd >= 0, &missing);
     const HvEngineStart start = {
-        .def = boot->def,
+        .def = def,
         .paused = boot->paused,
         .restore_fd = boot->restore_fd,
         .cancellable = job->cancellable,
@@ -220,12 +231,15 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
                  boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
     if (hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
+        hv_pci_give_back(host, start.def);
         set_start_failure(job, local, error);
         return FALSE;
     }
     hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
                  boot->paused ? ", paused" : "");
     publish_start(domain, boot, domid, live);
+    for (guint i = 0; i < missing->len; i++)
+        tell_of_missing(domain, missing->pdata[i], domid);
     hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
     if (boot->paused)
         hv_event_post(domain, HV_EVENT_SUSPENDED, paused_detail(boot), domid);

@@ -185,8 +185,7 @@ hv_def_find_interface(const ConfDomain *def, const char *name, GError **error)
             (iface->mac && g_ascii_strcasecmp(iface->mac, name) == 0))
             return (int)i;
     }
-    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                "'%s' is not a known interface", name);
+    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "'%s' is not a known interface", name);
     return -1;
 }
 

@@ -50,6 +50,7 @@ static const Key keys[] = {
     /* not in a stock file */
     { "engine", KEY_STRING, FIELD(engine) },
     { "relay", KEY_STRING, FIELD(relay) },
+    { "max_client_slow_requests", KEY_NUMBER, FIELD(max_client_slow_requests), 0, 10000 },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
     { "hotplug", KEY_ENGINE },
@@ -99,6 +100,7 @@ lvd_config_new(void)
     config->max_workers = 20;
     config->prio_workers = 5;
     config->max_client_requests = 5;
+    config->max_client_slow_requests = 10;
     config->keepalive_interval = 5;
     config->keepalive_count = 5;
     config->log_level = 3;

@@ -10,6 +10,7 @@
  *   lvd-client.c    one connection: input, parsing, output queue
  *   lvd-call.c      one call: the checks before a handler, and its reply
  *   lvd-stream.c    one stream: a descriptor pumped both ways
+ *   lvd-pump.c      two descriptors, each copied to the other
  *   lvd-relay.c     which calls go to a stock daemon of the host, and where it listens
  *   lvd-upstream*.c one connection to such a daemon
  *
@@ -142,6 +143,7 @@ struct LvdServer {
     GSource *retry;           /* I/O thread: accept again after the process ran out of fds */
     guint8 *scratch;          /* I/O thread: LVD_SCRATCH_SIZE bytes of input */
     guint8 *chunk;            /* I/O thread: one stream packet */
+    GList *pumps;             /* I/O thread: LvdPump */
 };
 
 /* A copy, with every default filled in. */
@@ -194,9 +196,10 @@ struct LvdClient {
     LvdOut *out, **out_tail; /* [lock] */
     gsize event_bytes;       /* [lock] events in it */
     guint32 events;          /* [lock] what epoll is told */
-    guint requests;          /* [lock] calls whose reply has not left yet */
+    guint requests;          /* [lock] calls whose reply has not left yet, but for the slow ones */
+    guint slow;              /* [lock] slow calls that have no reply yet */
     guint calls;             /* [lock] calls that still hold the session */
-    gboolean paused;         /* [lock] stopped for `requests`: who lowers it posts a resume */
+    gboolean paused;         /* [lock] stopped for these two: who lowers one posts a resume */
     gboolean closing;        /* [lock] no more input is looked at */
     gboolean ending;         /* [lock] close when all output left */
     gboolean cut;            /* [lock] shut down by us, the I/O thread will see it */
@@ -215,12 +218,16 @@ typedef enum {
     LVD_OUT_STREAM, /* the stream reads on when it left */
 } LvdOutKind;
 gboolean lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind kind);
+/* A REPLY_WITH_FDS and its descriptor, which is taken over. */
+void lvd_client_send_with_fd(LvdClient *client, const guint8 *bytes, gsize length, int fd);
 /* An empty message. */
 void lvd_client_send_header(LvdClient *client, const LvdHeader *header, LvdOutKind kind);
 /* I/O thread: what is due at `now`; the next time to look at it. */
 gint64 lvd_client_check_alive(LvdClient *client, gint64 now);
 void lvd_client_resume(LvdClient *client);             /* any thread: go on with the input */
 void lvd_client_run(LvdClient *client, LvdCall *call); /* I/O thread: by a worker */
+/* Any thread: the call's reply is about to be sent, so it is slow no more. */
+void lvd_client_call_replies(LvdClient *client, const LvdCall *call);
 void lvd_client_call_done(LvdClient *client); /* any thread: the call lets go of the session */
 void lvd_client_end(LvdClient *client);       /* any thread: close when all output left */
 
@@ -233,7 +240,9 @@ struct LvdCall {
     const LvdProc *proc; /* NULL: none of that number, or of another program */
     guint fds_left;      /* descriptors still to come */
     guint n_fds;
-    int fds[LVD_FDS_MAX]; /* closed with the call: no procedure takes any yet */
+    int fds[LVD_FDS_MAX]; /* closed with the call; -1: taken by the handler */
+    int answer_fd;        /* goes with a good reply; -1: none */
+    gboolean slow;        /* counts as such: immutable once it runs */
     gboolean close_after;
     LvdStream *stream; /* asked for by the handler */
     gsize body_len;
@@ -267,6 +276,13 @@ void lvd_stream_packet(LvdClient *client, const LvdHeader *header, const guint8 
                        gsize body_len);
 void lvd_stream_sent(LvdStream *stream); /* its packet left the client's queue */
 void lvd_stream_close(LvdStream *stream);
+
+/* ---- pump ---- */
+
+typedef struct LvdPump LvdPump;
+/* Copies between two stream sockets until both have ended. Takes them over. Any thread. */
+void lvd_pump_start(LvdServer *server, int a, int b);
+void lvd_pump_close(LvdPump *pump); /* I/O thread */
 
 /* ---- relay ---- */
 

@@ -261,8 +261,13 @@ attach_pci(Plug *plug, libxl_device_pci *xl, gboolean managed, GError **error)
     rc = WAIT(plug, op, 0, libxl_device_pci_add(plug->ctx->libxl, plug->domid, xl, &op.how));
     if (rc == 0)
         return TRUE;
-    hvxl_set_error(plug->ctx, rc, error, "cannot attach PCI device %04x:%02x:%02x.%x",
-                   address.domain, address.bus, address.slot, address.function);
+    /* What libxl says where the domain is not prepared for it names a hypercall. */
+    hvxl_set_error(plug->ctx, rc, error, "cannot attach PCI device %04x:%02x:%02x.%x%s",
+                   address.domain, address.bus, address.slot, address.function,
+                   plug->live->features.xen_passthrough == CONF_TRISTATE_ON
+                       ? ""
+                       : " (a domain that was started without one takes it only where it has "
+                         "<features><xen><passthrough state='on'/>)");
     if (managed)
         hvxl_pci_attach(plug->engine, &address, NULL);
     return FALSE;

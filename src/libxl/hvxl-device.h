@@ -34,11 +34,14 @@ gboolean hvxl_pm_suspend(HvEngine *engine, int domid, const ConfDomain *live, GE
 gboolean hvxl_pm_wakeup(HvEngine *engine, int domid, const ConfDomain *live, GError **error);
 gboolean hvxl_rename(HvEngine *engine, int domid, const char *before, const char *after,
                      GError **error);
+char *hvxl_domain_name(HvEngine *engine, int domid, GError **error);
 gboolean hvxl_preserve(HvEngine *engine, int domid, const char *name, const guint8 uuid[16],
                        GError **error);
 gboolean hvxl_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint screen, int fd,
                          const char **ret_mime, GError **error);
 int hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);
+gboolean hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                                  gboolean skip_auth, GError **error);
 char *hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean human,
                            GError **error);
 

@@ -4,6 +4,7 @@
 
 #include "hvxl-ask.h"
 #include "hvxl-device.h"
+#include "hvxl-gate.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
@@ -15,6 +16,10 @@
 #include <string.h>
 #include <gmodule.h>
 #include <unistd.h>
+
+/* Starts inside libxl: one a CPU, as they wait for little else than for each other's use of it. */
+#define MAX_PLACES       8
+#define GATE_PATIENCE_MS 250
 
 #define HOTPLUG HV_LIBEXECDIR "/xlvirt/xlvirt-hotplug"
 
@@ -75,6 +80,7 @@ engine_close(HvEngine *engine)
         return;
     hvxl_asks_free(engine->asks);
     hvxl_watch_free(engine->watch);
+    hvxl_gate_free(engine->gate);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
     hvxl_kernel_cache_free(engine->kernels);
@@ -134,6 +140,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
     engine->asks = hvxl_asks_new(engine);
+    engine->gate = hvxl_gate_new(CLAMP(g_get_num_processors(), 1, MAX_PLACES), GATE_PATIENCE_MS);
     if (!connect_xen(engine, error)) {
         engine_close(engine);
         return NULL;
@@ -186,11 +193,13 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pm_wakeup = hvxl_pm_wakeup,
     .core_dump = hvxl_core_dump,
     .rename = hvxl_rename,
+    .name_of = hvxl_domain_name,
     .preserve = hvxl_preserve,
     .block_resize = hvxl_block_resize,
     .screenshot = hvxl_screenshot,
     .channel = hvxl_channel,
     .monitor_command = hvxl_monitor_command,
+    .add_graphics_client = hvxl_add_graphics_client,
     .control_domain = hvxl_control_domain,
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,

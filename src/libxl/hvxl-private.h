@@ -28,6 +28,7 @@
 typedef struct HvxlAsks HvxlAsks;
 typedef struct HvxlPool HvxlPool;
 typedef struct HvxlKernelCache HvxlKernelCache;
+typedef struct HvxlGate HvxlGate;
 typedef struct HvxlMemory HvxlMemory;
 typedef struct HvxlWatch HvxlWatch;
 
@@ -46,6 +47,7 @@ struct HvEngine {
     HvxlPool *pool;           /* self-locking */
     HvxlAsks *asks;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
+    HvxlGate *gate;           /* self-locking: of starts */
     HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
     HvxlWatch *watch;         /* self-locking */
     xentoollog_level log_min; /* immutable after open(): what goes into a domain's log */

@@ -6,6 +6,7 @@
 #include "hvxl-hooks.h"
 
 #include "hvxl-env.h"
+#include "hvxl-gate.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-live.h"
 #include "hvxl-mark.h"
@@ -114,14 +115,27 @@ static int
 create(Build *build)
 {
     const HvEngineStart *start = build->start;
+    HvxlOp op;
+    int rc;
+
+    hvxl_op_init(&op, build->ctx, start->cancellable, 0);
+    hvxl_gate_enter(build->engine->gate, start->cancellable);
+    rc = hvxl_op_wait(&op, libxl_domain_create_new(build->ctx->libxl, &build->config, &build->domid,
+                                                   &op.how, NULL));
+    hvxl_gate_leave(build->engine->gate);
+    return rc;
+}
+
+/* The guest's memory takes longer than what xenstore is asked for: no gate. */
+static int
+restore(Build *build)
+{
+    const HvEngineStart *start = build->start;
     libxl_domain_restore_params params;
     HvxlOp op;
     int rc;
 
     hvxl_op_init(&op, build->ctx, start->cancellable, 0);
-    if (start->restore_fd < 0)
-        return hvxl_op_wait(&op, libxl_domain_create_new(build->ctx->libxl, &build->config,
-                                                         &build->domid, &op.how, NULL));
     libxl_domain_restore_params_init(&params);
     params.stream_version = 2;
     rc = libxl_domain_create_restore(build->ctx->libxl, &build->config, &build->domid,
@@ -178,7 +192,7 @@ make_domain(Build *build, ConfDomain **ret_live, GError **error)
         !hvxl_memory_take(build->engine->memory, build->ctx, &build->config, start->def->uuid,
                           start->cancellable, error))
         return FALSE;
-    rc = create(build);
+    rc = start->restore_fd < 0 ? create(build) : restore(build);
     hvxl_memory_done(build->engine->memory, start->def->uuid);
     if (rc != 0)
         return hvxl_set_error(build->ctx, rc, error, "%s",

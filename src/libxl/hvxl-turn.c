@@ -178,6 +178,29 @@ hvxl_rename(HvEngine *engine, int domid, const char *before, const char *after, 
     return TRUE;
 }
 
+char *
+hvxl_domain_name(HvEngine *engine, int domid, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autofree char *kept = NULL;
+    g_autofree char *tag = NULL;
+    char *name = ctx ? libxl_domid_to_name(ctx->libxl, (uint32_t)domid) : NULL;
+    char *copy = g_strdup(name);
+
+    free(name);
+    if (!ctx)
+        return NULL;
+    if (!copy) {
+        hvxl_set_error(ctx, ERROR_DOMAIN_NOTFOUND, error, "domain id %d has no name", domid);
+        return NULL;
+    }
+    kept = hvxl_userdata_read(ctx, domid);
+    tag = g_markup_printf_escaped("<name>%s</name>", copy);
+    if (kept && !strstr(kept, tag))
+        rename_userdata(ctx, domid, copy, NULL);
+    return copy;
+}
+
 /* What is left of a guest has no use for its disks and interfaces, and its successor needs them. */
 static void
 take_devices(HvxlCtx *ctx, int domid)
@@ -352,4 +375,22 @@ hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean 
                      GError **error)
 {
     return human ? hvxl_qmp_human(domid, command, error) : hvxl_qmp(domid, command, error);
+}
+
+/* A device model that cannot take it is none that libhv needs to tell of: it has the server's
+ * address. */
+gboolean
+hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                         gboolean skip_auth, GError **error)
+{
+    g_autofree char *quoted = hvxl_qmp_quote(graphics->type);
+    g_autofree char *command = g_strdup_printf(
+        "{\"execute\":\"add_client\",\"arguments\":{\"protocol\":%s,"
+        "\"fdname\":\"" HVXL_QMP_FD "\",\"skipauth\":%s}}",
+        quoted, skip_auth ? "true" : "false");
+    g_autofree char *answer = hvxl_qmp_with_fd(domid, command, fd, error);
+
+    if (!answer && error && *error)
+        (*error)->code = HV_ERROR_UNSUPPORTED;
+    return answer != NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,8 +18,14 @@
 #define PAUSED_COMPLETE_S 10
 /* Nothing tells of a domain that somebody pauses either. */
 #define IDLE_MS 5000
+/* Domains that come wait for this long where a start of ours is under way or has just ended: most
+ * are ours, and a start has better use for the time. */
+#define CALM_MS 200
 /* While xenstore does not answer. */
 #define BLIND_MS 1000
+
+#define NAME_TOKEN "name"
+#define TOKEN_GONE "gone"
 
 typedef struct Known {
     int domid;
@@ -29,6 +36,8 @@ typedef struct Known {
     int code;
     gboolean paused;
     gboolean dying;   /* told, or never will be */
+    gboolean watched; /* its name is */
+    gboolean quiet;   /* the next news of its name is that the watch was set */
     gsize record;     /* length of libxl's record at the look before; 0: none yet */
     guint born, seen; /* rounds */
 } Known;
@@ -42,6 +51,7 @@ struct HvxlWatch {
     GMutex lock;          /* never held across a call of libxl, nor of the event function */
     GHashTable *known;    /* [lock] domain id -> Known */
     GHashTable *starting; /* [lock] set of uuids */
+    gint64 started;       /* [lock] monotonic: when a start last ended */
     guint round;          /* [lock] of looking at all */
 };
 
@@ -146,6 +156,17 @@ compare_locked(Known *known, const HvEngineDomain *seen, GArray *events)
     known->paused = seen->paused;
 }
 
+static void
+watch_name(HvxlWatch *watch, int domid, gboolean on)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%d/name", domid);
+
+    if (!on)
+        xs_unwatch(watch->xs, path, NAME_TOKEN);
+    else if (!xs_watch(watch->xs, path, NAME_TOKEN))
+        g_warning("cannot watch the name of domain id %d: %s", domid, g_strerror(errno));
+}
+
 /* [lock] One that a start of ours added in this very round may be younger than the list. */
 static void
 drop_vanished_locked(HvxlWatch *watch, GArray *events)
@@ -161,6 +182,8 @@ drop_vanished_locked(HvxlWatch *watch, GArray *events)
             continue;
         if (known->told && !known->dying)
             add_event(events, known, HV_ENGINE_EVENT_GONE);
+        if (known->watched)
+            watch_name(watch, known->domid, FALSE);
         g_hash_table_iter_remove(&iter);
     }
 }
@@ -229,41 +252,111 @@ look(HvxlWatch *watch, gboolean tell)
     return pending;
 }
 
+/* ---- names ---- */
+
+/* Of all that were told and are not dying. `quiet`: they are as libhv knows them. */
+static void
+watch_names(HvxlWatch *watch, gboolean quiet)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, watch->known);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Known *known = value;
+
+        if (!known->told || known->dying || known->watched)
+            continue;
+        known->watched = TRUE;
+        known->quiet = quiet;
+        watch_name(watch, known->domid, TRUE);
+    }
+}
+
+/* A watch has fired: for the first time it tells that it was set, for the last that the domain is
+ * gone. */
+static void
+name_changed(HvxlWatch *watch, const char *path)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(HvEngineEvent));
+    g_autofree char *name = NULL;
+    Known *known;
+    int domid;
+
+    if (sscanf(path, "/local/domain/%d/name", &domid) != 1)
+        return;
+    name = hvxl_xs_read(watch->engine, "%s", path);
+    g_mutex_lock(&watch->lock);
+    known = g_hash_table_lookup(watch->known, GINT_TO_POINTER(domid));
+    if (known && name && !known->quiet)
+        add_event(events, known, HV_ENGINE_EVENT_NAME);
+    if (known)
+        known->quiet = FALSE;
+    g_mutex_unlock(&watch->lock);
+    for (guint i = 0; i < events->len; i++)
+        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+}
+
 /* ---- the thread ---- */
 
-/* FALSE: xenstore does not answer. */
+/* FALSE: xenstore does not answer. `ret_gone`: a domain may have ended. */
 static gboolean
-drain(HvxlWatch *watch)
+drain(HvxlWatch *watch, gboolean *ret_gone)
 {
     uint64_t count;
     char **event;
 
     while (read(watch->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
         continue;
-    while ((event = xs_check_watch(watch->xs)))
+    while ((event = xs_check_watch(watch->xs))) {
+        if (g_str_equal(event[XS_WATCH_TOKEN], NAME_TOKEN))
+            name_changed(watch, event[XS_WATCH_PATH]);
+        else if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
+            *ret_gone = TRUE;
         free(event);
+    }
     return errno == EAGAIN;
+}
+
+static gboolean
+is_calm(HvxlWatch *watch, gint64 now)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+
+    return g_hash_table_size(watch->starting) == 0 && now >= watch->started + CALM_MS * 1000;
 }
 
 static gpointer
 run(gpointer data)
 {
     HvxlWatch *watch = data;
-    gboolean blind = FALSE, pending = TRUE;
+    gboolean blind = FALSE;
+    gint64 due = g_get_monotonic_time() + PENDING_MS * 1000;
 
     while (!g_atomic_int_get(&watch->stopping)) {
         struct pollfd fds[] = {
             { .fd = watch->wake_fd, .events = POLLIN },
             { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
         };
+        gint64 now = g_get_monotonic_time();
+        gboolean gone = FALSE;
+        int n = poll(fds, G_N_ELEMENTS(fds), due > now ? (int)((due - now) / 1000 + 1) : 0);
 
-        poll(fds, G_N_ELEMENTS(fds), blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS);
-        if (!drain(watch) && !blind) {
+        if (!drain(watch, &gone) && !blind) {
             g_warning("xenstore does not answer any more; domains are looked at once a second");
             blind = TRUE;
         }
-        if (!g_atomic_int_get(&watch->stopping))
-            pending = look(watch, TRUE);
+        now = g_get_monotonic_time();
+        if (n > 0 && !gone && now < due && !is_calm(watch, now)) {
+            due = MIN(due, now + CALM_MS * 1000);
+        } else if (!g_atomic_int_get(&watch->stopping)) {
+            gboolean pending = look(watch, TRUE);
+
+            due = now + (blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
+            if (!blind)
+                watch_names(watch, TRUE);
+        }
     }
     return NULL;
 }
@@ -307,6 +400,7 @@ hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
 {
     g_mutex_lock(&watch->lock);
     g_hash_table_remove(watch->starting, uuid);
+    watch->started = g_get_monotonic_time();
     if (domid >= 0) {
         Known *known = g_new0(Known, 1);
 
@@ -347,7 +441,7 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     watch->starting = g_hash_table_new_full(uuid_hash, uuid_equal, g_free, NULL);
     watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch->xs = xs_open(0);
-    if (watch->wake_fd < 0 || !watch->xs || !xs_watch(watch->xs, "@releaseDomain", "gone") ||
+    if (watch->wake_fd < 0 || !watch->xs || !xs_watch(watch->xs, "@releaseDomain", TOKEN_GONE) ||
         !xs_watch(watch->xs, "@introduceDomain", "new")) {
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "cannot listen to xenstore: %s",
                     g_strerror(errno));
@@ -356,6 +450,7 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     }
     /* What is there now is found by list(). */
     look(watch, FALSE);
+    watch_names(watch, FALSE);
     watch->thread = g_thread_new("hvxl-watch", run, watch);
     return watch;
 }

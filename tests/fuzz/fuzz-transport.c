@@ -30,7 +30,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     LvdConfig *config = lvd_config_new();
 
-    config->max_client_requests = 3; /* so that it is often reached */
+    config->max_client_requests = 3; /* so that these are often reached */
+    config->max_client_slow_requests = 2;
     harness = harness_new(config);
     harness_release(TRUE);
     socket_path = harness_path(harness, FALSE);

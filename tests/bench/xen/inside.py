@@ -3,12 +3,14 @@
 """The half of bench-xen that runs in dom0: starts and destroys guests by xl, by stock libvirt and by
 xlvirtd, and writes what it took as JSON. Needs root, the programs of xenlab's image, and tracefs.
 
-usage: inside.py PLAN.json RESULT.json"""
+usage: inside.py ITEM.json RESULT.json"""
+import ctypes
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import timeline
@@ -27,10 +29,6 @@ CASES = {
     "pv-linux-devices": ("pv", "vmlinuz", 128, True),
     "pvh-linux": ("pvh", "vmlinuz", 128, False),
 }
-
-
-def say(text):
-    print(f"bench-xen: {text}", file=sys.stderr, flush=True)
 
 
 def call(*argv):
@@ -100,7 +98,17 @@ class Guest:
 
 # ---- who starts them ----
 
-class Xl:
+class Programs:
+    """A program of its own for each start and each destroy, as people type them."""
+
+    def start_all(self, guests):
+        return at_once([self.start(guest) for guest in guests])
+
+    def destroy_all(self, guests):
+        return at_once([self.destroy(guest) for guest in guests])
+
+
+class Xl(Programs):
     """xl itself; no daemon of libvirt runs beside it."""
 
     def begin(self):
@@ -126,7 +134,7 @@ class Xl:
         return None
 
 
-class Virsh:
+class Virsh(Programs):
     """The same virsh, to one daemon or the other."""
 
     def __init__(self, daemon, settings=""):
@@ -161,10 +169,66 @@ class Virsh:
         return ["virsh", "-q", "-c", URI, "uri"]
 
 
+class Library(Virsh):
+    """libvirt's client library in this process, on one connection that is open: as virt-manager, or
+    whatever else goes on running, has it."""
+
+    START_PAUSED = 1
+
+    def begin(self):
+        super().begin()
+        # Here, so that xl can be measured where ctypes is not.
+        self.lib = ctypes.CDLL("libvirt.so.0")
+        for name in ("virConnectOpen", "virDomainLookupByName"):
+            getattr(self.lib, name).restype = ctypes.c_void_p
+        self.connection = ctypes.c_void_p(self.lib.virConnectOpen(URI.encode()))
+        if not self.connection:
+            raise RuntimeError(f"cannot connect to {URI}")
+
+    def end(self):
+        self.lib.virConnectClose(self.connection)
+        super().end()
+
+    def each(self, guests, function):
+        """Calls the function with the domain of each guest, in a thread of its own where there are several."""
+        domains = [ctypes.c_void_p(self.lib.virDomainLookupByName(self.connection, guest.name.encode()))
+                   for guest in guests]
+        codes = [None] * len(domains)
+
+        def call_one(i):
+            codes[i] = function(domains[i])
+
+        threads = [threading.Thread(target=call_one, args=(i,)) for i in range(1, len(domains))]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        call_one(0)
+        for thread in threads:
+            thread.join()
+        ended = time.monotonic()
+        for domain in domains:
+            self.lib.virDomainFree(domain)
+        if any(codes):
+            raise RuntimeError(f"{codes.count(-1)} of {len(codes)} calls failed")
+        return began, ended
+
+    def start_all(self, guests):
+        return self.each(guests, lambda domain: self.lib.virDomainCreateWithFlags(domain, self.START_PAUSED))
+
+    def destroy_all(self, guests):
+        return self.each(guests, self.lib.virDomainDestroy)
+
+    def idle(self):
+        return None
+
+
 TOOLS = {
     "xl": Xl(),
     "stock": Virsh("lab-stock"),
     "xlvirtd": Virsh("lab-xlvirtd"),
+    # without the client's own start
+    "stock-open": Library("lab-stock"),
+    "xlvirtd-open": Library("lab-xlvirtd"),
     # one of its gains taken away
     "xlvirtd-scripts": Virsh("lab-xlvirtd", 'hotplug = "scripts"\n'),
     "xlvirtd-no-cache": Virsh("lab-xlvirtd", "kernel_cache = 0\n"),
@@ -174,7 +238,7 @@ TOOLS = {
 # ---- measuring ----
 
 def at_once(commands):
-    """Runs them side by side. Milliseconds until the last has ended; an error if one failed."""
+    """Runs them side by side. When they began and when the last had ended; an error if one failed."""
     logs = [open(f"{WORK}/out{i}", "w+", encoding="utf-8", errors="replace") for i in range(len(commands))]
     began = time.monotonic()
     running = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -212,9 +276,9 @@ def sweep():
 
 def one_round(tool, guests):
     """Milliseconds of a start and of a destroy of all these guests at once."""
-    began, ended = at_once([tool.start(guest) for guest in guests])
+    began, ended = tool.start_all(guests)
     time.sleep(SETTLE)
-    destroy_began, destroy_ended = at_once([tool.destroy(guest) for guest in guests])
+    destroy_began, destroy_ended = tool.destroy_all(guests)
     wait_until_gone()
     return (ended - began) * 1e3, (destroy_ended - destroy_began) * 1e3
 
@@ -223,24 +287,25 @@ def traced_round(tool, guest):
     """A start and a destroy, each as phases (milliseconds) and the number of programs run in it."""
     parts = {}
     with timeline.Trace() as trace:
-        began, ended = at_once([tool.start(guest)])
+        began, ended = tool.start_all([guest])
         parts["start"] = timeline.phases(trace.take(), began, ended)
         time.sleep(SETTLE)
         trace.take()
-        began, ended = at_once([tool.destroy(guest)])
+        began, ended = tool.destroy_all([guest])
         parts["destroy"] = timeline.phases(trace.take(), began, ended)
     wait_until_gone()
     return parts
 
 
-def measure(tool, case, counts, runs, traced):
+def measure(tool, case, counts, runs, traced, warm_up):
     result = {"counts": {}, "traces": []}
     guests = [Guest(case, number) for number in range(1, max(counts) + 1)]
     for guest in guests:
         guest.prepare()
         tool.define(guest)
     try:
-        one_round(tool, guests[:1])  # whatever is cold
+        if warm_up:
+            one_round(tool, guests[:1])  # whatever is cold
         for count in counts:
             rounds = [one_round(tool, guests[:count]) for _ in range(runs)]
             result["counts"][str(count)] = {"start": [r[0] for r in rounds], "destroy": [r[1] for r in rounds]}
@@ -267,35 +332,21 @@ def about_host():
             "hotplug_helper": os.access("/usr/libexec/xlvirt/xlvirt-hotplug", os.X_OK)}
 
 
-def run_tool(name, items, runs, result):
-    """All of one tool's, one after the other; two items of a case are one row."""
-    tool, rows = TOOLS[name], {}
+def run_item(item):
+    """One tool with one case: what was measured, or the problem, and about the host."""
+    tool = TOOLS[item["tool"]]
+    result = {"host": about_host(), "idle": None,
+              "row": {"tool": item["tool"], "case": item["case"], "counts": {}, "traces": []}}
     tool.begin()
     try:
-        result["idle"][name] = measure_idle(tool, runs)
-        for item in items:
-            case = item["case"]
-            say(f"{name}: {case}, {' and '.join(map(str, item['counts']))} at once, {item['runs']} times")
-            row = rows.setdefault(case, {"tool": name, "case": case, "counts": {}, "traces": []})
-            try:
-                measured = measure(tool, case, item["counts"], item["runs"], item["traced"])
-            except RuntimeError as problem:
-                say(f"{name}: {case}: {problem}")
-                row["problem"] = str(problem)
-                continue
-            row["counts"].update(measured["counts"])
-            row["traces"] += measured["traces"]
+        if item["idle"]:
+            result["idle"] = measure_idle(tool, item["runs"])
+        result["row"].update(measure(tool, item["case"], item["counts"], item["runs"], item["traced"],
+                                     item["warm_up"]))
+    except RuntimeError as problem:
+        result["row"]["problem"] = str(problem)
     finally:
         tool.end()
-    result["results"] += rows.values()
-
-
-def run_plan(plan):
-    result = {"host": about_host(), "idle": {}, "results": []}
-    for name in TOOLS:
-        items = [item for item in plan["items"] if item["tool"] == name]
-        if items:
-            run_tool(name, items, plan["runs"], result)
     return result
 
 
@@ -303,10 +354,10 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     with open(sys.argv[1], encoding="utf-8") as file:
-        plan = json.load(file)
+        item = json.load(file)
     os.makedirs(WORK, exist_ok=True)
     subprocess.run(["lab-xlvirtd", "stop"], stdout=subprocess.DEVNULL, check=True)
-    result = run_plan(plan)
+    result = run_item(item)
     with open(sys.argv[2], "w", encoding="utf-8") as file:
         json.dump(result, file)
 

@@ -15,6 +15,8 @@ TOOLS = {
     "xl": "xl",
     "stock": "libvirt's own driver",
     "xlvirtd": "xlvirtd",
+    "stock-open": "libvirt's own driver, open connection",
+    "xlvirtd-open": "xlvirtd, open connection",
     "xlvirtd-scripts": "xlvirtd, with Xen's scripts",
     "xlvirtd-no-cache": "xlvirtd, without the kernel cache",
 }
@@ -70,26 +72,28 @@ def table(head, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
-def cell(results, tool, case, count, what):
+def cell(results, tool, case, count, what, runs):
+    """Tells how many rounds it is of, where that is not the number that the head names."""
     times = results.times(tool, case, count, what)
     if not times:
         return "failed" if results.rows.get((tool, case), {}).get("problem") else "-"
     spread = (max(times) - min(times)) / statistics.median(times)
     text = number(statistics.median(times))
-    if len(times) < 5:
-        text += f" (of {len(times)})"
+    if len(times) != runs:
+        text += f" ({len(times)})"
     return text + (f" ±{spread * 50:.0f} %" if spread > 0.06 else "")
 
 
-def times_tables(results, what):
-    lines = []
+def times_table(results, runs):
+    counts = sorted({n for case in results.cases for n in results.counts(case)})
+    cells = [(what, n) for what in ("start", "destroy") for n in counts]
+    rows = []
     for case in results.cases:
-        counts = results.counts(case)
-        tools = [tool for tool in results.tools if (tool, case) in results.rows]
-        rows = [[TOOLS[tool]] + [cell(results, tool, case, n, what) for n in counts] for tool in tools]
-        lines += [f"**{CASES[case]}**", ""]
-        lines += table([f"{what}, ms"] + [f"{n} at once" if n > 1 else "1 guest" for n in counts], rows)
-    return lines
+        if results.counts(case):
+            rows.append([f"**{CASES[case]}**"] + [""] * len(cells))
+        rows += [[TOOLS[tool]] + [cell(results, tool, case, n, what, runs) for what, n in cells]
+                 for tool in results.tools if results.rows.get((tool, case), {}).get("counts")]
+    return table(["ms"] + [f"{what}: {n}" for what, n in cells], rows)
 
 
 def phases_table(results, what):
@@ -110,7 +114,7 @@ def idle_table(results):
 
 def markdown(results, runs, svg):
     host = results.host
-    problems = [f"* {TOOLS[tool]}, {CASES[case]}: {row['problem']}" for (tool, case), row in results.rows.items()
+    problems = [f"* {TOOLS[tool]}: {CASES[case]}: {row['problem']}" for (tool, case), row in results.rows.items()
                 if row.get("problem")]
     lines = [
         "# Start and destroy on real Xen", "",
@@ -118,18 +122,17 @@ def markdown(results, runs, svg):
         f"{host['cpus']} CPU, {host['memory_mb']} MB ({host['dom0_mb']} MB dom0's), in QEMU under `-icount`: virtual time, "
         "in which an instruction takes a nanosecond and idle time is skipped. So the figures do not depend on what "
         "else the machine does; waiting for a disk is in them only by accident.", "",
-        f"{f'A median of {runs} rounds' if runs > 1 else 'One round'}, unless a cell says otherwise; ± where the rounds differ by more than 6 %. "
-        "Guests are started paused (a Linux that boots would take the CPU from the next one's start) after one round "
-        "that does not count. One tool's daemon runs at a time. \"At once\": until the last of so many clients has "
-        "ended, on one CPU.", "",
-        f"![Where the time of a start goes]({svg})", "",
-        "## Start", ""] + times_tables(results, "start")
-    lines += ["## Destroy", ""] + times_tables(results, "destroy")
+        f"{f'Medians of {runs} rounds' if runs > 1 else 'One round each'}; a cell with another number of rounds tells "
+        "it in brackets; ± where they differ by more than 6 %. Guests are started paused (a Linux that boots would take "
+        "the CPU from the next one's start). One tool's daemon runs at a time. 8, 16: so many guests at once, by a "
+        "client each, until the last client has ended, on one CPU. \"Open connection\": a client that is connected "
+        "already, with a thread for each guest.", "",
+        f"![Where the time of a start goes]({svg})", ""] + times_table(results, runs)
     lines += ["## virsh itself", "",
               "Part of each figure of the two daemons: to start virsh, to connect, to ask something trivial, to end.", ""]
     lines += idle_table(results)
     lines += ["## Where the time goes", "",
-              "One guest, from rounds of their own: the kernel's trace of programs, and probes on libxenguest's and "
+              "One guest, from three rounds of their own (one where Debian's kernel is unpacked): the kernel's trace of programs, and probes on libxenguest's and "
               "libxenstore's functions, make them slower by some percent. Each moment counts for one phase, the first "
               "of the columns that is under way.", ""]
     lines += phases_table(results, "start") + phases_table(results, "destroy")

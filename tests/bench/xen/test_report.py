@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What bench-xen makes of a trace and of times; needs no Xen."""
+import argparse
 import ctypes.util
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -14,6 +16,10 @@ sys.path[:0] = [str(SOURCE / 'tests'), str(SOURCE / 'tests/bench/xen')]
 import report  # noqa: E402
 import tap  # noqa: E402
 import timeline  # noqa: E402
+
+SPEC = importlib.util.spec_from_file_location('bench_xen', SOURCE / 'tests/bench/xen/bench-xen.py')
+bench = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(bench)
 
 TRACE = '''# tracer: nop
           virsh-20      [000] .....    10.000500: sched_process_exec: filename=/usr/bin/virsh pid=20 old_pid=20
@@ -75,19 +81,61 @@ class Timeline(unittest.TestCase):
         self.assertEqual(timeline.file_offset(path.read_bytes(), address), found['inflate'])
 
 
+class Plan(unittest.TestCase):
+    def setUp(self):
+        self.args = argparse.Namespace(runs=5, slow_runs=1, traced=3, count=[1, 8, 16], case=list(report.CASES),
+                                       tool=list(report.TOOLS))
+
+    def test_every_cell_once(self):
+        cells = [(item['tool'], item['case'], item['counts'][0]) for item in bench.items(self.args)]
+        self.assertEqual(len(cells), len(set(cells)))
+        for tool in bench.MAIN:
+            for case in report.CASES:
+                for count in self.args.count:
+                    self.assertIn((tool, case, count), cells)
+
+    def test_rounds(self):
+        rounds = {(item['tool'], item['case'], item['counts'][0]): item['runs'] for item in bench.items(self.args)}
+        self.assertEqual(rounds['xl', 'pv-linux', 1], 5)
+        self.assertEqual(rounds['xl', 'pv-linux', 8], 1)
+        self.assertEqual(rounds['stock', 'pv-tiny-devices', 8], 5)
+        self.assertEqual(rounds['stock', 'pv-tiny-devices', 16], 1)
+        self.assertEqual({n for (tool, _, _), n in rounds.items() if tool == 'xlvirtd'}, {5})
+
+    def test_what_is_missing(self):
+        self.args.tool, self.args.case, self.args.count = ['xlvirtd'], ['pv-tiny'], [1]
+        item, = bench.items(self.args)
+        results = data()
+        self.assertFalse(bench.is_done(results, item))
+        part = {'start': [1.0] * 5, 'destroy': [1.0] * 5}
+        bench.merge(results, item, {'host': results['host'], 'idle': None, 'row': {
+            'counts': {'1': part}, 'traces': [{}] * 3}})
+        self.assertTrue(bench.is_done(results, item))
+        self.assertNotIn('problem', bench.find_row(results, 'xlvirtd', 'pv-tiny'))
+        self.assertEqual(results['idle']['xlvirtd'], [60.0, 61.0, 62.0])
+        self.args.count, self.args.traced = [8], 3
+        later, = bench.items(self.args)
+        self.assertFalse(bench.is_done(results, later))
+        bench.merge(results, later, {'host': results['host'], 'idle': None, 'row': {
+            'counts': {'8': part}, 'traces': []}})
+        self.assertTrue(bench.is_done(results, item))
+        self.assertTrue(bench.is_done(results, later))
+
+
 class Report(unittest.TestCase):
     def setUp(self):
         self.results = report.Results(data())
 
     def test_cells(self):
-        self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 1, 'start'), '51')
-        self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 8, 'start'), '400 (of 1)')
-        self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 16, 'start'), '-')
-        self.assertEqual(report.cell(self.results, 'xlvirtd', 'pv-tiny', 1, 'start'), 'failed')
+        for runs, expected in ((5, '51'), (3, '51 (5)')):
+            self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 1, 'start', runs), expected)
+        self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 8, 'start', 5), '400 (1)')
+        self.assertEqual(report.cell(self.results, 'xl', 'pv-tiny', 16, 'start', 5), '-')
+        self.assertEqual(report.cell(self.results, 'xlvirtd', 'pv-tiny', 1, 'start', 5), 'failed')
 
     def test_markdown(self):
         text = report.markdown(self.results, 5, 'xen.svg')
-        for words in ('| xl | 51 | 400 (of 1) |', '| xlvirtd | 61 |', 'no <room> & no time', '](xen.svg)'):
+        for words in ('| xl | 51 | 400 (1) | 5.0 | 40 (1) |', '| xlvirtd | 61 |', 'no <room> & no time', '](xen.svg)'):
             self.assertIn(words, text)
         widths = {}
         for line in text.splitlines():  # each table's rows have as many cells as its head

@@ -13,6 +13,7 @@ typedef enum Fate {
     FATE_CARRIED, /* stands in domXML, and comes back with the same value */
     FATE_AS,      /* stands in domXML, and comes back as `back` says */
     FATE_SAYS,    /* domXML says it without the key too; it comes back as `back` says */
+    FATE_READ,    /* stands in domXML; what is written has no words for it */
     FATE_CHANGED, /* stands in domXML with a difference, which the report names */
     FATE_LOST,    /* the report says why */
     FATE_DEFAULT, /* the report says that it changes nothing */
@@ -99,7 +100,7 @@ static const Sample samples[] = {
     { "xl", "hvm", "", "cpuid = 'host,avx=0,tm=1'", AS("cpuid = \"host,avx=0,tm=1\"") },
     { "xl", "hvm", "", "cpuid = 'host,family=6'", CARRIED },
     { "xl", "hvm", "", "cpuid = ['0:ebx=x,ecx=x']", CARRIED },
-    { "xm", "hvm", "", "cpuid = ['1:ecx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0']", LOST },
+    { "xm", "hvm", "", "cpuid = ['1:ecx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0']", CARRIED },
     { "xm", "hvm", "", "cpuid_check = ['1:ecx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1']", LOST },
     { "xl", "hvm", "", "nx = 0", AS("cpuid = \"host,nx=0\"") },
     { "xl", "hvm", "", "nx = 1", DEFAULT },
@@ -213,7 +214,7 @@ static const Sample samples[] = {
     { "xl", "hvm", "", "viridian = ['base', 'stimer']",
       AS("viridian = [ \"base\", \"synic\", \"stimer\" ]") },
     { "xl", "hvm", "", "viridian = ['all']", CARRIED },
-    { "xm", "hvm", "", "extid = 1", LOST },
+    { "xm", "hvm", "", "extid = 1", AS("viridian = 1") },
     { "xl xm", "hvm", "", "acpi_firmware = '/slic.bin'", CARRIED },
     { "xl xm", "hvm", "", "smbios_firmware = '/smbios.bin'", CARRIED },
     { "xl", "hvm", "", "smbios = ['bios_vendor=x']", CARRIED },
@@ -348,6 +349,7 @@ static const Sample samples[] = {
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b,untrusted']", CARRIED },
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b,vlan=10/20']", CARRIED },
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b,ip=10.0.0.1/24 fd00::1']", CARRIED },
+    { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b,ip=dhcp']", CARRIED },
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b.5,script=vif-openvswitch']", CARRIED },
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,script=vif-route,ip=10.0.0.1']", CARRIED },
     { "xl", "pv", "", "vif = ['mac=00:16:3e:01:02:03,bridge=b,rate=1MB/s@20ms']", CARRIED },
@@ -424,6 +426,7 @@ static const Sample samples[] = {
     { "xm", "hvm", "", "parallel = '/dev/parport0'", CARRIED },
     { "xl", "pv", "", "channel = ['name=c,connection=socket,path=/s']", CARRIED },
     { "xl", "pv", "", "channel = ['name=c,connection=PTY']", CARRIED },
+    { "xl", "pv", "", "channel = ['name=c,connection=pty,backend=dom']", CARRIED },
     { "xl", "hvm", "", "soundhw = 'hda'", CARRIED },
     { "xl xm", "hvm", "", "soundhw = 'ac97'", CARRIED },
     { "xl", "hvm", "", "soundhw = 'all'", CARRIED },
@@ -469,7 +472,8 @@ static const Sample samples[] = {
     { "xl xm", "pv", "", "ioports = ['2f8-2ff']", CARRIED },
     { "xl", "pv", "", "iomem = ['a0000,20']", CARRIED },
     { "xl xm", "pv", "", "irqs = [5]", CARRIED },
-    { "xm", "pv", "", "irq = [5]", LOST },
+    { "xm", "pv", "", "irq = [5, 7]", AS("irqs = [ \"5\", \"7\" ]") },
+    { "xm", "pv", "", "irq = 5", AS("irqs = [ \"5\" ]") },
     { "xl", "pv", "", "vsnd = [['CARD, short-name=Main', 'PCM, name=Main'], ['CARD']]", CARRIED },
     { "xl", "pv", "", "vsnd = [[['CARD']]]", LOST },
     { "xl", "pv", "", "vkb = ['backend=0']", CARRIED },

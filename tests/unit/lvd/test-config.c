@@ -62,6 +62,7 @@ test_defaults(void)
     g_assert_cmpuint(config->max_workers, ==, 20);
     g_assert_cmpuint(config->prio_workers, ==, 5);
     g_assert_cmpuint(config->max_client_requests, ==, 5);
+    g_assert_cmpuint(config->max_client_slow_requests, ==, 10);
     g_assert_cmpint(config->keepalive_interval, ==, 5);
     g_assert_cmpuint(config->keepalive_count, ==, 5);
 }
@@ -81,6 +82,7 @@ test_all(void)
                                        "max_workers = 2\n"
                                        "prio_workers = 3\n"
                                        "max_client_requests = 13\n"
+                                       "max_client_slow_requests = 0\n"
                                        "keepalive_interval = -1\n"
                                        "keepalive_count = 14\n"
                                        "log_level = 1\n"
@@ -109,6 +111,7 @@ test_all(void)
     g_assert_cmpuint(config->max_workers, ==, 2);
     g_assert_cmpuint(config->prio_workers, ==, 3);
     g_assert_cmpuint(config->max_client_requests, ==, 13);
+    g_assert_cmpuint(config->max_client_slow_requests, ==, 0);
     g_assert_cmpint(config->keepalive_interval, ==, -1);
     g_assert_cmpuint(config->keepalive_count, ==, 14);
     g_assert_cmpint(config->log_level, ==, 1);
@@ -231,6 +234,7 @@ test_sample(void)
     g_assert_cmpuint(config->max_workers, ==, defaults->max_workers);
     g_assert_cmpuint(config->prio_workers, ==, defaults->prio_workers);
     g_assert_cmpuint(config->max_client_requests, ==, defaults->max_client_requests);
+    g_assert_cmpuint(config->max_client_slow_requests, ==, defaults->max_client_slow_requests);
     g_assert_cmpint(config->keepalive_interval, ==, defaults->keepalive_interval);
     g_assert_cmpuint(config->keepalive_count, ==, defaults->keepalive_count);
     g_assert_cmpint(config->log_level, ==, defaults->log_level);

@@ -442,6 +442,7 @@ test_max_client_requests(void)
     int fd;
 
     config->max_client_requests = 3;
+    config->max_client_slow_requests = 0;
     harness = harness_new(config);
     fd = client_new(harness);
     for (guint32 i = 0; i < 10; i++)
@@ -472,9 +473,11 @@ test_unread_replies(void)
     harness_big_size = 1000000;
     for (guint32 i = 0; i < 20; i++)
         client_call(fd, P_BIG, i);
-    harness_wait(g_atomic_int_get(&harness_handled) == 5);
+    harness_wait(g_atomic_int_get(&harness_handled) >= 5);
     g_usleep(50000);
-    g_assert_cmpint(g_atomic_int_get(&harness_handled), <=, 6);
+    /* Ten that run, or four whose replies wait and ten; and one whose reply went into the socket.
+     */
+    g_assert_cmpint(g_atomic_int_get(&harness_handled), <=, 15);
     for (guint32 i = 0; i < 20; i++) {
         g_autoptr(GByteArray) body = NULL;
         LvdHeader header;
@@ -715,6 +718,7 @@ test_fds_while_stopped(void)
     int fd, passed;
 
     config->max_client_requests = 1;
+    config->max_client_slow_requests = 0;
     harness = harness_new(config);
     fd = client_new(harness);
     passed = open("/dev/null", O_RDONLY | O_CLOEXEC);

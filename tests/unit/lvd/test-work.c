@@ -183,6 +183,44 @@ test_stuck_guests(void)
         close(stuck[i]);
 }
 
+/* Slow calls leave room for others behind them, until there are too many of them. */
+static void
+test_max_client_slow_requests(void)
+{
+    LvdConfig *config = lvd_config_new();
+    g_autoptr(Harness) harness = NULL;
+    int fd;
+
+    config->max_client_requests = 1;
+    config->max_client_slow_requests = 3;
+    harness = harness_new(config);
+    fd = client_new(harness);
+    for (guint32 i = 0; i < 2; i++)
+        client_call(fd, P_STUCK, i);
+    harness_wait(g_atomic_int_get(&harness_stuck) == 2);
+    for (guint32 i = 2; i < 5; i++)
+        client_call(fd, P_VERSION, i);
+    for (guint32 i = 2; i < 5; i++)
+        client_expect(fd, P_VERSION, LVD_REPLY, i, LVD_OK);
+    client_call(fd, P_STUCK, 5);
+    client_call(fd, P_VERSION, 6); /* behind the third one: not looked at */
+    harness_wait(g_atomic_int_get(&harness_stuck) == 3);
+    client_expect_silence(fd);
+    harness_release(FALSE);
+    for (guint32 i = 0; i < 4; i++) {
+        g_autoptr(GByteArray) body = NULL;
+        LvdHeader header;
+
+        g_assert_true(client_receive(fd, &header, &body));
+    }
+    /* All are forgotten: as many may be made again. */
+    for (guint32 i = 0; i < 3; i++)
+        client_call(fd, P_STUCK, i);
+    harness_wait(g_atomic_int_get(&harness_stuck) == 3);
+    harness_release(TRUE);
+    close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -194,5 +232,6 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/work/limit", test_limit);
     g_test_add_func("/lvd/work/many", test_many);
     g_test_add_func("/lvd/work/stuck-guests", test_stuck_guests);
+    g_test_add_func("/lvd/work/slow-requests", test_max_client_slow_requests);
     return g_test_run();
 }
