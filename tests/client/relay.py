@@ -691,6 +691,7 @@ class TestOff(Case):
         fake.end()
         other.end()
         self.host.start()
+        self.virsh('list')  # it is up, not only listening: the end of a start is another end
 
 
 class TestAbsent(Case):
