@@ -451,7 +451,10 @@ class TestFake(Case):
                          ([66, 1, 419, 283], [66, 1, 419, 287]))
         uri = Wire.optional(b'network:///' + (b'session' if os.geteuid() else b'system'))
         self.assertEqual(own.calls[1][1], uri + bytes(4))
-        for field, value in ((b'unix-user-id', os.geteuid()), (b'unix-group-id', os.getegid()), (b'process-id', os.getpid())):
+        with open('/proc/self/stat') as f:
+            began = int(f.read().rpartition(')')[2].split()[19])
+        for field, value in ((b'unix-user-id', os.geteuid()), (b'unix-group-id', os.getegid()), (b'process-id', os.getpid()),
+                             (b'process-time', began)):
             self.assertRegex(own.calls[2][1], re.escape(Wire.text(field)) + b'....' + re.escape(struct.pack('>Q', value)))
 
     def test_readonly_goes_to_its_own_socket(self):
