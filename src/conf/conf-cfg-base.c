@@ -425,6 +425,26 @@ set_loader(CfgReader *r, const char *key, const char *path, bool pflash)
                        "libvirt needs an absolute path: %s is assumed", os->loader);
 }
 
+/* xl knows where its own boot loader for PV domains is: <kernel> is for other drivers. */
+static void
+join_pvgrub(CfgReader *r, const char *key, const char *word)
+{
+    static const char *const words[] = { "pvgrub32", "pvgrub64", NULL };
+
+    if (is_empty(word)) {
+        cfg_report_key(r, key, CONF_OUTCOME_DEFAULT, "the default");
+        return;
+    }
+    if (r->guest != CFG_PV || !is_one_of(word, words)) {
+        cfg_report_key(r, key, CONF_OUTCOME_LOST, "xl has no such firmware for %s domains",
+                       cfg_guest_name(r->guest));
+        return;
+    }
+    cfg_carry_instead(r, key);
+    if (r->def->os.kernel == NULL)
+        r->def->os.kernel = g_strdup_printf("/usr/lib/xen/boot/%s.bin", word);
+}
+
 /* bios= and firmware= of an HVM domain share their words; firmware= also takes a path. */
 static void
 join_firmware(CfgReader *r)
@@ -438,9 +458,7 @@ join_firmware(CfgReader *r)
     if (word == NULL && p->bios_path == NULL)
         return;
     if (r->guest != CFG_HVM) {
-        cfg_report_key(r, key, CONF_OUTCOME_LOST,
-                       "libvirt takes the kernel of %s domains by its path: kernel=",
-                       cfg_guest_name(r->guest));
+        join_pvgrub(r, key, word);
         return;
     }
     if (is_one_of(word, uefi)) {
@@ -450,13 +468,13 @@ join_firmware(CfgReader *r)
             conf_set_string(&r->def->os.firmware, "efi");
         return;
     }
+    /* domXML's loader of a BIOS domain is hvmloader, not the BIOS itself. */
     if (p->bios_path)
-        cfg_report_key(r, "bios_path_override", CONF_OUTCOME_LOST,
-                       "domXML's loader of a BIOS domain is hvmloader, not the BIOS itself");
-    if (is_one_of(word, bios))
+        cfg_carry_instead(r, "bios_path_override");
+    if (g_strcmp0(word, "rombios") == 0)
+        conf_xl_keys_set(r->ext->keys, "bios", word);
+    else if (is_one_of(word, bios))
         cfg_report_key(r, key, CONF_OUTCOME_DEFAULT, "the default");
-    else if (g_strcmp0(word, "rombios") == 0)
-        cfg_report_key(r, key, CONF_OUTCOME_LOST, "domXML can't choose ROMBIOS");
     else if (word)
         set_loader(r, key, word, false);
 }
@@ -470,8 +488,7 @@ split_firmware(CfgWriter *w)
     if (w->guest != CFG_HVM)
         return;
     if (w->who == CFG_XM) {
-        if (os->loader && !pflash && os->kernel == NULL)
-            conf_set_string(&w->parts.kernel, os->loader);
+        conf_set_string(&w->parts.kernel, pflash ? NULL : os->loader);
         return;
     }
     if (pflash || (os->firmware && g_str_equal(os->firmware, "efi"))) {
@@ -533,7 +550,7 @@ cfg_read_bootloader_args(CfgReader *r, const CfgKey *key, ConfNode *node, GError
     if (g_str_equal(key->name, "bootargs") && r->who == CFG_XL)
         cfg_report(r, node, key->name, CONF_OUTCOME_CHANGED,
                    "xl ignores this name of bootloader_args=, under which it is carried");
-    else if (joined.blanks)
+    else if (joined.blanks && !cfg_carry_instead(r, key->name))
         cfg_report(r, node, key->name, CONF_OUTCOME_CHANGED,
                    "domXML has one string for all arguments: blanks inside an argument separate");
     return TRUE;
@@ -631,8 +648,7 @@ join_features(CfgReader *r)
     } else if (p->acpi == CONF_TRISTATE_ON)
         f->acpi = true;
     else if (p->acpi == CONF_TRISTATE_OFF)
-        cfg_report_key(r, "acpi", CONF_OUTCOME_LOST, "domXML can't take ACPI away from %s domains",
-                       cfg_guest_name(r->guest));
+        cfg_carry_instead(r, "acpi"); /* xm has no domains of this kind */
     if (p->hap != CONF_TRISTATE_ABSENT) {
         f->hap_present = true;
         f->hap = p->hap;
@@ -838,9 +854,9 @@ cfg_base_join(CfgReader *r, GError **error)
                     is_empty(r->parts.bootloader) ? NULL : r->parts.bootloader);
     join_cmdline(r);
     join_kernel(r);
+    join_firmware(r);
     assume_bootloader(r);
     join_boot(r);
-    join_firmware(r);
     if (r->parts.bootentry && *r->parts.bootentry) {
         g_autoptr(GString) args = g_string_new(r->def->bootloader_args);
 
@@ -887,7 +903,8 @@ cfg_base_split(CfgWriter *w)
             conf_set_string(&p->seclabel, label->label);
     }
     split_memory(w);
-    if (def->os.kernel)
+    bool pvgrub = w->who == CFG_XL && w->guest == CFG_PV && cfg_is_carried(w, "firmware");
+    if (def->os.kernel && !pvgrub)
         conf_set_string(&p->kernel, def->os.kernel);
     conf_set_string(w->who == CFG_XL ? &p->cmdline : &p->extra, def->os.cmdline);
     conf_set_string(&p->device_model, def->emulator);

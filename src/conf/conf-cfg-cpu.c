@@ -9,17 +9,25 @@
 
 /* ---- pinning ---- */
 
-/* Says nothing, or says something about the host, which is not known here: "node:0", "all,^1". */
+/* Says something about the host, which is not known here: "node:0", "all,^1". */
 static bool
-is_no_list(const char *text, const ConfPlace *place)
+needs_host(const char *text)
+{
+    return !g_str_equal(text, "all") && (strstr(text, "all") || strstr(text, "node"));
+}
+
+/* No list of numbers: it says nothing, or needs the host. xl's whole cpus= is in metadata then. */
+static bool
+is_no_list(const CfgReader *r, const char *text, const ConfPlace *place)
 {
     if (*text == '\0' || g_str_equal(text, "all"))
         return true;
-    if (!strstr(text, "all") && !strstr(text, "node"))
+    if (!needs_host(text))
         return false;
-    conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
-                      "domXML names processors by number, and what these words mean depends on "
-                      "the host");
+    if (r->who != CFG_XL)
+        conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
+                          "domXML names processors by number, and what these words mean depends "
+                          "on the host");
     return true;
 }
 
@@ -42,7 +50,7 @@ parse_cpus(const char *text, const ConfPlace *place, GError **error)
 static gboolean
 add_pin(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    if (is_no_list(text, place))
+    if (is_no_list(r, text, place))
         return TRUE;
     g_autoptr(ConfBitmap) map = parse_cpus(text, place, error);
     if (map == NULL)
@@ -57,10 +65,22 @@ add_pin(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, 
 static gboolean
 set_cpuset(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    if (is_no_list(text, place))
+    if (is_no_list(r, text, place))
         return TRUE;
     r->def->cpuset = parse_cpus(text, place, error);
     return r->def->cpuset != NULL;
+}
+
+static bool
+some_need_host(const ConfNode *node)
+{
+    if (node->kind == CONF_NODE_STRING)
+        return needs_host(node->text);
+    for (guint i = 0; node->items && i < node->items->len; i++) {
+        if (some_need_host(g_ptr_array_index(node->items, i)))
+            return true;
+    }
+    return false;
 }
 
 gboolean
@@ -72,6 +92,8 @@ cfg_read_cpus(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
         conf_node_mark(node, CONF_FATE_DEFAULT);
         return TRUE;
     }
+    if (some_need_host(node))
+        cfg_carry_instead(r, key->name);
     return cfg_each_string(r, key->name, node, list ? add_pin : set_cpuset, error);
 }
 
@@ -171,7 +193,7 @@ drop_pins(CfgReader *r)
         if (node && node->items && pin->vcpu < node->items->len) {
             g_autofree char *path = g_strdup_printf("cpus[%u]", pin->vcpu);
 
-            cfg_report(r, g_ptr_array_index(node->items, pin->vcpu), path, CONF_OUTCOME_LOST,
+            cfg_report(r, g_ptr_array_index(node->items, pin->vcpu), path, CONF_OUTCOME_DEFAULT,
                        "the domain has %u virtual processors", r->def->vcpus_max);
         }
         g_ptr_array_remove_index(pins, pins->len - 1);
@@ -195,7 +217,11 @@ join_share(CfgReader *r, GError **error)
         tune->quota = (ConfOptInt){ true, cap.value * (CAP_PERIOD / 100) };
     }
     if (tune->shares.set && (tune->shares.value < 2 || tune->shares.value > 65535)) {
-        cfg_report_key(r, "cpu_weight", CONF_OUTCOME_LOST, "libvirt takes weights from 2 to 65535");
+        bool xens = tune->shares.value == 1; /* which libvirt refuses */
+
+        if (!xens || !cfg_carry_instead(r, "cpu_weight"))
+            cfg_report_key(r, "cpu_weight", CONF_OUTCOME_LOST,
+                           "libvirt takes weights from 2 to 65535");
         tune->shares.set = false;
     }
     if (!cpu.set || cpu.value < 0)
@@ -403,8 +429,8 @@ read_cpuid(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 gboolean
 cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
 {
-    if (node->kind == CONF_NODE_LIST && r->who == CFG_XL)
-        cfg_carry(r, key, node); /* xend's syntax: bits of leaves */
+    if (node->kind == CONF_NODE_LIST)
+        cfg_carry(r, key->name, node); /* xend's syntax: bits of leaves */
     if (node->fate == CONF_FATE_CARRIED)
         return TRUE;
     if (node->kind == CONF_NODE_LIST || r->who == CFG_XM) {
@@ -435,8 +461,11 @@ cfg_write_cpuid(CfgWriter *w, const CfgKey *key)
     const ConfCpu *cpu = w->def->cpu;
     g_autoptr(GString) text = g_string_new("host");
 
-    if (w->who == CFG_XM)
+    if (w->who == CFG_XM) {
+        if (cfg_carries_list(w, key->name))
+            cfg_write_carried(w, key);
         return;
+    }
     for (guint i = 0; cpu && i < cpu->features->len; i++) {
         const ConfCpuFeature *feature = g_ptr_array_index(cpu->features, i);
 
@@ -600,10 +629,6 @@ cfg_write_viridian(CfgWriter *w, const CfgKey *key)
     const ConfFeatures *features = &w->def->features;
     g_autoptr(GPtrArray) list = g_ptr_array_new();
 
-    if (w->who == CFG_XL && conf_xl_keys_get(w->ext->keys, "viridian")) {
-        cfg_write_carried(w, key);
-        return;
-    }
     for (size_t i = 0; i < G_N_ELEMENTS(viridian_groups); i++) {
         for (guint k = 0; k < features->hyperv->len; k++) {
             const ConfHypervFeature *feature = g_ptr_array_index(features->hyperv, k);

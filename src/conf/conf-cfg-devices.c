@@ -3,49 +3,84 @@
 #include "conf-cfg.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- PCI ---- */
 
 /* As our metadata knows it. */
-static char *
-pci_name(const ConfHostdev *dev)
+char *
+cfg_pci_name(const ConfHostdev *dev)
 {
     return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
                            (unsigned)dev->bus.value, (unsigned)dev->slot.value,
                            (unsigned)dev->function.value);
 }
 
-/* The text without the parameters that ride in metadata, blanks in their place. */
-static char *
-take_carried(CfgReader *r, const char *text, GPtrArray *keys)
+/* xl reads these with atoi(): "yes" is 0 for it. */
+static const char *
+pci_flag(const char *name, const char *value, const ConfPlace *place, unsigned offset)
 {
-    char *plain = g_strdup(text);
+    static const char *const flags[] = { "permissive", "seize", "msitranslate", "power_mgmt",
+                                         NULL };
+    int64_t number;
 
-    for (char *word = plain; r->who == CFG_XL && word; word = strchr(word, ',')) {
-        word += *word == ',';
-        gsize len = strcspn(word, ",");
-        g_autofree char *copy = g_strstrip(g_strndup(word, len));
-        char *equals = strchr(copy, '=');
+    if (!g_strv_contains(flags, name))
+        return value;
+    bool on = atoi(value) != 0;
+    if (!cfg_parse_int(value, &number))
+        conf_place_report(place, offset, CONF_OUTCOME_CHANGED, name, value,
+                          "xl wants a number here, and takes this for %d", on);
+    return on ? "1" : "0";
+}
 
-        if (equals)
-            *equals = '\0';
-        if (equals && cfg_carry_word("pci", g_strchomp(copy), g_strchug(equals + 1), keys))
-            memset(word, ' ', len);
+static void
+append_pci_word(GString *text, const CfgWord *word, const char *value)
+{
+    g_string_append_printf(text, "%s%s%s%s", text->len ? "," : "", word->name, value ? "=" : "",
+                           value ? value : "");
+}
+
+/* xl: `whole` with flags as it understands them, `plain` without the parameters that ride in
+ * metadata, which are in `keys`. */
+static void
+split_pci(const char *text, const ConfPlace *place, GString *whole, GString *plain, GPtrArray *keys)
+{
+    g_autoptr(GPtrArray) words = cfg_words(text);
+
+    for (guint i = 0; i < words->len; i++) {
+        const CfgWord *word = g_ptr_array_index(words, i);
+        const char *value = word->value ? pci_flag(word->name, word->value, place, word->offset)
+                                        : NULL;
+
+        append_pci_word(whole, word, value);
+        if (value == NULL || !cfg_carry_word("pci", word->name, value, keys))
+            append_pci_word(plain, word, value);
     }
-    return plain;
 }
 
 static gboolean
 read_pci(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
     g_autoptr(GPtrArray) keys = conf_xl_keys_new();
-    g_autofree char *plain = take_carried(r, text, keys);
-    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain, place, error);
-    g_autofree char *name = dev ? pci_name(dev) : NULL;
+    g_autoptr(GString) whole = g_string_new(NULL), plain = g_string_new(NULL);
 
-    if (dev == NULL)
+    if (r->who == CFG_XL)
+        split_pci(text, place, whole, plain, keys);
+    else
+        g_string_assign(plain, text);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain->str, place, &local);
+    g_autofree char *name = dev ? cfg_pci_name(dev) : NULL;
+
+    /* A name of xl's, or all functions of a slot: only the host knows the addresses. */
+    if (g_error_matches(local, CONF_ERROR, CONF_ERROR_UNSUPPORTED) &&
+        cfg_carry_item(r, "pci", whole->str))
+        return TRUE;
+    if (dev == NULL) {
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
+    }
     cfg_carry_device(r->ext, name, keys);
     /* The defaults of the whole domain stand in front of pci= in the table. */
     if (dev->write_filtering == NULL && r->parts.pci_permissive == CONF_TRISTATE_ON)
@@ -73,7 +108,7 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
 
         if (g_strcmp0(dev->type, "pci") != 0)
             continue;
-        g_autofree char *name = pci_name(dev);
+        g_autofree char *name = cfg_pci_name(dev);
         g_string_append(text, name);
         const ConfAddress *address = dev->dev.address;
         if (address && address->slot.set && g_strcmp0(address->type, "pci") == 0)
@@ -85,6 +120,7 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
         cfg_put_carried_words(w, "pci", name, text);
         g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
     }
+    cfg_append_carried(w, key->name, list);
     cfg_put_list(w, key->name, list);
 }
 
@@ -151,6 +187,8 @@ read_usbdevice(CfgReader *r, const char *text, unsigned index, const ConfPlace *
     if (g_str_has_prefix(text, "host:"))
         return read_usb_host(r, text + strlen("host:"), place, error);
     if (!g_strv_contains(inputs, text)) {
+        if (cfg_carry_item(r, "usbdevice", text))
+            return TRUE;
         conf_place_error(place, 0, error, CONF_ERROR_UNSUPPORTED,
                          "libvirt's Xen driver knows tablet, mouse, keyboard and host devices, not "
                          "'%s'",
@@ -211,6 +249,7 @@ cfg_write_usbdevice(CfgWriter *w, const CfgKey *key)
             g_ptr_array_add(list, g_strdup_printf("host:%d.%d", (int)dev->usb_bus.value,
                                                   (int)dev->usb_device.value));
     }
+    cfg_append_carried(w, key->name, list);
     if (w->who == CFG_XL) {
         cfg_put_list(w, key->name, list);
         return;
@@ -226,12 +265,21 @@ cfg_write_usbdevice(CfgWriter *w, const CfgKey *key)
 
 /* ---- PV USB ---- */
 
+/* As our metadata knows it. */
+char *
+cfg_usbctrl_name(unsigned index)
+{
+    return g_strdup_printf("usb%u", index);
+}
+
 static gboolean
 read_usbctrl(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
     g_autoptr(GPtrArray) words = cfg_words(text);
     ConfController *controller = conf_controller_new();
     g_autoptr(ConfController) owned = controller;
+    g_autoptr(GPtrArray) keys = conf_xl_keys_new();
+    g_autofree char *name = cfg_usbctrl_name(index);
     int64_t version = 2, number;
 
     conf_set_string(&controller->type, "usb");
@@ -246,13 +294,9 @@ read_usbctrl(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
         else if (g_str_equal(word->name, "ports") && cfg_parse_int(value, &number) && number >= 1 &&
                  number <= 31)
             controller->ports = (ConfOptInt){ true, number };
-        else if (g_str_equal(word->name, "type") && g_str_equal(value, "devicemodel")) {
-            conf_place_error(place, word->offset, error, CONF_ERROR_UNSUPPORTED,
-                             "libvirt's Xen driver knows no emulated USB controllers");
-            return FALSE;
-        } else if (g_str_equal(word->name, "type") && g_str_equal(value, "pv"))
-            conf_place_report(place, word->offset, CONF_OUTCOME_CHANGED, "type", value,
-                              "libvirt has models for QEMU's backend (qusb) only");
+        else if (g_str_equal(word->name, "type") &&
+                 (g_str_equal(value, "devicemodel") || g_str_equal(value, "pv")))
+            conf_xl_keys_set(keys, "type", value); /* libvirt has models for qusb only */
         else if (g_str_equal(word->name, "type") &&
                  (g_str_equal(value, "qusb") || g_str_equal(value, "auto")))
             continue;
@@ -265,11 +309,9 @@ read_usbctrl(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
             conf_place_report(place, word->offset, CONF_OUTCOME_LOST, word->name, value,
                               "no domXML element for this option of a USB controller");
     }
-    if (version == 3) {
-        conf_place_error(place, 0, error, CONF_ERROR_UNSUPPORTED,
-                         "libvirt's Xen driver knows no USB 3 controllers");
-        return FALSE;
-    }
+    if (version == 3)
+        conf_xl_keys_set(keys, "version", "3");
+    cfg_carry_device(r->ext, name, keys);
     conf_set_string(&controller->model, version == 1 ? "qusb1" : "qusb2");
     g_ptr_array_add(r->def->controllers, g_steal_pointer(&owned));
     return TRUE;
@@ -298,7 +340,14 @@ cfg_write_usbctrl(CfgWriter *w, const CfgKey *key)
                      "/domain/devices/controller[%u]", i + 1);
             continue;
         }
-        g_string_printf(text, "type=qusb,version=%c", g_str_equal(model, "qusb1") ? '1' : '2');
+        g_autofree char *name = cfg_usbctrl_name((unsigned)controller->index.value);
+        const GPtrArray *keys = w->who == CFG_XL ? conf_xl_ext_device(w->ext, name) : NULL;
+        const char *type = conf_xl_keys_get(keys, "type");
+        const char *version = conf_xl_keys_get(keys, "version");
+        g_string_printf(text, "type=%s,version=%s", type ? type : "qusb",
+                        version                       ? version
+                        : g_str_equal(model, "qusb1") ? "1"
+                                                      : "2");
         if (controller->ports.set)
             g_string_append_printf(text, ",ports=%" G_GINT64_FORMAT, controller->ports.value);
         g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
@@ -401,14 +450,34 @@ cfg_write_usbdev(CfgWriter *w, const CfgKey *key)
 
 /* ---- serial and parallel ports ---- */
 
-static gboolean
-read_port(GPtrArray *ports, const char *text, const ConfPlace *place, GError **error)
+/* xl hands QEMU whatever stands there: words that no element has all of ride in metadata. */
+static bool
+port_is_whole(const ConfChardev *chr, const char *text)
 {
+    g_autofree char *again = chr ? conf_chardev_format_qemu(chr) : NULL;
+
+    return g_strcmp0(again, text) == 0;
+}
+
+static gboolean
+read_port(CfgReader *r, const char *key, GPtrArray *ports, const char *text, const ConfPlace *place,
+          GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    ConfPlace quiet = *place;
+
     if (conf_chardev_is_none(text))
         return TRUE;
-    ConfChardev *chr = conf_chardev_parse_qemu(text, place, error);
-    if (chr == NULL)
+    if (r->who == CFG_XL)
+        quiet.report = NULL;
+    ConfChardev *chr = conf_chardev_parse_qemu(text, &quiet, &local);
+    if ((chr || g_error_matches(local, CONF_ERROR, CONF_ERROR_UNSUPPORTED)) &&
+        !port_is_whole(chr, text) && cfg_carry_instead(r, key) && chr == NULL)
+        return TRUE;
+    if (chr == NULL) {
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
+    }
     chr->target_port = (ConfOptInt){ true, ports->len };
     g_ptr_array_add(ports, chr);
     return TRUE;
@@ -417,14 +486,14 @@ read_port(GPtrArray *ports, const char *text, const ConfPlace *place, GError **e
 static gboolean
 read_serial(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    return read_port(r->def->serials, text, place, error);
+    return read_port(r, "serial", r->def->serials, text, place, error);
 }
 
 static gboolean
 read_parallel(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
               GError **error)
 {
-    return read_port(r->def->parallels, text, place, error);
+    return read_port(r, "parallel", r->def->parallels, text, place, error);
 }
 
 gboolean
@@ -476,7 +545,7 @@ cfg_write_parallel(CfgWriter *w, const CfgKey *key)
 static gboolean
 read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
-    g_autoptr(GPtrArray) words = cfg_words(text);
+    g_autoptr(GPtrArray) words = cfg_words(text), keys = conf_xl_keys_new();
     const char *name = NULL, *connection = NULL, *path = NULL;
     unsigned connection_at = 0;
 
@@ -490,7 +559,7 @@ read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
             connection_at = word->offset;
         } else if (g_str_equal(word->name, "path"))
             path = word->value;
-        else
+        else if (!cfg_carry_word("channel", word->name, word->value, keys))
             conf_place_report(place, word->offset, CONF_OUTCOME_LOST, word->name, word->value,
                               "no domXML element for this option of a channel");
     }
@@ -513,6 +582,7 @@ read_channel(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
     }
     conf_set_string(&chr->target_type, "xen");
     conf_set_string(&chr->target_name, name);
+    cfg_carry_device(r->ext, name, keys);
     g_ptr_array_add(r->def->channels, chr);
     return TRUE;
 }
@@ -531,18 +601,20 @@ cfg_write_channel(CfgWriter *w, const CfgKey *key)
     for (guint i = 0; i < w->def->channels->len; i++) {
         const ConfChardev *chr = g_ptr_array_index(w->def->channels, i);
         bool socket = g_strcmp0(chr->type, "unix") == 0;
+        g_autoptr(GString) text = g_string_new(NULL);
 
         if (g_strcmp0(chr->target_type, "xen") != 0 || chr->target_name == NULL ||
-            (!socket && g_strcmp0(chr->type, "pty") != 0))
+            (!socket && g_strcmp0(chr->type, "pty") != 0)) {
             cfg_lost(w, chr->target_name, "xl has Xen's own channels over a socket or a pty only",
                      "/domain/devices/channel[%u]", i + 1);
-        else if (socket)
-            g_ptr_array_add(list, g_strdup_printf("connection=socket,%s%s%sname=%s",
-                                                  chr->source_path ? "path=" : "",
-                                                  chr->source_path ? chr->source_path : "",
-                                                  chr->source_path ? "," : "", chr->target_name));
-        else
-            g_ptr_array_add(list, g_strdup_printf("connection=pty,name=%s", chr->target_name));
+            continue;
+        }
+        g_string_append(text, socket ? "connection=socket" : "connection=pty");
+        if (socket && chr->source_path)
+            g_string_append_printf(text, ",path=%s", chr->source_path);
+        g_string_append_printf(text, ",name=%s", chr->target_name);
+        cfg_put_carried_words(w, "channel", chr->target_name, text);
+        g_ptr_array_add(list, g_string_free(g_steal_pointer(&text), FALSE));
     }
     cfg_put_list(w, key->name, list);
 }
@@ -571,6 +643,8 @@ read_sound(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
 {
     g_autoptr(GPtrArray) words = cfg_words(text);
 
+    if (words->len > 1) /* libvirt's Xen driver has one card */
+        cfg_carry_instead(r, "soundhw");
     for (guint i = 0; i < words->len; i++) {
         const CfgWord *word = g_ptr_array_index(words, i);
         bool all = g_str_equal(word->name, "all"), found = false;
@@ -581,6 +655,9 @@ read_sound(CfgReader *r, const char *text, unsigned index, const ConfPlace *plac
                 found = true;
             }
         }
+        if ((all || (!found && !g_str_equal(word->name, "none"))) &&
+            cfg_carry_instead(r, "soundhw"))
+            continue;
         if (all)
             conf_place_report(place, word->offset, CONF_OUTCOME_CHANGED, NULL, text,
                               "libvirt names sound cards one by one: sb16, es1370 and ac97");
@@ -626,7 +703,7 @@ cfg_devices_join(CfgReader *r, GError **error)
 {
     bool on_bus = cfg_node(r, "usbdevice") != NULL;
 
-    if (r->parts.usb == CONF_TRISTATE_ON && !on_bus)
+    if (r->parts.usb == CONF_TRISTATE_ON && !on_bus && !cfg_carry_instead(r, "usb"))
         cfg_report_key(r, "usb", CONF_OUTCOME_LOST,
                        "libvirt's Xen driver knows no emulated USB bus without a device on it");
     if (r->parts.watchdog) {

@@ -46,7 +46,7 @@ typedef struct DiskSpec {
     char *target, *format, *vdev, *access, *script, *backendtype;
     unsigned target_at, format_at, vdev_at, access_at, script_at, backendtype_at;
     bool had_target, had_format, had_vdev, had_access; /* said, if only as empty */
-    bool cdrom;
+    ConfDiskDevice device;                             /* the last word that says so counts */
     GPtrArray *keys; /* parameters that ride in metadata; NULL: none */
 } DiskSpec;
 
@@ -75,7 +75,10 @@ static gboolean
 take(DiskSpec *spec, const char *what, char **field, unsigned *at, bool *had, const char *value,
      unsigned offset, GError **error)
 {
-    if (*had && *field && **field)
+    bool same_is_fine = field == &spec->format;
+    bool again = *had && *field && **field;
+
+    if (again && (!same_is_fine || strcmp(*field, value) != 0))
         return twice(spec, what, offset, error);
     conf_set_string(field, value);
     *at = offset;
@@ -155,7 +158,21 @@ is_vdev(const char *text)
 static gboolean
 take_vdev(DiskSpec *spec, const char *text, unsigned offset, GError **error)
 {
+    const char *colon = strrchr(text, ':');
+
+    if (colon && g_str_equal(colon, ":cdrom"))
+        spec->device = CONF_DISK_DEVICE_CDROM;
+    else if (colon && g_str_equal(colon, ":disk"))
+        spec->device = CONF_DISK_DEVICE_DISK;
     return take(spec, "vdev", &spec->vdev, &spec->vdev_at, &spec->had_vdev, text, offset, error);
+}
+
+/* The one parameter that xl lets be said again, by name and by position. */
+static gboolean
+take_access(DiskSpec *spec, const char *text, unsigned offset)
+{
+    spec->access_at = offset;
+    return conf_set_string(&spec->access, text);
 }
 
 static gboolean
@@ -164,16 +181,17 @@ take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **erro
     if (!spec->had_target)
         return take_target(spec, text, offset, error);
     /* xend's order has no format: ",hdc:cdrom,r" and "file:/x,hda,w". */
-    if (!spec->had_format && is_vdev(text) && find_word(disk_formats, text) == NULL)
+    if (!spec->had_format && *text && find_word(disk_formats, text) == NULL && is_vdev(text))
         spec->had_format = true;
     if (!spec->had_format)
         return take(spec, "format", &spec->format, &spec->format_at, &spec->had_format, text,
                     offset, error);
     if (!spec->had_vdev)
         return take_vdev(spec, text, offset, error);
-    if (!spec->had_access)
-        return take(spec, "access", &spec->access, &spec->access_at, &spec->had_access, text,
-                    offset, error);
+    if (!spec->had_access) {
+        spec->had_access = true;
+        return take_access(spec, text, offset);
+    }
     if (*text == '\0')
         return TRUE;
     conf_place_error(spec->place, offset, error, CONF_ERROR_INVALID,
@@ -185,52 +203,20 @@ take_positional(DiskSpec *spec, const char *text, unsigned offset, GError **erro
 
 /* ---- xl: flags and options ---- */
 
-static const struct DiskLost {
-    const char *word;
-    const char *neutral;
-    const char *why;
-} disk_lost[] = {
-    { "direct-io-safe", NULL, "no domXML element: cache= of <driver> says something else" },
-    { "untrusted", NULL, "no domXML element for trust in a backend" },
-    { "trusted", "", NULL },
-    { "grant_usage", "default", "no domXML element for the use of grants by virtio" },
-    { "colo", NULL, "no domXML element for COLO replication" },
-    { "no-colo", "", NULL },
-    { "colo-host", NULL, "no domXML element for COLO replication" },
-    { "colo-port", NULL, "no domXML element for COLO replication" },
-    { "colo-export", NULL, "no domXML element for COLO replication" },
-    { "active-disk", NULL, "no domXML element for COLO replication" },
-    { "hidden-disk", NULL, "no domXML element for COLO replication" },
-};
-
 static bool
-lose(DiskSpec *spec, const char *name, const char *value, unsigned offset)
+take_flag(DiskSpec *spec, const char *word)
 {
-    if (cfg_carry_word("disk", name, value, spec->keys))
-        return true;
-    for (size_t i = 0; i < G_N_ELEMENTS(disk_lost); i++) {
-        if (!g_str_equal(disk_lost[i].word, name))
-            continue;
-        const char *neutral = disk_lost[i].neutral;
-        bool lost = disk_lost[i].why && (neutral == NULL || g_strcmp0(neutral, value) != 0);
-        conf_place_report(spec->place, offset, lost ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT,
-                          name, value, "%s", lost ? disk_lost[i].why : "the default");
-        return true;
-    }
-    return false;
-}
-
-static bool
-take_flag(DiskSpec *spec, const char *word, unsigned offset)
-{
+    /* Paths and empty places, of which there are most, are none. */
+    if (!g_ascii_isalpha(*word))
+        return false;
     if (g_str_equal(word, "cdrom"))
-        spec->cdrom = true;
+        spec->device = CONF_DISK_DEVICE_CDROM;
     else if (g_str_equal(word, "discard"))
         conf_set_string(&spec->disk->driver_discard, "unmap");
     else if (g_str_equal(word, "no-discard"))
         conf_set_string(&spec->disk->driver_discard, "ignore");
     else
-        return lose(spec, word, NULL, offset);
+        return cfg_carry_word("disk", word, NULL, spec->keys);
     return true;
 }
 
@@ -257,8 +243,7 @@ take_named(DiskSpec *spec, const char *name, const char *value, unsigned offset,
     if (g_str_equal(name, "vdev"))
         return take_vdev(spec, value, at, error);
     if (g_str_equal(name, "access"))
-        return take(spec, name, &spec->access, &spec->access_at, &spec->had_access, value, at,
-                    error);
+        return take_access(spec, value, at);
     if (g_str_equal(name, "script")) {
         spec->script_at = at;
         return conf_set_string(&spec->script, value);
@@ -272,14 +257,16 @@ take_named(DiskSpec *spec, const char *name, const char *value, unsigned offset,
     if (g_str_equal(name, "specification"))
         return take_specification(spec, value, at, error);
     if (g_str_equal(name, "devtype")) {
-        spec->cdrom = spec->cdrom || g_str_equal(value, "cdrom");
-        if (g_str_equal(value, "cdrom") || g_str_equal(value, "disk") || *value == '\0')
+        if (*value == '\0')
+            return TRUE;
+        spec->device = g_str_equal(value, "cdrom") ? CONF_DISK_DEVICE_CDROM : CONF_DISK_DEVICE_DISK;
+        if (g_str_equal(value, "cdrom") || g_str_equal(value, "disk"))
             return TRUE;
         conf_place_error(spec->place, at, error, CONF_ERROR_INVALID,
                          "devtype is cdrom or disk, not '%s'", value);
         return FALSE;
     }
-    if (!lose(spec, name, value, offset))
+    if (!cfg_carry_word("disk", name, value, spec->keys))
         conf_place_report(spec->place, offset, CONF_OUTCOME_LOST, name, value,
                           "unknown option of a disk");
     return TRUE;
@@ -309,7 +296,7 @@ split_spec(DiskSpec *spec, const char *text, GError **error)
             *equals = '\0';
             ok = take_named(spec, word, equals + 1, offset, error);
         } else
-            ok = take_flag(spec, word, offset) || take_positional(spec, word, offset, error);
+            ok = take_flag(spec, word) || take_positional(spec, word, offset, error);
         if (!ok)
             return FALSE;
         if (p[len] == '\0')
@@ -365,30 +352,86 @@ set_rbd(DiskSpec *spec, const char *text)
     }
 }
 
-/* script=block-X: libvirt has no block scripts, but elements for what some of them do. */
-static gboolean
-set_script(DiskSpec *spec, GError **error)
+/* QEMU's rbd: ends a word at a colon. */
+static void
+append_escaped(GString *text, const char *word)
 {
-    static const char *const known[] = { "iscsi", "nbd", "drbd", "dmmd" };
-    const char *base = strrchr(spec->script, '/') ? strrchr(spec->script, '/') + 1 : spec->script;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
-        g_autofree char *name = g_strconcat("block-", known[i], NULL);
-
-        if (!g_str_equal(base, name))
-            continue;
-        g_autofree char *uname = g_strconcat(known[i], ":", spec->target ? spec->target : "", NULL);
-        ConfPlace place = *spec->place;
-        place.column += spec->target_at;
-        if (!conf_disk_set_uname(spec->disk, uname, &place, error))
-            return FALSE;
-        return conf_set_string(&spec->disk->driver_type, "raw"); /* block scripts know no other */
+    for (; *word; word++) {
+        if (strchr(":\\;", *word))
+            g_string_append_c(text, '\\');
+        g_string_append_c(text, *word);
     }
-    /* Only the script knows what its target means; the guest gets a block device of it. */
+}
+
+/* The text behind target=, and a script where it takes one. NULL: xl can't say it. */
+static char *
+network_target(const ConfDisk *disk, const char **ret_script)
+{
+    const ConfDiskHost *host = disk->source_hosts->len ? g_ptr_array_index(disk->source_hosts, 0)
+                                                       : NULL;
+    const char *protocol = disk->source_protocol ? disk->source_protocol : "";
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (g_str_equal(protocol, "nbd") && host && host->name) {
+        *ret_script = "block-nbd";
+        g_string_printf(text, "%s %s", host->name, host->port ? host->port : "10809");
+    } else if (g_str_equal(protocol, "iscsi") && host && host->name && disk->source_name) {
+        *ret_script = "block-iscsi";
+        g_string_printf(text, "iqn=%s,portal=%s:%s", disk->source_name, host->name,
+                        host->port ? host->port : "3260");
+    } else if (g_str_equal(protocol, "rbd") && disk->source_name) {
+        *ret_script = NULL;
+        g_string_printf(text, "rbd:%s", disk->source_name);
+        for (guint i = 0; i < disk->source_hosts->len; i++) {
+            host = g_ptr_array_index(disk->source_hosts, i);
+            g_string_append(text, i ? "\\;" : ":mon_host=");
+            append_escaped(text, host->name ? host->name : "");
+            if (host->port)
+                g_string_append_printf(text, "\\:%s", host->port);
+        }
+        if (disk->source_config)
+            g_string_append_printf(text, ":conf=%s", disk->source_config);
+    } else
+        return NULL;
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* The bare target of block-iscsi and block-nbd is a network disk, if all of it can be said so:
+ * Xen's scripts come back for those. */
+static bool
+set_network(DiskSpec *spec)
+{
+    static const char *const known[] = { "iscsi", "nbd" };
+    ConfPlace quiet = { .report = NULL };
+    static const char scripts[] = "/etc/xen/scripts/"; /* where xl looks for a bare name */
+    const char *base = spec->script +
+                       (g_str_has_prefix(spec->script, scripts) ? strlen(scripts) : 0);
+    bool plain = spec->backendtype == NULL && g_strcmp0(spec->disk->driver_type, "raw") == 0;
+
+    for (size_t i = 0; plain && i < G_N_ELEMENTS(known); i++) {
+        g_autofree char *name = g_strconcat("block-", known[i], NULL);
+        g_autofree char *uname = g_strconcat(known[i], ":", spec->target ? spec->target : "", NULL);
+        g_autoptr(ConfDisk) probe = conf_disk_new();
+        const char *script = NULL;
+
+        if (!g_str_equal(base, name) || !conf_disk_set_uname(probe, uname, &quiet, NULL))
+            continue;
+        g_autofree char *back = network_target(probe, &script);
+        if (g_strcmp0(back, spec->target) == 0)
+            return conf_disk_set_uname(spec->disk, uname, &quiet, NULL);
+    }
+    return false;
+}
+
+/* Only the script knows what its target means; the guest gets a block device of it. */
+static gboolean
+set_script(DiskSpec *spec)
+{
+    if (set_network(spec))
+        return TRUE;
     conf_xl_keys_set(spec->keys, "script", spec->script);
     spec->disk->type = CONF_DISK_TYPE_BLOCK;
-    spec->disk->source = g_strdup(spec->target ? spec->target : "");
-    return conf_set_string(&spec->disk->driver_type, "raw");
+    return conf_set_string(&spec->disk->source, spec->target ? spec->target : "");
 }
 
 static gboolean
@@ -430,13 +473,13 @@ static gboolean
 set_source(DiskSpec *spec, GError **error)
 {
     ConfDisk *disk = spec->disk;
-    const char *target = spec->target ? spec->target : "";
+    const char *target;
 
-    if (spec->script && *spec->script)
-        return set_script(spec, error);
     if (!set_format(spec, error) || !set_backend(spec, error))
         return FALSE;
-    target = spec->target ? g_strstrip(spec->target) : "";
+    if (spec->script && *spec->script)
+        return set_script(spec);
+    target = spec->target ? spec->target : "";
     if (*target == '\0') {
         disk->type = CONF_DISK_TYPE_FILE;
         g_clear_pointer(&disk->driver_type, g_free);
@@ -472,8 +515,10 @@ set_guest_side(DiskSpec *spec, GError **error)
         return FALSE;
     if (virtio)
         conf_set_string(&disk->target_bus, "virtio");
-    if (spec->cdrom)
-        disk->device = CONF_DISK_DEVICE_CDROM;
+    else if (g_str_equal(disk->target_bus, "virtio"))
+        conf_set_string(&disk->target_bus, "xen"); /* a name says nothing of it to xl */
+    if (spec->device != CONF_DISK_DEVICE_ABSENT)
+        disk->device = spec->device;
     if (disk->device == CONF_DISK_DEVICE_ABSENT)
         disk->device = CONF_DISK_DEVICE_DISK;
     /* An access position that says "cdrom" is the flag. */
@@ -521,10 +566,13 @@ read_xl_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
 
 /* ---- xm: UNAME,DEVICE,MODE[,BACKEND[,VDI or protocol]] ---- */
 
-/* xend has two ways for a path without a prefix, and block scripts end in the first. */
+/* xend has two ways for a path without a prefix, and block scripts end in the first. Of virtio it
+ * knows nothing: to it "vda" is a disk of Xen's. */
 static void
 set_xend_driver(ConfDisk *disk)
 {
+    if (g_strcmp0(disk->target_bus, "virtio") == 0)
+        conf_set_string(&disk->target_bus, "xen");
     if (disk->type == CONF_DISK_TYPE_NETWORK)
         conf_set_string(&disk->driver_type, "raw");
     if (disk->driver_name || disk->source == NULL)
@@ -589,10 +637,9 @@ static gboolean
 join_drive(CfgReader *r, const char *key, const char *path, const char *vdev, bool cdrom,
            GError **error)
 {
-    g_autoptr(ConfDisk) disk = conf_disk_new();
-
     if (path == NULL || *path == '\0')
         return TRUE;
+    g_autoptr(ConfDisk) disk = conf_disk_new();
     ConfPlace place = cfg_place(r, cfg_node(r, key), key);
     if (!conf_disk_set_uname(disk, path, &place, error) ||
         !conf_disk_set_vdev(disk, vdev, &place, error))
@@ -619,48 +666,12 @@ is_floppy(const ConfDisk *disk)
     return disk->device == CONF_DISK_DEVICE_FLOPPY || g_str_has_prefix(disk->target, "fd");
 }
 
-/* QEMU's rbd: ends a word at a colon. */
-static void
-append_escaped(GString *text, const char *word)
-{
-    for (; *word; word++) {
-        if (strchr(":\\;", *word))
-            g_string_append_c(text, '\\');
-        g_string_append_c(text, *word);
-    }
-}
-
-/* The text behind target=, and a script where it takes one. NULL: xl can't say it. */
 static char *
-network_target(const ConfDisk *disk, const char **ret_script)
+lose_empty(CfgWriter *w, const ConfDisk *disk, unsigned index)
 {
-    const ConfDiskHost *host = disk->source_hosts->len ? g_ptr_array_index(disk->source_hosts, 0)
-                                                       : NULL;
-    const char *protocol = disk->source_protocol ? disk->source_protocol : "";
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    if (g_str_equal(protocol, "nbd") && host && host->name) {
-        *ret_script = "block-nbd";
-        g_string_printf(text, "%s %s", host->name, host->port ? host->port : "10809");
-    } else if (g_str_equal(protocol, "iscsi") && host && host->name && disk->source_name) {
-        *ret_script = "block-iscsi";
-        g_string_printf(text, "iqn=%s,portal=%s:%s", disk->source_name, host->name,
-                        host->port ? host->port : "3260");
-    } else if (g_str_equal(protocol, "rbd") && disk->source_name) {
-        *ret_script = NULL;
-        g_string_printf(text, "rbd:%s", disk->source_name);
-        for (guint i = 0; i < disk->source_hosts->len; i++) {
-            host = g_ptr_array_index(disk->source_hosts, i);
-            g_string_append(text, i ? "\\;" : ":mon_host=");
-            append_escaped(text, host->name ? host->name : "");
-            if (host->port)
-                g_string_append_printf(text, "\\:%s", host->port);
-        }
-        if (disk->source_config)
-            g_string_append_printf(text, ":conf=%s", disk->source_config);
-    } else
-        return NULL;
-    return g_string_free(g_steal_pointer(&text), FALSE);
+    cfg_lost(w, disk->target, "only a CD-ROM drive may be empty", "/domain/devices/disk[%u]",
+             index + 1);
+    return NULL;
 }
 
 static char *
@@ -688,7 +699,11 @@ format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
             return NULL;
         }
     }
-    if (target == NULL && cdrom)
+    bool none = target == NULL || *target == '\0';
+    if (none && !cdrom &&
+        conf_xl_keys_get(conf_xl_ext_device(w->ext, disk->target), "script") == NULL)
+        return lose_empty(w, disk, index);
+    if (none && cdrom)
         g_string_append(text, "format=empty, ");
     else
         g_string_append_printf(text, "format=%s, ", format);
@@ -760,6 +775,8 @@ format_xm(CfgWriter *w, const ConfDisk *disk, unsigned index)
                  index + 1);
         return NULL;
     }
+    if (*uname == '\0' && !cdrom)
+        return lose_empty(w, disk, index);
     return g_strdup_printf("%s,%s%s,%s%s%s%s", uname, disk->target, cdrom ? ":cdrom" : "", mode,
                            disk->shareable ? "!" : "", disk->backenddomain ? "," : "",
                            disk->backenddomain ? disk->backenddomain : "");

@@ -8,7 +8,8 @@
 #define MAX_DISPLAY   (65535 - VNC_BASE_PORT)
 
 /* vncdisplay= is a wish where vncunused= is not 0, which it is not by default. libvirt has the port
- * fixed or not at all; who names a display and nothing else means that one. */
+ * fixed or not at all: for xl, metadata says that it is a wish (vncunused, for the whole domain or
+ * for "vfb0", "vfb1" ...); in xm, who names a display and nothing else means that one. */
 static const char why_unused[] =
     "vncunused=1 searches from here; libvirt searches from the start of its port range";
 static const char why_fixed[] =
@@ -76,19 +77,25 @@ set_vnc_listen(ConfGraphics *graphics, const char *text, ConfOptInt *display)
     set_listen(graphics, text);
 }
 
-/* False: the display's number makes no TCP port. */
+/* False: the display's number makes no TCP port. *ret_wish: xl takes another one if it is in use.
+ */
 static bool
-add_vnc(ConfDomain *def, const Framebuffer *fb)
+add_vnc(CfgReader *r, const Framebuffer *fb, bool *ret_wish)
 {
-    ConfGraphics *graphics = add_graphics(def, "vnc");
+    ConfGraphics *graphics = add_graphics(r->def, "vnc");
     ConfOptInt display = fb->vncdisplay;
 
     set_vnc_listen(graphics, fb->listen, &display);
     if (display.set && (display.value < 0 || display.value > MAX_DISPLAY))
         return false;
-    bool automatic = !display.set || fb->vncunused == CONF_TRISTATE_ON;
-    graphics->port = (ConfOptInt){ true, automatic ? -1 : display.value + VNC_BASE_PORT };
-    conf_set_string(&graphics->autoport, automatic ? "yes" : "no");
+    bool search = fb->vncunused != CONF_TRISTATE_OFF, fixed = display.set;
+    if (r->who == CFG_XL) {
+        fixed = !search || (display.set && display.value > 0); /* the first one, by default */
+        *ret_wish = fixed && search;
+    } else if (fb->vncunused == CONF_TRISTATE_ON)
+        fixed = false;
+    graphics->port = (ConfOptInt){ true, fixed ? display.value + VNC_BASE_PORT : -1 };
+    conf_set_string(&graphics->autoport, fixed ? "no" : "yes");
     if (is_set(fb->passwd))
         conf_set_string(&graphics->passwd, fb->passwd);
     if (is_set(fb->keymap))
@@ -121,6 +128,13 @@ ensure_video(ConfDomain *def, const char *type)
 }
 
 /* ---- vfb= ---- */
+
+/* As our metadata knows it: the place in the list of all <graphics>. */
+char *
+cfg_vfb_name(unsigned index)
+{
+    return g_strdup_printf("vfb%u", index);
+}
 
 static gboolean
 vfb_bool(const CfgWord *word, ConfTristate *field, const ConfPlace *place, GError **error)
@@ -199,6 +213,7 @@ read_vfb(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
     g_autoptr(GPtrArray) words = cfg_words(text);
     Framebuffer fb = { 0 };
     ConfOptInt videoram = { false, 0 };
+    bool wish = false;
 
     for (guint i = 0; i < words->len; i++) {
         if (!vfb_word(&fb, &videoram, g_ptr_array_index(words, i), place, error))
@@ -209,12 +224,22 @@ read_vfb(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
     /* vnc is what a framebuffer shows through unless something else is said. */
     bool vnc = fb.vnc == CONF_TRISTATE_ON ||
                (fb.vnc == CONF_TRISTATE_ABSENT && fb.sdl != CONF_TRISTATE_ON);
-    if (vnc && !add_vnc(r->def, &fb)) {
+    if (!vnc && fb.sdl != CONF_TRISTATE_ON && !cfg_carry_item(r, "vfb", text))
+        conf_place_report(place, 0, CONF_OUTCOME_LOST, NULL, text,
+                          "a framebuffer that nothing shows has no element");
+    unsigned number = r->def->graphics->len;
+    if (vnc && !add_vnc(r, &fb, &wish)) {
         conf_place_error(place, 0, error, CONF_ERROR_INVALID,
                          "the number of the VNC display is from 0 to %d", MAX_DISPLAY);
         return FALSE;
     }
-    if (vnc && fb.vncdisplay.set && fb.vncunused != CONF_TRISTATE_OFF)
+    if (wish && r->guest == CFG_HVM) {
+        conf_xl_keys_set(r->ext->keys, "vncunused", "1"); /* the top level is where it is written */
+    } else if (wish) {
+        g_autofree char *name = cfg_vfb_name(number);
+
+        conf_xl_keys_set(conf_xl_ext_ensure_device(r->ext, name), "vncunused", "1");
+    } else if (vnc && r->who == CFG_XM && fb.vncdisplay.set && fb.vncunused != CONF_TRISTATE_OFF)
         conf_place_report(place, 0, CONF_OUTCOME_CHANGED, "vncdisplay", NULL, "%s",
                           fb.vncunused == CONF_TRISTATE_ON ? why_unused : why_fixed);
     if (videoram.set && (vnc || fb.sdl == CONF_TRISTATE_ON))
@@ -249,7 +274,7 @@ spice_choice(CfgReader *r, const char *key, const char *word, char **field)
             return;
         }
     }
-    cfg_report_key(r, key, CONF_OUTCOME_LOST, "libvirt has no word for this value");
+    cfg_carry_instead(r, key); /* QEMU may know it */
 }
 
 static gboolean
@@ -319,8 +344,7 @@ join_spice(CfgReader *r, GError **error)
                                             ? CONF_TRISTATE_ON
                                             : CONF_TRISTATE_OFF;
     if (p->spice_vdagent == CONF_TRISTATE_ON && p->spice_clipboard != CONF_TRISTATE_ON)
-        cfg_report_key(r, "spicevdagent", CONF_OUTCOME_LOST,
-                       "libvirt has no element for the agent without the clipboard");
+        cfg_carry_instead(r, "spicevdagent");
     spice_choice(r, "spice_image_compression", p->spice_compression, &graphics->image_compression);
     spice_choice(r, "spice_streaming_video", p->spice_streaming, &graphics->streaming_mode);
     return join_spice_usb(r, error);
@@ -341,6 +365,7 @@ join_displays(CfgReader *r, bool vnc, GError **error)
                                             NULL };
     static const char *const sdl_keys[] = { "display", "xauthority", "opengl", NULL };
     CfgParts *p = &r->parts;
+    bool wish = false;
     Framebuffer fb = {
         .opengl = p->opengl,
         .vncunused = p->vncunused,
@@ -360,14 +385,18 @@ join_displays(CfgReader *r, bool vnc, GError **error)
         report_idle(r, vnc_keys, "vnc");
         return TRUE;
     }
-    if (!add_vnc(r->def, &fb)) {
+    if (!add_vnc(r, &fb, &wish)) {
         const char *key = p->vncdisplay.set ? "vncdisplay" : "vnclisten";
 
         cfg_error(r, cfg_node(r, key), key, error, CONF_ERROR_INVALID,
                   "the number of the VNC display is from 0 to %d", MAX_DISPLAY);
         return FALSE;
     }
-    if (p->vncunused == CONF_TRISTATE_ON && p->vncdisplay.set)
+    if (wish)
+        conf_xl_keys_set(r->ext->keys, "vncunused", "1");
+    else if (r->who == CFG_XL)
+        return TRUE;
+    else if (p->vncunused == CONF_TRISTATE_ON && p->vncdisplay.set)
         cfg_report_key(r, "vncdisplay", CONF_OUTCOME_CHANGED, "%s", why_unused);
     else if (p->vncunused == CONF_TRISTATE_ABSENT && p->vncdisplay.set)
         cfg_report_key(r, "vncdisplay", CONF_OUTCOME_CHANGED, "%s", why_fixed);
@@ -461,9 +490,19 @@ put_word(GString *text, const char *name, const char *value)
         g_string_append_printf(text, "%s%s=%s", text->len ? "," : "", name, value);
 }
 
+/* Of a PV domain's framebuffer: its display is a wish. */
+static bool
+is_wish(const CfgWriter *w, unsigned index)
+{
+    g_autofree char *name = cfg_vfb_name(index);
+
+    return w->who == CFG_XL &&
+           g_strcmp0(conf_xl_keys_get(conf_xl_ext_device(w->ext, name), "vncunused"), "1") == 0;
+}
+
 /* The framebuffer of a PV domain. */
 static char *
-format_vfb(CfgWriter *w, const ConfGraphics *graphics)
+format_vfb(CfgWriter *w, const ConfGraphics *graphics, unsigned index)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -480,8 +519,8 @@ format_vfb(CfgWriter *w, const ConfGraphics *graphics)
     if (is_auto(graphics))
         put_word(text, "vncunused", "1");
     else
-        g_string_append_printf(text, ",vncunused=0,vncdisplay=%" G_GINT64_FORMAT,
-                               graphics->port.value - VNC_BASE_PORT);
+        g_string_append_printf(text, ",vncunused=%d,vncdisplay=%" G_GINT64_FORMAT,
+                               is_wish(w, index), graphics->port.value - VNC_BASE_PORT);
     put_word(text, "vncpasswd", graphics->passwd);
     put_word(text, "keymap", graphics->keymap);
     return g_string_free(g_steal_pointer(&text), FALSE);
@@ -509,14 +548,23 @@ cfg_write_vfb(CfgWriter *w, const CfgKey *key)
                      "/domain/devices/graphics[%u]", i + 1);
             continue;
         }
-        g_autofree char *text = format_vfb(w, graphics);
+        g_autofree char *text = format_vfb(w, graphics, i);
         if (video && video->vram_kib.set && g_strcmp0(video->model_type, "xen") == 0)
             g_ptr_array_add(list, g_strdup_printf("%s,videoram=%" G_GINT64_FORMAT, text,
                                                   (video->vram_kib.value + 1023) / 1024));
         else
             g_ptr_array_add(list, g_steal_pointer(&text));
     }
+    cfg_append_carried(w, key->name, list);
     cfg_put_list(w, key->name, list);
+}
+
+/* One for all displays. */
+static void
+split_keymap(CfgParts *p, const ConfGraphics *graphics)
+{
+    if (graphics->keymap)
+        conf_set_string(&p->keymap, graphics->keymap);
 }
 
 static void
@@ -531,7 +579,7 @@ split_vnc(CfgParts *p, const ConfGraphics *graphics)
         p->vncdisplay = (ConfOptInt){ true, graphics->port.value - VNC_BASE_PORT };
     }
     conf_set_string(&p->vncpasswd, graphics->passwd);
-    conf_set_string(&p->keymap, graphics->keymap);
+    split_keymap(p, graphics);
 }
 
 static void
@@ -555,7 +603,7 @@ split_spice(CfgParts *p, const ConfGraphics *graphics)
     /* xl wants a password or the word that there is none. */
     p->spice_no_ticket = graphics->passwd ? CONF_TRISTATE_OFF : CONF_TRISTATE_ON;
     conf_set_string(&p->spicepasswd, graphics->passwd);
-    conf_set_string(&p->keymap, graphics->keymap);
+    split_keymap(p, graphics);
     if (graphics->mouse_mode)
         p->spice_agent_mouse = g_str_equal(graphics->mouse_mode, "client") ? CONF_TRISTATE_ON
                                                                            : CONF_TRISTATE_OFF;

@@ -42,6 +42,8 @@ read_name(CfgReader *r, const CfgKey *key, ConfNode *node, const char *text, cha
             continue;
         if (name->value == NULL)
             conf_node_mark(node, CONF_FATE_DEFAULT);
+        else if (name->value == cfg_in_metadata)
+            cfg_carry_instead(r, key->name);
         else if (field)
             conf_set_string(field, name->value);
         return TRUE;
@@ -86,6 +88,9 @@ read_action(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
     if (!cfg_get_string(r, key->name, node, &text, error))
         return FALSE;
     ConfAction action = conf_action_parse(text);
+    if (action == CONF_ACTION_ABSENT && g_str_equal(text, "soft-reset") &&
+        cfg_carry_instead(r, key->name))
+        return TRUE; /* Xen has it, libvirt has not */
     if (action == CONF_ACTION_ABSENT)
         cfg_report(r, node, key->name, CONF_OUTCOME_LOST, "%s", key->why);
     else
@@ -149,8 +154,9 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
         if (!has_home(key) || node->kind == CONF_NODE_NONE)
             return TRUE;
     }
-    if (key->carried && node->fate == CONF_FATE_UNSEEN)
-        cfg_carry(r, key, node);
+    /* What can't be carried stays unseen, and is lost with the row's reason. */
+    if (key->carry == CFG_CARRY_ALL && node->fate == CONF_FATE_UNSEEN)
+        (key->nested ? cfg_carry_nested : cfg_carry)(r, key->name, node);
     if (!has_home(key))
         return TRUE; /* stays unseen: reported with the row's reason */
     if (key->guests && !(key->guests & r->guest)) {
@@ -165,14 +171,23 @@ read_key(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error)
     return TRUE;
 }
 
+/* Rows are read in the order of the table; which of them a config has is found from its own keys,
+ * of which there are fewer. */
 static gboolean
 read_keys(CfgReader *r, GError **error)
 {
-    for (size_t i = 0; i < cfg_n_keys; i++) {
-        const CfgKey *key = &cfg_keys[i];
-        ConfNode *node = key->who & r->who ? cfg_node(r, key->name) : NULL;
+    const GPtrArray *items = r->native->root->items;
+    ConfNode *nodes[CFG_MAX_KEYS] = { NULL };
 
-        if (node && !read_key(r, key, node, error))
+    for (guint i = 0; items && i < items->len; i++) {
+        ConfNode *node = items->pdata[i];
+        const CfgKey *key = node->key ? cfg_key_find(node->key, r->who) : NULL;
+
+        if (key)
+            nodes[key - cfg_keys] = node; /* the last one counts */
+    }
+    for (size_t i = 0; i < cfg_n_keys; i++) {
+        if (nodes[i] && !read_key(r, &cfg_keys[i], nodes[i], error))
             return FALSE;
     }
     return TRUE;
@@ -183,19 +198,14 @@ read_keys(CfgReader *r, GError **error)
 static const char *
 why(const char *path, CfgWho who)
 {
-    size_t len = strcspn(path, "[./");
-    const char *reason = NULL;
+    g_autofree char *name = g_strndup(path, strcspn(path, "[./"));
+    const CfgKey *key = cfg_key_find(name, who);
 
-    for (size_t i = 0; i < cfg_n_keys; i++) {
-        const CfgKey *key = &cfg_keys[i];
-
-        if (key->name[0] != path[0] || strncmp(key->name, path, len) != 0 || key->name[len])
-            continue;
-        if (key->who & who)
-            return key->why;
-        reason = who == CFG_XL ? "a key of xm, which xl ignores" : "a key of xl, which xm ignores";
-    }
-    return reason;
+    if (key)
+        return key->why;
+    if (!cfg_key_find(name, CFG_BOTH))
+        return NULL;
+    return who == CFG_XL ? "a key of xm, which xl ignores" : "a key of xl, which xm ignores";
 }
 
 static const char *

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define MAX_WORDS 256 /* of one device */
+
 static char *
 describe(const ConfNode *node)
 {
@@ -74,8 +76,8 @@ is_scalar(const ConfNode *node)
 }
 
 /* XML 1.0 has no place for these, not even as &#1;. */
-static bool
-has_control(const char *text)
+bool
+cfg_has_control(const char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 && strchr("\t\n\r", *text) == NULL)
@@ -97,7 +99,7 @@ cfg_get_string(CfgReader *r, const char *path, const ConfNode *node, const char 
                   "the string is not UTF-8, which domXML needs");
         return FALSE;
     }
-    if (has_control(node->text)) {
+    if (cfg_has_control(node->text)) {
         cfg_error(r, node, path, error, CONF_ERROR_INVALID,
                   "the string has a control character, which XML can't carry");
         return FALSE;
@@ -277,47 +279,58 @@ cfg_each_string(CfgReader *r, const char *key, ConfNode *node, CfgItemFunc item,
     }
     node->fate = node->items->len ? CONF_FATE_CARRIED : CONF_FATE_DEFAULT;
     for (guint i = 0; i < node->items->len; i++) {
-        g_autofree char *path = g_strdup_printf("%s[%u]", key, i);
+        char path[CONF_ITEM_PATH];
 
-        if (!one_item(r, g_ptr_array_index(node->items, i), path, i, item, error))
+        if (!one_item(r, g_ptr_array_index(node->items, i), conf_item_path(path, key, i), i, item,
+                      error))
             return FALSE;
     }
     return TRUE;
 }
 
-static void
-word_free(gpointer data)
+/* Text from `from` to `to` without the blanks around it, behind a zero; NULL ends at `to`. */
+static char *
+put_trimmed(char *out, const char *from, const char *to)
 {
-    CfgWord *word = data;
+    while (from < to && strchr(" \t\n\r", *from))
+        from++;
+    while (to > from && strchr(" \t\n\r", to[-1]))
+        to--;
+    memcpy(out, from, (size_t)(to - from));
+    out[to - from] = '\0';
+    return out + (to - from) + 1;
+}
 
-    g_free(word->name);
-    g_free(word->value);
-    g_free(word);
+/* Name and value lie behind the word, in the same piece of memory. */
+static CfgWord *
+new_word(const char *from, const char *to, unsigned offset)
+{
+    size_t len = (size_t)(to - from);
+    const char *equals = memchr(from, '=', len);
+    CfgWord *word = g_malloc(sizeof *word + len + 2);
+
+    word->name = (char *)(word + 1);
+    char *behind = put_trimmed(word->name, from, equals ? equals : to);
+    word->value = equals ? behind : NULL;
+    if (equals)
+        put_trimmed(behind, equals + 1, to);
+    word->offset = offset;
+    return word;
 }
 
 GPtrArray *
 cfg_words(const char *text)
 {
-    GPtrArray *words = g_ptr_array_new_with_free_func(word_free);
-    g_auto(GStrv) parts = g_strsplit(text, ",", 256);
-    unsigned offset = 0;
+    GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
 
-    for (char **p = parts; *p; p++) {
-        unsigned len = (unsigned)strlen(*p);
-        unsigned blanks = (unsigned)strspn(*p, " \t\n");
-        g_autofree char *word = g_strstrip(g_strdup(*p));
-        char *equals = strchr(word, '=');
+    for (const char *p = text;;) {
+        const char *end = p + strcspn(p, ",");
+        const char *start = p + strspn(p, " \t\n\r");
 
-        if (*word != '\0') {
-            CfgWord *one = g_new0(CfgWord, 1);
-
-            one->name = equals ? g_strchomp(g_strndup(word, (gsize)(equals - word)))
-                               : g_strdup(word);
-            one->value = equals ? g_strchug(g_strdup(equals + 1)) : NULL;
-            one->offset = offset + blanks;
-            g_ptr_array_add(words, one);
-        }
-        offset += len + 1;
+        if (start < end && words->len < MAX_WORDS)
+            g_ptr_array_add(words, new_word(start, end, (unsigned)(start - text)));
+        if (*end == '\0')
+            return words;
+        p = end + 1;
     }
-    return words;
 }

@@ -13,6 +13,7 @@ typedef struct VifSpec {
     const ConfPlace *place;
     char *bridge;
     char *type;
+    const char *vlan;
     unsigned model_at;
     GPtrArray *keys; /* parameters that ride in metadata */
     bool of_xl;
@@ -59,6 +60,10 @@ set_ip(VifSpec *spec, const char *value, unsigned at)
             (slash && (!cfg_parse_int(slash + 1, &prefix) || prefix < 0 || prefix > 128))) {
             if (slash)
                 *slash = '/';
+            if (spec->of_xl) { /* scripts may make something of it */
+                conf_xl_keys_set(spec->keys, "ip", value);
+                continue;
+            }
             conf_place_report(spec->place, at, CONF_OUTCOME_LOST, "ip", *word,
                               "'%s' is no IP address", *word);
             continue;
@@ -73,10 +78,20 @@ set_ip(VifSpec *spec, const char *value, unsigned at)
     }
 }
 
+/* libvirt has KiB a second and no interval. */
+static bool
+says_it_all(int64_t kib, const char *value)
+{
+    g_autofree char *text = conf_rate_format(kib);
+    guint64 want, want_us, have, have_us;
+
+    return kib > 0 && conf_rate_split(value, &want, &want_us) &&
+           conf_rate_split(text, &have, &have_us) && want == have && want_us == have_us;
+}
+
 static gboolean
 set_rate(VifSpec *spec, const char *value, unsigned at, GError **error)
 {
-    const char *interval = strchr(value, '@');
     int64_t kib;
 
     if (!conf_rate_parse(value, &kib)) {
@@ -87,8 +102,7 @@ set_rate(VifSpec *spec, const char *value, unsigned at, GError **error)
     }
     if (kib > 0)
         spec->iface->outbound_average = (ConfOptInt){ true, kib };
-    /* libvirt has no interval: Xen's default is 50ms. */
-    if (interval && !g_str_equal(interval, "@50ms"))
+    if (!says_it_all(kib, value))
         conf_xl_keys_set(spec->keys, "rate", value);
     return TRUE;
 }
@@ -204,6 +218,7 @@ set_word(VifSpec *spec, const CfgWord *word, GError **error)
         return conf_set_string(&iface->backenddomain, value);
     if (g_str_equal(name, "rate"))
         return set_rate(spec, value, at, error);
+    spec->vlan = g_str_equal(name, "vlan") ? value : spec->vlan;
     if (g_str_equal(name, "vlan"))
         return set_vlan(spec, value, at, error);
     if (g_str_equal(name, "ip")) {
@@ -278,6 +293,12 @@ set_connection(CfgReader *r, VifSpec *spec, GError **error)
                           "not given, and libvirt needs one: %s, the default of %s, is assumed",
                           DEFAULT_BRIDGE, r->who == CFG_XM ? "xend's scripts" : "xl");
     }
+    /* That script has its VLANs from the name of the bridge, and reads no vlan=. */
+    if (ovs && spec->vlan && spec->of_xl) {
+        conf_xl_keys_set(spec->keys, "vlan", spec->vlan);
+        g_ptr_array_set_size(iface->vlan, 0);
+        iface->vlan_trunk = CONF_TRISTATE_ABSENT;
+    }
     if (ovs && !split_openvswitch(spec, error))
         return FALSE;
     conf_set_string(&iface->type, "bridge");
@@ -298,8 +319,7 @@ set_model(CfgReader *r, VifSpec *spec, GError **error)
     }
     bool front = spec->type && g_strv_contains(pv, spec->type);
     if ((front || r->guest != CFG_HVM) && iface->model && !g_str_equal(iface->model, "netfront")) {
-        conf_place_report(spec->place, spec->model_at,
-                          front ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT, "model", iface->model,
+        conf_place_report(spec->place, spec->model_at, CONF_OUTCOME_DEFAULT, "model", iface->model,
                           front ? "there is no emulated card: type=%s"
                                 : "has no effect on %s domains",
                           front ? spec->type : cfg_guest_name(r->guest));
@@ -462,14 +482,14 @@ format_vif(CfgWriter *w, const ConfInterface *iface, unsigned index)
     put(text, "mac", iface->mac);
     put_bridge(text, iface);
     put_vlan(w, text, iface, index);
-    put_ips(text, iface);
+    const GPtrArray *exact = w->who == CFG_XL ? conf_xl_ext_device(w->ext, iface->mac) : NULL;
+    if (conf_xl_keys_get(exact, "ip") == NULL) /* else it stands among the carried words */
+        put_ips(text, iface);
     put(text, "vifname", iface->target);
     put(text, "backend", iface->backenddomain);
     put_model(w, text, iface);
-    const char *exact = conf_xl_keys_get(conf_xl_ext_device(w->ext, iface->mac), "rate");
-    if (exact && w->who == CFG_XL)
-        put(text, "rate", exact);
-    else if (iface->outbound_average.set && iface->outbound_average.value > 0) {
+    if (conf_xl_keys_get(exact, "rate") == NULL && iface->outbound_average.set &&
+        iface->outbound_average.value > 0) {
         g_autofree char *rate = conf_rate_format(iface->outbound_average.value);
 
         put(text, "rate", rate);

@@ -67,6 +67,28 @@ cfg_put_list(CfgWriter *w, const char *key, GPtrArray *strings)
     g_string_append(w->out, " ]\n");
 }
 
+void
+cfg_put_lists(CfgWriter *w, const char *key, GPtrArray *texts)
+{
+    if (texts->len == 0)
+        return;
+    g_string_append_printf(w->out, "%s = [ ", key);
+    for (guint i = 0; i < texts->len; i++) {
+        g_auto(GStrv) lines = g_strsplit(texts->pdata[i], "\n", -1);
+
+        if (i > 0)
+            g_string_append_printf(w->out, ",\n%*s", (int)strlen(key) + 5, "");
+        g_string_append(w->out, "[ ");
+        for (char **line = lines; *line; line++) {
+            if (line != lines)
+                g_string_append_printf(w->out, ",\n%*s", (int)strlen(key) + 7, "");
+            append_quoted(w->out, *line);
+        }
+        g_string_append(w->out, " ]");
+    }
+    g_string_append(w->out, " ]\n");
+}
+
 static void
 report_va(CfgWriter *w, ConfOutcome outcome, const char *value, const char *reason,
           const char *path, va_list args)
@@ -162,7 +184,8 @@ write_keys(CfgWriter *w)
 
         if (!(key->who & w->who) || key->read_only || (key->guests && !(key->guests & w->guest)))
             continue;
-        if (key->carried)
+        if (key->carry == CFG_CARRY_ALL ||
+            (key->carry == CFG_CARRY_INSTEAD && w->who == CFG_XL && cfg_is_carried(w, key->name)))
             cfg_write_carried(w, key);
         else if (key->write)
             key->write(w, key);

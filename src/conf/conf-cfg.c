@@ -3,6 +3,8 @@
  * Rows are read in this order too: type= is known before anything that depends on it. */
 #include "conf-cfg.h"
 
+#include <string.h>
+
 #define TYPE_OF(struct_, field_)                                                                   \
     _Generic(((struct_ *)0)->field_,                                                               \
         char *: CFG_TYPE_STRING,                                                                   \
@@ -32,7 +34,7 @@
     }
 #define CARRIED(name_, who_, why_, ...)                                                            \
     {                                                                                              \
-        .name = name_, .who = who_, .why = why_, .carried = true, __VA_ARGS__                      \
+        .name = name_, .who = who_, .why = why_, .carry = CFG_CARRY_ALL, __VA_ARGS__               \
     }
 
 #define XL         CFG_XL
@@ -41,6 +43,10 @@
 #define ON_HVM     .guests = CFG_HVM
 #define ON_PV      .guests = CFG_PV
 #define ON_HVM_PVH .guests = CFG_HVM | CFG_PVH
+#define INSTEAD    .carry = CFG_CARRY_INSTEAD
+#define BESIDE     .carry = CFG_CARRY_BESIDE
+
+const char cfg_in_metadata[] = "";
 
 static const CfgName passthrough_names[] = {
     { "default", NULL },      { "disabled", "disabled" }, { "enabled", "enabled" },
@@ -73,7 +79,11 @@ static const CfgName gic_names[] = {
     { "default", NULL },
     { NULL, NULL },
 };
-static const CfgName dm_version_names[] = { { "qemu-xen", NULL }, { NULL, NULL } };
+static const CfgName dm_version_names[] = {
+    { "qemu-xen", NULL },
+    { "qemu-xen-traditional", cfg_in_metadata },
+    { NULL, NULL },
+};
 static const CfgName watchdog_names[] = { { "ib700", "ib700" },
                                           { "i6300esb", "i6300esb" },
                                           { NULL, NULL } };
@@ -118,24 +128,24 @@ const CfgKey cfg_keys[] = {
     PART("vcpus", BOTH, vcpus),
     PART("maxvcpus", BOTH, maxvcpus),
     PART("vcpu_avail", XM, vcpu_avail),
-    HOOK("cpus", BOTH, cpus),
+    HOOK("cpus", BOTH, cpus, INSTEAD),
     PART("cpu", XM, cpu, .neutral = "-1", .read_only = true),
-    KEY("cpu_weight", BOTH, cputune.shares),
+    KEY("cpu_weight", BOTH, cputune.shares, INSTEAD),
     PART("cap", XL, cap, .neutral = "0"),
     PART("cpu_cap", XM, cap, .neutral = "0"),
-    HOOK("cpuid", BOTH, cpuid, .carries = true),
+    HOOK("cpuid", BOTH, cpuid, BESIDE),
     PART("nx", XL, nx, .neutral = "1", ON_HVM, .read_only = true),
     PART("nestedhvm", BOTH, nestedhvm, ON_HVM_PVH),
-    HOOK("vnuma", XL, vnuma, ON_HVM_PVH),
+    HOOK("vnuma", XL, vnuma),
 
     /* memory */
     PART("memory", BOTH, memory, .required = true),
     PART("maxmem", BOTH, maxmem, .required = true),
 
     /* life cycle */
-    KEY("on_poweroff", BOTH, on_poweroff, .why = "libvirt has no such action"),
-    KEY("on_reboot", BOTH, on_reboot, .why = "libvirt has no such action"),
-    KEY("on_crash", BOTH, on_crash, .write = cfg_write_on_crash,
+    KEY("on_poweroff", BOTH, on_poweroff, INSTEAD, .why = "libvirt has no such action"),
+    KEY("on_reboot", BOTH, on_reboot, INSTEAD, .why = "libvirt has no such action"),
+    KEY("on_crash", BOTH, on_crash, INSTEAD, .write = cfg_write_on_crash,
         .why = "libvirt has no such action"),
     PART("restart", XM, restart, .read_only = true),
 
@@ -155,24 +165,25 @@ const CfgKey cfg_keys[] = {
     PART("nfs_server", XM, nfs_server, .read_only = true),
     PART("nfs_root", XM, nfs_root, .read_only = true),
     PART("bootloader", BOTH, bootloader),
-    HOOK("bootloader_args", XL, bootloader_args),
+    HOOK("bootloader_args", XL, bootloader_args, INSTEAD),
     { .name = "bootargs",
       .who = BOTH,
       .read = cfg_read_bootloader_args,
       .write = cfg_write_bootloader_args },
     PART("bootentry", XM, bootentry, .read_only = true),
     PART("boot", BOTH, boot, ON_HVM),
-    PART("bios", XL, bios, ON_HVM),
-    PART("bios_path_override", XL, bios_path, ON_HVM),
-    PART("firmware", XL, firmware),
+    PART("bios", XL, bios, ON_HVM, INSTEAD),
+    PART("bios_path_override", XL, bios_path, ON_HVM, INSTEAD),
+    PART("firmware", XL, firmware, INSTEAD),
     PART("firmware_override", XL, firmware, ON_HVM, .read_only = true),
 
     /* features */
-    PART("acpi", BOTH, acpi, ON_HVM_PVH),
+    PART("acpi", BOTH, acpi, ON_HVM_PVH, INSTEAD),
     PART("apic", BOTH, apic, ON_HVM),
     PART("pae", BOTH, pae, ON_HVM),
     PART("hap", BOTH, hap, ON_HVM_PVH),
-    HOOK("viridian", BOTH, viridian, ON_HVM, .carries = true),
+    { .name = "extid", .who = XM, .read = cfg_read_viridian, ON_HVM, .neutral = "0" }, /* Xen 3.2 */
+    HOOK("viridian", BOTH, viridian, ON_HVM, INSTEAD),
     PART("acpi_firmware", BOTH, acpi_firmware, ON_HVM, .path = true),
     KEY("acpi_s3", XL, pm_suspend_to_mem, ON_HVM, .neutral = "1"),
     KEY("acpi_s4", XL, pm_suspend_to_disk, ON_HVM, .neutral = "1"),
@@ -200,6 +211,7 @@ const CfgKey cfg_keys[] = {
     { .name = "device_model_version",
       .who = XL,
       .names = dm_version_names,
+      INSTEAD,
       .why = "libvirt has no element for the device model's version: an emulator path decides" },
     HOOK("device_model_args", XL, dm_args),
     { .name = "device_model_args_pv", .who = XL, .read = cfg_read_dm_args, ON_PV },
@@ -213,11 +225,11 @@ const CfgKey cfg_keys[] = {
     HOOK("vif", BOTH, vif),
     PART("nics", XM, nics, .read_only = true),
     PART("ne2000", XM, ne2000, .neutral = "0", .read_only = true),
-    HOOK("vfb", BOTH, vfb),
+    HOOK("vfb", BOTH, vfb, BESIDE),
     PART("vnc", BOTH, vnc),
     PART("vnclisten", BOTH, vnclisten, .neutral = ""),
     PART("vncdisplay", BOTH, vncdisplay),
-    PART("vncunused", BOTH, vncunused),
+    PART("vncunused", BOTH, vncunused, INSTEAD),
     PART("vncpasswd", BOTH, vncpasswd, .neutral = ""),
     PART("keymap", BOTH, keymap, .neutral = ""),
     PART("sdl", BOTH, sdl),
@@ -235,22 +247,22 @@ const CfgKey cfg_keys[] = {
     PART("spicedisable_ticketing", XL, spice_no_ticket, ON_HVM),
     PART("spicepasswd", XL, spicepasswd, ON_HVM, .neutral = ""),
     PART("spiceagent_mouse", XL, spice_agent_mouse, ON_HVM),
-    PART("spicevdagent", XL, spice_vdagent, ON_HVM),
+    PART("spicevdagent", XL, spice_vdagent, ON_HVM, INSTEAD),
     PART("spice_clipboard_sharing", XL, spice_clipboard, ON_HVM),
     PART("spiceusbredirection", XL, spice_usb, ON_HVM, .neutral = "0"),
-    PART("spice_image_compression", XL, spice_compression, ON_HVM),
-    PART("spice_streaming_video", XL, spice_streaming, ON_HVM),
-    HOOK("serial", BOTH, serial, ON_HVM),
+    PART("spice_image_compression", XL, spice_compression, ON_HVM, INSTEAD),
+    PART("spice_streaming_video", XL, spice_streaming, ON_HVM, INSTEAD),
+    HOOK("serial", BOTH, serial, ON_HVM, INSTEAD),
     HOOK("parallel", XM, parallel, ON_HVM),
     HOOK("channel", XL, channel),
-    HOOK("soundhw", BOTH, soundhw, ON_HVM),
-    PART("usb", BOTH, usb, ON_HVM, .neutral = "0"),
-    HOOK("usbdevice", BOTH, usbdevice, ON_HVM),
+    HOOK("soundhw", BOTH, soundhw, ON_HVM, INSTEAD),
+    PART("usb", BOTH, usb, ON_HVM, INSTEAD, .neutral = "0"),
+    HOOK("usbdevice", BOTH, usbdevice, ON_HVM, BESIDE),
     HOOK("usbctrl", XL, usbctrl),
     HOOK("usbdev", XL, usbdev),
     PART("pci_permissive", XL, pci_permissive, .neutral = "0", .read_only = true),
     PART("pci_seize", XL, pci_seize, .neutral = "0", .read_only = true),
-    HOOK("pci", BOTH, pci),
+    HOOK("pci", BOTH, pci, BESIDE),
     PART("watchdog", XM, watchdog, ON_HVM, .names = watchdog_names,
          .why = "libvirt has no such watchdog"),
     PART("watchdog_action", XM, watchdog_action, ON_HVM, .names = watchdog_actions,
@@ -320,7 +332,6 @@ const CfgKey cfg_keys[] = {
          .neutral = "0"),
     LOST("s3_integrity", XM, "no domXML element for integrity checks over S3", .neutral = "1"),
     LOST("cpuid_check", XM, "no domXML element for checks of CPUID bits"),
-    LOST("extid", XM, "an old name of viridian=, which says it since Xen 3.3", .neutral = "0"),
     LOST("vhpt", XM, "only for ia64, which Xen gave up"),
     LOST("isa", XM, "no domXML element for an ISA-only machine", .neutral = "0"),
     LOST("target", XM, "no domXML element: the domain that a stub domain serves", .neutral = "0"),
@@ -342,9 +353,9 @@ const CfgKey cfg_keys[] = {
     CARRIED("ioports", BOTH, "no domXML element for raw I/O ports"),
     CARRIED("iomem", XL, "no domXML element for raw I/O memory"),
     CARRIED("irqs", BOTH, "no domXML element for raw interrupts"),
-    LOST("irq", XM, "no domXML element for raw interrupts"),
+    { .name = "irq", .who = XM, .read = cfg_read_irq },
     CARRIED("vdispl", XL, "no domXML element for the PV display protocol"),
-    LOST("vsnd", XL, "no domXML element for the PV sound protocol"),
+    CARRIED("vsnd", XL, "no domXML element for the PV sound protocol", .nested = true),
     CARRIED("vkb", XL, "no domXML element for the options of a PV keyboard"),
     CARRIED("vkb_device", XL, "no domXML element that leaves out the PV keyboard", .neutral = "1"),
     CARRIED("virtio", XL, "no domXML element for xl's generic virtio devices"),
@@ -392,6 +403,52 @@ const CfgKey cfg_keys[] = {
     LOST("disk_other_config", XM, "a policy of Oracle VM's manager"),
 };
 const size_t cfg_n_keys = G_N_ELEMENTS(cfg_keys);
+G_STATIC_ASSERT(G_N_ELEMENTS(cfg_keys) <= CFG_MAX_KEYS);
+
+/* ---- looking a key up ---- */
+
+/* Rows by the hash of their names; the same name may stand in two, one a format. */
+#define N_SLOTS 1024 /* a power of two, well above the number of rows */
+
+static gint16 slots[N_SLOTS]; /* immutable once filled; the place of a row, plus 1 */
+
+static guint
+slot_of(const char *name)
+{
+    guint hash = 5381;
+
+    for (; *name; name++)
+        hash = hash * 33 + (guchar)*name;
+    return (hash ^ hash >> 10) % N_SLOTS;
+}
+
+static gpointer
+fill_slots(G_GNUC_UNUSED gpointer unused)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(cfg_keys); i++) {
+        guint slot = slot_of(cfg_keys[i].name);
+
+        while (slots[slot])
+            slot = (slot + 1) % N_SLOTS;
+        slots[slot] = (gint16)(i + 1);
+    }
+    return NULL;
+}
+
+const CfgKey *
+cfg_key_find(const char *name, unsigned who)
+{
+    static GOnce once = G_ONCE_INIT;
+
+    g_once(&once, fill_slots, NULL);
+    for (guint slot = slot_of(name); slots[slot]; slot = (slot + 1) % N_SLOTS) {
+        const CfgKey *key = &cfg_keys[slots[slot] - 1];
+
+        if ((key->who & who) && strcmp(key->name, name) == 0)
+            return key;
+    }
+    return NULL;
+}
 
 const char *
 cfg_guest_name(CfgGuest guest)

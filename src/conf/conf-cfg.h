@@ -100,6 +100,17 @@ typedef struct CfgName {
     const char *value; /* in domXML; NULL: known, and says what is the case anyway */
 } CfgName;
 
+/* A CfgName.value (compared by address): domXML has no word for it, and metadata takes it. */
+extern const char cfg_in_metadata[];
+
+/* What of a key rides in metadata (conf-cfg-carry.c). */
+typedef enum CfgCarry {
+    CFG_CARRY_NONE,
+    CFG_CARRY_ALL,     /* domXML has no home for the key */
+    CFG_CARRY_INSTEAD, /* a value that domXML can't say, whole: it has the last word there */
+    CFG_CARRY_BESIDE,  /* a part of the value: .write puts both together */
+} CfgCarry;
+
 typedef struct CfgKey CfgKey;
 struct CfgKey {
     const char *name;
@@ -107,12 +118,12 @@ struct CfgKey {
     CfgType type;
     bool in_parts; /* offset is into CfgParts, else into ConfDomain */
     size_t offset;
-    unsigned guests;      /* CfgGuest: others ignore the key */
-    bool required;        /* a value that could not be worked out is an error */
-    bool path;            /* libvirt wants it absolute */
-    bool read_only;       /* an old spelling: understood, never written */
-    bool carried;         /* no home: rides in metadata, but for values that are no text */
-    bool carries;         /* has a home, and metadata for what of it domXML can't say */
+    unsigned guests; /* CfgGuest: others ignore the key */
+    bool required;   /* a value that could not be worked out is an error */
+    bool path;       /* libvirt wants it absolute */
+    bool read_only;  /* an old spelling: understood, never written */
+    CfgCarry carry;
+    bool nested;          /* a list of lists: metadata has an item a list, a line a text */
     const char *neutral;  /* a value that says what is the case anyway */
     const CfgName *names; /* ends in a NULL word */
     /* The node was not OPAQUE or None. Marks it. */
@@ -123,6 +134,9 @@ struct CfgKey {
 
 extern const CfgKey cfg_keys[];
 extern const size_t cfg_n_keys;
+#define CFG_MAX_KEYS 320
+/* The row of the key that one of `who` knows; NULL: none. */
+const CfgKey *cfg_key_find(const char *name, unsigned who);
 const char *cfg_guest_name(CfgGuest guest); /* "PV", "HVM", "PVH" */
 
 /* ---- values (conf-cfg-value.c) ----
@@ -134,6 +148,7 @@ gboolean cfg_get_int(CfgReader *r, const char *path, const ConfNode *node, int64
                      GError **error);
 gboolean cfg_get_bool(CfgReader *r, const char *path, const ConfNode *node, bool *ret,
                       GError **error);
+bool cfg_has_control(const char *text); /* what XML can't hold */
 bool cfg_parse_int(const char *text, int64_t *ret);
 bool cfg_parse_bool(const char *text, bool *ret);
 ConfNode *cfg_node(CfgReader *r, const char *key); /* may be NULL */
@@ -167,6 +182,7 @@ GPtrArray *cfg_words(const char *text);
 void cfg_put_string(CfgWriter *w, const char *key, const char *value);
 void cfg_put_int(CfgWriter *w, const char *key, int64_t value);
 void cfg_put_list(CfgWriter *w, const char *key, GPtrArray *strings); /* nothing when empty */
+void cfg_put_lists(CfgWriter *w, const char *key, GPtrArray *texts);  /* a line of a text an item */
 void cfg_lost(CfgWriter *w, const char *value, const char *reason, const char *path, ...)
     G_GNUC_PRINTF(4, 5);
 void cfg_changed(CfgWriter *w, const char *value, const char *reason, const char *path, ...)
@@ -193,6 +209,7 @@ gboolean cfg_cpu_join(CfgReader *r, GError **error);
 void cfg_cpu_split(CfgWriter *w);
 gboolean cfg_read_cpus(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_cpuid(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
+gboolean cfg_read_irq(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_viridian(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 gboolean cfg_read_vnuma(CfgReader *r, const CfgKey *key, ConfNode *node, GError **error);
 void cfg_write_cpus(CfgWriter *w, const CfgKey *key);
@@ -237,11 +254,23 @@ void cfg_write_channel(CfgWriter *w, const CfgKey *key);
 void cfg_write_soundhw(CfgWriter *w, const CfgKey *key);
 
 /* conf-cfg-carry.c: what rides in metadata */
-void cfg_carry(CfgReader *r, const CfgKey *key, ConfNode *node);
+/* The value of the node as it stands. False, and nothing is changed, where it is no text that XML
+ * can hold, and no list of such. */
+bool cfg_carry(CfgReader *r, const char *key, ConfNode *node);
+bool cfg_carry_nested(CfgReader *r, const char *key, ConfNode *node); /* of a nested row */
+/* The value of the key, if it is there, or an item of its list. False for xm, too. */
+bool cfg_carry_instead(CfgReader *r, const char *key);
+bool cfg_carry_item(CfgReader *r, const char *key, const char *text);
+bool cfg_is_carried(const CfgWriter *w, const char *key);
+void cfg_append_carried(const CfgWriter *w, const char *key, GPtrArray *list); /* copies */
 void cfg_write_carried(CfgWriter *w, const CfgKey *key);
+bool cfg_carries_list(const CfgWriter *w, const char *name);
 void cfg_report_uncarried(CfgWriter *w);
 bool cfg_metadata_is_ours(const ConfDomain *def);
 bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);
+char *cfg_pci_name(const ConfHostdev *dev); /* devices, as metadata knows them */
+char *cfg_usbctrl_name(unsigned index);
+char *cfg_vfb_name(unsigned index);
 void cfg_carry_device(ConfXlExt *ext, const char *target, const GPtrArray *keys);
 void cfg_put_carried_words(const CfgWriter *w, const char *kind, const char *target, GString *text);
 bool cfg_device_key_is_written(const CfgWriter *w, const char *target, const char *name);

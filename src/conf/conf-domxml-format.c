@@ -13,19 +13,21 @@ typedef struct Frame {
     const ConfSchema *schema;
     const void *owner;
     OutElement *node;
-    GArray *made; /* Made: the elements so far, by path */
+    struct Made *made; /* the elements so far, the newest first: most rows are about that one */
     struct {
         const ConfRow *row;
         ConfXmlNode *skeleton; /* what of the rest is not yet in the tree */
     } rests[CONF_MAX_RESTS];
     unsigned n_rests;
-    bool has_raw; /* there are members without a row of their own */
+    bool has_raw;       /* there are members without a row of their own */
+    bool has_constants; /* there are attributes that stand there always */
 } Frame;
 
 typedef struct Made {
+    struct Made *next;
     OutElement *node;
     size_t len;
-    char path[CONF_MAX_PATH];
+    char path[];
 } Made;
 
 static void format_struct(OutTree *tree, const ConfSchema *schema, const void *owner,
@@ -33,60 +35,78 @@ static void format_struct(OutTree *tree, const ConfSchema *schema, const void *o
 
 /* ---- values ---- */
 
-static char *
-format_optional(const ConfRow *row, const ConfOptInt *value)
+/* A value's text where it is no string of the model. */
+typedef struct Text {
+    char number[CONF_NUMBER];
+    char *owned;
+} Text;
+
+static void
+text_clear(Text *text)
+{
+    g_free(text->owned);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Text, text_clear)
+
+static const char *
+format_optional(const ConfRow *row, const ConfOptInt *value, Text *text)
 {
     if (!value->set)
         return NULL;
     if (row->hex && value->value >= 0)
-        return g_strdup_printf("0x%0*" G_GINT64_MODIFIER "x", (int)row->hex, value->value);
-    return g_strdup_printf("%" G_GINT64_FORMAT, value->value);
+        return text->owned = g_strdup_printf("0x%0*" G_GINT64_MODIFIER "x", (int)row->hex,
+                                             value->value);
+    return conf_number_format(text->number, value->value);
 }
 
-static char *
-format_unsigned(const ConfRow *row, unsigned value)
+static const char *
+format_unsigned(const ConfRow *row, unsigned value, Text *text)
 {
     if (row->names)
-        return g_strdup(conf_name_of(row->names, value ? value : row->absent));
-    return value || row->flags & CONF_ROW_REQUIRED ? g_strdup_printf("%u", value) : NULL;
+        return conf_name_of(row->names, value ? value : row->absent);
+    return value || row->flags & CONF_ROW_REQUIRED ? conf_number_format(text->number, value) : NULL;
 }
 
-static char *
-format_uuid(const ConfRow *row, const uint8_t *uuid)
+static const char *
+format_uuid(const ConfRow *row, const uint8_t *uuid, Text *text)
 {
     const bool *set = (const bool *)(uuid + row->size);
-    char text[37];
 
     if (!*set)
         return NULL;
-    conf_uuid_format(uuid, text);
-    return g_strdup(text);
+    conf_uuid_format(uuid, text->number);
+    return text->number;
 }
 
 /* Presence, for a bool, is the empty text. */
-static char *
-format_field(const ConfRow *row, const void *field)
+static const char *
+format_field(const ConfRow *row, const void *field, Text *text)
 {
     uint64_t kib;
 
     switch (row->kind) {
     case CONF_FIELD_STRING:
-        return g_strdup(*(char *const *)field);
+        return *(char *const *)field;
     case CONF_FIELD_UINT:
-        return format_unsigned(row, *(const unsigned *)field);
+        return format_unsigned(row, *(const unsigned *)field, text);
     case CONF_FIELD_INT:
-        return *(const int *)field < 0 ? NULL : g_strdup_printf("%d", *(const int *)field);
+        return *(const int *)field < 0 ? NULL
+                                       : conf_number_format(text->number, *(const int *)field);
     case CONF_FIELD_KIB:
         kib = *(const uint64_t *)field;
-        return kib ? g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)kib) : NULL;
+        if (kib > G_MAXINT64)
+            return text->owned = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)kib);
+        return kib ? conf_number_format(text->number, (gint64)kib) : NULL;
     case CONF_FIELD_OPT:
-        return format_optional(row, field);
+        return format_optional(row, field, text);
     case CONF_FIELD_BOOL:
-        return *(const bool *)field ? g_strdup("") : NULL;
+        return *(const bool *)field ? "" : NULL;
     case CONF_FIELD_BITMAP:
-        return *(ConfBitmap *const *)field ? conf_bitmap_format(*(ConfBitmap *const *)field) : NULL;
+        return *(ConfBitmap *const *)field
+                   ? (text->owned = conf_bitmap_format(*(ConfBitmap *const *)field))
+                   : NULL;
     case CONF_FIELD_UUID:
-        return format_uuid(row, field);
+        return format_uuid(row, field, text);
     case CONF_FIELD_PLACE:
     case CONF_FIELD_CONSTANT:
     case CONF_FIELD_STRUCT:
@@ -97,18 +117,19 @@ format_field(const ConfRow *row, const void *field)
     return NULL;
 }
 
-static char *
-format_value(const Frame *frame, const ConfRow *row)
+/* Good as long as the owner and `text` are. */
+static const char *
+format_value(const Frame *frame, const ConfRow *row, Text *text)
 {
     if (row->flags & CONF_ROW_SECRET && !(frame->flags & CONF_XML_SECURE))
         return NULL;
     if (row->format)
-        return row->format(frame->owner, frame->flags);
+        return text->owned = row->format(frame->owner, frame->flags);
     if (row->live && frame->flags & CONF_XML_INACTIVE && row->live(frame->owner))
         return NULL;
     if (row->when && !row->when(frame->owner))
         return NULL;
-    return format_field(row, conf_row_const_field(row, frame->owner));
+    return format_field(row, conf_row_const_field(row, frame->owner), text);
 }
 
 /* ---- elements ---- */
@@ -145,33 +166,29 @@ element_at(Frame *frame, const char *path)
 {
     size_t len = strlen(path);
     OutElement *parent = frame->node;
-    const char *slash;
-    guint number = frame->made->len;
+    const char *slash = strrchr(path, '/');
     Made *made;
 
     if (!len)
         return frame->node;
-    for (guint i = 0; i < number; i++) {
-        made = &g_array_index(frame->made, Made, i);
+    for (made = frame->made; made; made = made->next)
         if (made->len == len && memcmp(made->path, path, len) == 0)
             return made->node;
-    }
-    g_array_set_size(frame->made, number + 1);
-    made = &g_array_index(frame->made, Made, number);
-    made->len = 0; /* not yet found */
-    slash = strrchr(path, '/');
     if (slash) {
         char above[CONF_MAX_PATH];
 
         memcpy(above, path, slash - path);
         above[slash - path] = '\0';
         parent = element_at(frame, above);
-        made = &g_array_index(frame->made, Made, number); /* the array may have moved */
     }
-    memcpy(made->path, path, len + 1);
+    made = conf_out_memory(frame->tree, sizeof(Made) + len + 1);
     made->len = len;
+    memcpy(made->path, path, len + 1);
     made->node = add_element(frame->tree, parent, slash ? slash + 1 : path);
-    set_constants(frame, path, made->node);
+    made->next = frame->made;
+    frame->made = made;
+    if (frame->has_constants)
+        set_constants(frame, path, made->node);
     return made->node;
 }
 
@@ -190,36 +207,34 @@ split_path(const char *path, char ret_element[CONF_MAX_PATH])
 /* ---- the rest ---- */
 
 static void
-load_rests(Frame *frame)
+load_rest(Frame *frame, const ConfRow *row)
+{
+    const char *text = *(char *const *)conf_row_const_field(row, frame->owner);
+
+    if (!text || !conf_row_is_rest(row))
+        return;
+    g_assert(frame->n_rests < CONF_MAX_RESTS);
+    frame->rests[frame->n_rests].row = row;
+    frame->rests[frame->n_rests].skeleton = conf_xml_read_element(text);
+    if (frame->rests[frame->n_rests].skeleton)
+        frame->n_rests++;
+}
+
+/* What is to be known before the first row is written. */
+static void
+look_ahead(Frame *frame)
 {
     for (unsigned i = 0; i < frame->schema->n_rows; i++) {
         const ConfRow *row = &frame->schema->rows[i];
-        const char *text;
 
-        if (row->kind != CONF_FIELD_STRING)
-            continue;
-        text = *(char *const *)conf_row_const_field(row, frame->owner);
-        if (!text || !conf_row_is_rest(row))
-            continue;
-        g_assert(frame->n_rests < CONF_MAX_RESTS);
-        frame->rests[frame->n_rests].row = row;
-        frame->rests[frame->n_rests].skeleton = conf_xml_read_element(text);
-        if (frame->rests[frame->n_rests].skeleton)
-            frame->n_rests++;
+        if (row->kind == CONF_FIELD_STRING)
+            load_rest(frame, row);
+        else if (row->kind == CONF_FIELD_CONSTANT)
+            frame->has_constants = true;
+        else if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element &&
+                 (*(GPtrArray *const *)conf_row_const_field(row, frame->owner))->len)
+            frame->has_raw = true;
     }
-}
-
-static bool
-has_raw(const ConfSchema *schema, const void *owner)
-{
-    for (unsigned i = 0; i < schema->n_rows; i++) {
-        const ConfRow *row = &schema->rows[i];
-
-        if (row->kind == CONF_FIELD_LIST && row->schema == &conf_schema_raw_element &&
-            (*(GPtrArray *const *)conf_row_const_field(row, owner))->len)
-            return true;
-    }
-    return false;
 }
 
 static bool
@@ -484,11 +499,12 @@ is_absent(const Frame *frame, const ConfRow *row)
         return !*(const bool *)field && !row->format;
     case CONF_FIELD_OPT:
         return !((const ConfOptInt *)field)->set && !row->format;
+    case CONF_FIELD_CONSTANT: /* comes with its element */
+        return true;
     case CONF_FIELD_UINT:
     case CONF_FIELD_INT:
     case CONF_FIELD_KIB:
     case CONF_FIELD_UUID:
-    case CONF_FIELD_CONSTANT:
     case CONF_FIELD_STRUCT:
         break;
     }
@@ -498,15 +514,14 @@ is_absent(const Frame *frame, const ConfRow *row)
 static void
 format_row(Frame *frame, const ConfRow *row)
 {
-    g_autofree char *value = NULL;
+    g_auto(Text) text = { .owned = NULL };
+    const char *value = NULL;
     char element[CONF_MAX_PATH];
     const char *suffix, *slash;
     const ConfRow *wild;
 
-    if (!frame->n_rests && is_absent(frame, row))
-        return;
     if (!conf_row_is_struct(row) && row->kind != CONF_FIELD_PLACE) {
-        value = format_value(frame, row);
+        value = format_value(frame, row, &text);
         if (!value && !frame->n_rests)
             return;
     }
@@ -547,15 +562,16 @@ format_struct(OutTree *tree, const ConfSchema *schema, const void *owner, OutEle
 {
     Frame frame = { .tree = tree, .flags = flags, .schema = schema, .owner = owner, .node = node };
 
-    frame.made = g_array_new(FALSE, FALSE, sizeof(Made));
-    load_rests(&frame);
-    frame.has_raw = has_raw(schema, owner);
-    for (unsigned i = 0; i < schema->n_rows; i++)
-        if (schema->rows[i].kind != CONF_FIELD_CONSTANT && !is_name(&schema->rows[i]))
-            format_row(&frame, &schema->rows[i]);
+    look_ahead(&frame);
+    for (unsigned i = 0; i < schema->n_rows; i++) {
+        const ConfRow *row = &schema->rows[i];
+
+        if ((frame.n_rests || !is_absent(&frame, row)) && row->kind != CONF_FIELD_CONSTANT &&
+            !is_name(row))
+            format_row(&frame, row);
+    }
     for (unsigned i = 0; i < frame.n_rests; i++)
         conf_xml_node_free(frame.rests[i].skeleton);
-    g_array_unref(frame.made);
 }
 
 char *

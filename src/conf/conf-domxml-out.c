@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf-domxml-out.h"
 
+#include "conf-arena.h"
+
 #include <string.h>
-
-#define BLOCK_SIZE 8192 /* most definitions need one or two */
-
-typedef struct Block {
-    struct Block *next;
-    char data[];
-} Block;
 
 typedef struct OutAttribute {
     struct OutAttribute *next;
@@ -32,8 +27,7 @@ struct OutElement {
 };
 
 struct OutTree {
-    Block *blocks;
-    char *free, *end; /* of the newest block */
+    ConfArena arena;
     GPtrArray *nodes; /* ConfXmlNode, owned */
     OutElement *root;
     OutAttribute *namespaces; /* declared at the root; name: "xmlns:PREFIX" */
@@ -41,40 +35,16 @@ struct OutTree {
 
 /* ---- memory ---- */
 
-static void *
-take(OutTree *tree, size_t size)
+void *
+conf_out_memory(OutTree *tree, size_t size)
 {
-    void *memory;
-
-    size = (size + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-    if ((size_t)(tree->end - tree->free) < size) {
-        size_t room = MAX(size, BLOCK_SIZE);
-        Block *block = g_malloc(sizeof(Block) + room);
-
-        block->next = tree->blocks;
-        tree->blocks = block;
-        tree->free = block->data;
-        tree->end = block->data + room;
-    }
-    memory = tree->free;
-    tree->free += size;
-    return memory;
-}
-
-static void *
-take_zeroed(OutTree *tree, size_t size)
-{
-    return memset(take(tree, size), 0, size);
+    return conf_arena_take(&tree->arena, size);
 }
 
 static char *
 take_string(OutTree *tree, const char *text, size_t len)
 {
-    char *copy = take(tree, len + 1);
-
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    return copy;
+    return conf_arena_strndup(&tree->arena, text, len);
 }
 
 static const char *
@@ -89,9 +59,9 @@ take_clean(OutTree *tree, const char *value)
 static OutElement *
 new_element(OutTree *tree, const char *name)
 {
-    OutElement *element = take_zeroed(tree, sizeof(OutElement));
+    OutElement *element = conf_out_memory(tree, sizeof(OutElement));
 
-    element->name = name;
+    *element = (OutElement){ .name = name };
     element->attributes_end = &element->attributes;
     element->items_end = &element->items;
     return element;
@@ -109,14 +79,9 @@ conf_out_new(const char *name)
 void
 conf_out_free(OutTree *tree)
 {
-    Block *next;
-
     if (!tree)
         return;
-    for (Block *block = tree->blocks; block; block = next) {
-        next = block->next;
-        g_free(block);
-    }
+    conf_arena_clear(&tree->arena);
     g_clear_pointer(&tree->nodes, g_ptr_array_unref);
     g_free(tree);
 }
@@ -148,11 +113,12 @@ static const char *
 declare(OutTree *tree, const char *prefix, const char *href)
 {
     g_autofree char *name = g_strconcat("xmlns:", prefix, NULL);
-    OutAttribute *declaration = take_zeroed(tree, sizeof(OutAttribute));
+    OutAttribute *declaration = conf_out_memory(tree, sizeof(OutAttribute));
     OutAttribute **end = &tree->namespaces;
 
     while (*end)
         end = &(*end)->next;
+    *declaration = (OutAttribute){ NULL };
     declaration->name = take_string(tree, name, strlen(name));
     declaration->value = take_string(tree, href, strlen(href));
     *end = declaration;
@@ -180,8 +146,9 @@ prefix_for(OutTree *tree, const char *href, const char *prefix)
 static OutItem *
 append_item(OutTree *tree, OutElement *parent)
 {
-    OutItem *item = take_zeroed(tree, sizeof(OutItem));
+    OutItem *item = conf_out_memory(tree, sizeof(OutItem));
 
+    *item = (OutItem){ NULL };
     *parent->items_end = item;
     parent->items_end = &item->next;
     return item;
@@ -247,7 +214,8 @@ conf_out_set_attribute(OutTree *tree, OutElement *element, const char *name, con
     OutAttribute *attribute = find_attribute(element, name);
 
     if (!attribute) {
-        attribute = take_zeroed(tree, sizeof(OutAttribute));
+        attribute = conf_out_memory(tree, sizeof(OutAttribute));
+        *attribute = (OutAttribute){ NULL };
         attribute->name = take_string(tree, name, strlen(name));
         *element->attributes_end = attribute;
         element->attributes_end = &attribute->next;
@@ -370,17 +338,17 @@ print_element(GString *out, const OutElement *element, const OutAttribute *names
     if (lines)
         conf_xml_print_indent(out, indent);
     g_string_append_c(out, '<');
-    g_string_append_len(out, element->name, len);
+    conf_xml_put(out, element->name, len);
     print_attributes(out, element->attributes, style);
     print_attributes(out, namespaces, style);
     if (element->items) {
         g_string_append_c(out, '>');
         print_items(out, element, style, lines, indent);
-        g_string_append_len(out, "</", 2);
-        g_string_append_len(out, element->name, len);
+        conf_xml_put(out, "</", 2);
+        conf_xml_put(out, element->name, len);
         g_string_append_c(out, '>');
     } else {
-        g_string_append_len(out, "/>", 2);
+        conf_xml_put(out, "/>", 2);
     }
     if (lines)
         g_string_append_c(out, '\n');

@@ -16,6 +16,8 @@ OutTree *conf_out_new(const char *name);
 void conf_out_free(OutTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OutTree, conf_out_free)
 OutElement *conf_out_root(OutTree *tree);
+/* Not zeroed, good until the end of the tree: for who builds it. */
+void *conf_out_memory(OutTree *tree, size_t size);
 
 /* The last child of `parent`. `len` bytes of `name` count, and are copied. */
 OutElement *conf_out_add(OutTree *tree, OutElement *parent, const char *name, size_t len);

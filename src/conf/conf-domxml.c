@@ -733,28 +733,37 @@ validate(const Parse *parse, const ConfDomain *def, xmlNode *root)
 }
 
 ConfDomain *
-conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned flags,
-                      GError **error)
+conf_domain_parse_node(xmlNode *root, const ConfSource *source, unsigned flags, GError **error)
 {
-    g_autoptr(xmlDoc) doc = conf_xml_read(text, len, name, error);
-    g_autoptr(ConfDomain) def = NULL;
-    Parse parse = { .name = name, .text = text, .flags = flags, .error = error };
-    xmlNode *root;
+    Parse parse = { .name = source->name, .text = source->text, .flags = flags, .error = error };
+    g_autoptr(ConfDomain) def = conf_domain_new();
 
-    if (!doc)
-        return NULL;
-    parse.len = len < 0 ? strlen(text) : (gsize)len;
-    root = xmlDocGetRootElement(doc);
-    if (root->ns || strcmp((const char *)root->name, "domain") != 0) {
-        fail(&parse, root, CONF_ERROR_INVALID,
-             "unexpected root element <%.64s>, expecting <domain>", root->name);
-        return NULL;
-    }
-    def = conf_domain_new();
+    parse.len = source->len < 0 ? strlen(source->text) : (gsize)source->len;
     def->vcpus_max = 1; /* what a document without <vcpu> means */
     if (!parse_struct(&parse, &conf_schema_domain, def, root) || !validate(&parse, def, root))
         return NULL;
     return g_steal_pointer(&def);
+}
+
+ConfDomain *
+conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned flags,
+                      GError **error)
+{
+    g_autoptr(xmlDoc) doc = conf_xml_read(text, len, name, error);
+    const ConfSource source = { .name = name, .text = text, .len = len };
+    xmlNode *root;
+
+    if (!doc)
+        return NULL;
+    root = xmlDocGetRootElement(doc);
+    if (root->ns || strcmp((const char *)root->name, "domain") != 0) {
+        g_autofree char *message = g_strdup_printf(
+            "expecting root element of 'domain', not '%.64s'", root->name);
+
+        conf_source_fail(&source, root, CONF_ERROR_INVALID, error, message);
+        return NULL;
+    }
+    return conf_domain_parse_node(root, &source, flags, error);
 }
 
 /* ---- one struct by itself ---- */

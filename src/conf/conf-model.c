@@ -290,13 +290,16 @@ conf_uuid_parse(const char *text, uint8_t ret_uuid[16])
 void
 conf_uuid_format(const uint8_t uuid[16], char ret_text[37])
 {
+    static const char digits[] = "0123456789abcdef";
     char *at = ret_text;
 
     for (unsigned i = 0; i < 16; i++) {
         if (i == 4 || i == 6 || i == 8 || i == 10)
             *at++ = '-';
-        at += sprintf(at, "%02x", uuid[i]);
+        *at++ = digits[uuid[i] >> 4];
+        *at++ = digits[uuid[i] & 15];
     }
+    *at = '\0';
 }
 
 void

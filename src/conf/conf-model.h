@@ -308,6 +308,7 @@ typedef struct ConfDisk {
     ConfDevice dev;
     ConfDiskType type;
     ConfDiskDevice device;
+    unsigned snapshot; /* ConfSnapshotPlace: how a snapshot treats it if nobody says otherwise */
     char *driver_name; /* qemu, phy, file, tap, tap2; NULL = open, the engine chooses */
     char *driver_type; /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
     char *driver_cache, *driver_io, *driver_error_policy, *driver_discard;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The native tree's own housekeeping, and the one door to the three readers. */
+#include "conf-arena.h"
 #include "conf-private.h"
 
 #include <stdarg.h>
@@ -65,6 +66,8 @@ conf_node_free(ConfNode *node)
     if (node == NULL)
         return;
     g_clear_pointer(&node->items, g_ptr_array_unref);
+    if (node->in_arena)
+        return;
     g_free(node->key);
     g_free(node->text);
     g_free(node);
@@ -111,6 +114,7 @@ conf_native_new(ConfFormat format, const char *file)
 
     native->format = format;
     native->file = g_strdup(file != NULL ? file : "(config)");
+    native->arena = g_new0(ConfArena, 1);
     native->root = conf_node_new(CONF_NODE_GROUP, NULL, 1, 1);
     native->notes = g_ptr_array_new_with_free_func(note_free);
     return native;
@@ -123,11 +127,13 @@ conf_native_free(ConfNative *native)
         return;
     conf_node_free(native->root);
     g_clear_pointer(&native->notes, g_ptr_array_unref);
+    conf_arena_clear(native->arena);
+    g_free(native->arena);
     g_free(native->file);
     g_free(native);
 }
 
-void
+ConfNote *
 conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const char *format, ...)
 {
     ConfNote *note = g_new0(ConfNote, 1);
@@ -139,6 +145,7 @@ conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const c
     note->text = g_strdup_vprintf(format, args);
     va_end(args);
     g_ptr_array_add(native->notes, note);
+    return note;
 }
 
 /* ---- the door ---- */

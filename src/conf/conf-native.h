@@ -64,6 +64,7 @@ struct ConfNode {
     gint64 number;    /* INT */
     double real;      /* FLOAT, and INT too */
     GPtrArray *items; /* LIST, GROUP: ConfNode; else NULL */
+    bool in_arena;    /* node, key and text are memory of the native they belong to */
 };
 
 ConfNode *conf_node_new(ConfNodeKind kind, const char *key, unsigned line, unsigned column);
@@ -79,6 +80,7 @@ typedef struct ConfNative {
     ConfFormat format; /* XL, XM or SXP */
     char *file;        /* what messages call the input; never opened */
     ConfNode *root;
+    struct ConfArena *arena; /* private */
     GPtrArray *notes; /* ConfNote: what the reader itself could not carry (a truncated tail, a
                          Python construct outside the evaluator's scope) */
 } ConfNative;
@@ -86,6 +88,7 @@ typedef struct ConfNative {
 typedef struct ConfNote {
     unsigned line, column;
     char *text;
+    bool carried; /* nothing is lost by it: what is there has a difference */
 } ConfNote;
 
 typedef struct ConfNativeOptions {
@@ -102,8 +105,9 @@ GPtrArray *conf_native_parse(ConfFormat format, const char *text, gsize len, con
                              const ConfNativeOptions *options, GError **error);
 ConfNative *conf_native_new(ConfFormat format, const char *file);
 void conf_native_free(ConfNative *native);
-void conf_native_add_note(ConfNative *native, unsigned line, unsigned column, const char *format,
-                          ...) G_GNUC_PRINTF(4, 5);
+/* Until the next one is added the caller may change what is returned. */
+ConfNote *conf_native_add_note(ConfNative *native, unsigned line, unsigned column,
+                               const char *format, ...) G_GNUC_PRINTF(4, 5);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfNative, conf_native_free)
 
 /* Whether the config says that the guest starts with the host: (on_xend_start start) and the like.

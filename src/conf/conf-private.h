@@ -4,6 +4,15 @@
 
 #include <conf/conf.h>
 
+/* "KEY[INDEX]", what messages call an item of a list; cut short where the key is longer than any
+ * that is known. Returns `path`. */
+#define CONF_ITEM_PATH 80
+const char *conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index);
+
+/* A decimal number; the text has room for a UUID, too. Returns `text`. */
+#define CONF_NUMBER 40
+const char *conf_number_format(char text[CONF_NUMBER], gint64 number);
+
 /* Bytes of all values of one native tree: no domXML can hold more. The readers of xl and xm keep to
  * it, the one of sxp does for each word, as one file has many domains. */
 #define CONF_MAX_TEXT CONF_MAX_XML
@@ -62,11 +71,10 @@ ConfHostdev *conf_hostdev_parse_pci(const char *text, const ConfPlace *place, GE
 bool conf_chardev_is_none(const char *text);
 ConfChardev *conf_chardev_parse_qemu(const char *text, const ConfPlace *place, GError **error);
 char *conf_chardev_format_qemu(const ConfChardev *chr); /* NULL: cannot be said */
-/* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT when unknown. */
-ConfAction conf_action_parse(const char *name);
-const char *conf_action_name(ConfAction action);
 /* A rate as xl has it, "10MB/s@20ms", "100Kb/s" -> KiB/s; false on bad syntax */
 bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
+/* The same exactly, with the time after which the credit is renewed */
+bool conf_rate_split(const char *text, guint64 *ret_bytes, guint64 *ret_interval_us);
 char *conf_rate_format(int64_t kib_per_s); /* the shortest that parses to the same number */
 /* AA:BB:.. in any case, with or without leading zeros -> lower case; NULL when it is no MAC */
 char *conf_mac_canonical(const char *text);

@@ -136,6 +136,8 @@ eval_name(ConfPy *py, const ConfPyNode *node)
         return conf_py_stop(py, node->pos, CONF_ERROR_INVALID,
                             "this config needs a value for '%s': give it with --set %s=N",
                             node->text, node->text);
+    if (py->foreign != NULL)
+        return py->foreign;
     return conf_py_raise(py, node->pos, "NameError", "the name '%.100s' is not defined",
                          node->text);
 }
@@ -181,7 +183,10 @@ run_clauses(ConfPy *py, const ConfPyNode *node, unsigned at, ConfPyValue *result
 
     if (clause == NULL) {
         value = conf_py_eval(py, node->kids[0]);
-        return value != NULL && conf_py_append(py, result, value, node->kids[0]->pos);
+        if (value == NULL || node->op != 'd')
+            return value != NULL && conf_py_append(py, result, value, node->kids[0]->pos);
+        return conf_py_dict_set(py, node->kids[0]->pos, result, value->list.items[0].value,
+                                value->list.items[1].value);
     }
     value = conf_py_eval(py, clause->kids[clause->n_kids - 1]);
     if (value == NULL || !conf_py_enter(py, clause))
@@ -189,8 +194,8 @@ run_clauses(ConfPy *py, const ConfPyNode *node, unsigned at, ConfPyValue *result
 
     bool ok = true;
 
-    if (conf_py_is_opaque(value)) {
-        *ret_opaque = value;
+    if (conf_py_is_opaque(value) || conf_py_rest(value) != NULL) {
+        *ret_opaque = conf_py_is_opaque(value) ? value : conf_py_rest(value);
     } else if (clause->kind == CONF_PY_COMP_IF) {
         ok = !conf_py_truth(value) || run_clauses(py, node, at + 1, result, ret_opaque);
     } else {
@@ -208,7 +213,7 @@ run_clauses(ConfPy *py, const ConfPyNode *node, unsigned at, ConfPyValue *result
 static ConfPyValue *
 eval_comprehension(ConfPy *py, const ConfPyNode *node)
 {
-    ConfPyValue *result = conf_py_new(py, CONF_PY_V_LIST);
+    ConfPyValue *result = conf_py_new(py, node->op == 'd' ? CONF_PY_V_DICT : CONF_PY_V_LIST);
     ConfPyValue *opaque = NULL;
 
     if (!run_clauses(py, node, 1, result, &opaque))
@@ -315,26 +320,88 @@ conf_py_make_function(ConfPy *py, const ConfPyNode *node)
 
 /* ---- calls ---- */
 
+/* The value of a plain parameter: given by place, by name, or by default. NULL: none. */
+static ConfPyValue *
+argument_for(const ConfPyValue *function, const ConfPyCall *call, unsigned i, const char *name)
+{
+    if (i < call->n_args)
+        return call->args[i].value;
+    for (unsigned k = 0; k < call->n_named; k++) {
+        if (g_str_equal(call->names[k], name))
+            return call->named[k].value;
+    }
+    return function->list.items[i].value;
+}
+
+static bool
+has_param(const ConfPyNode *node, const char *name)
+{
+    for (unsigned i = 0; i + 1 < node->n_kids; i++) {
+        if (node->kids[i]->op == '\0' && g_str_equal(node->kids[i]->text, name))
+            return true;
+    }
+    return false;
+}
+
+/* What *ARGS and **NAMED get: all that the plain parameters did not take. */
+static ConfPyValue *
+rest_for(ConfPy *py, const ConfPyNode *node, const ConfPyCall *call, unsigned n_plain, char op)
+{
+    ConfPyValue *rest = conf_py_new(py, op == '*' ? CONF_PY_V_TUPLE : CONF_PY_V_DICT);
+
+    for (unsigned i = n_plain; op == '*' && i < call->n_args; i++) {
+        if (!conf_py_append(py, rest, call->args[i].value, call->args[i].pos))
+            return NULL;
+    }
+    for (unsigned i = 0; op != '*' && i < call->n_named; i++) {
+        ConfPyValue *name = conf_py_static(py, CONF_PY_V_STR, call->names[i]);
+
+        if (!has_param(node, call->names[i]) &&
+            !conf_py_dict_set(py, call->pos, rest, name, call->named[i].value))
+            return NULL;
+    }
+    return rest;
+}
+
+/* Too many arguments, or one of a name that no parameter has. */
+static ConfPyValue *
+check_arguments(ConfPy *py, const ConfPyNode *node, const ConfPyCall *call, unsigned n_plain)
+{
+    bool takes_all = false, takes_named = false;
+
+    for (unsigned i = n_plain; i + 1 < node->n_kids; i++) {
+        takes_all |= node->kids[i]->op == '*';
+        takes_named |= node->kids[i]->op == 'P';
+    }
+    if (call->n_args > n_plain && !takes_all)
+        return conf_py_raise(py, call->pos, "TypeError", "%.100s() takes %u arguments and not %u",
+                             node->text, n_plain, call->n_args);
+    for (unsigned i = 0; i < call->n_named && !takes_named; i++) {
+        if (!has_param(node, call->names[i]))
+            return conf_py_raise(py, call->pos, "TypeError", "%.100s() has no argument '%.100s'",
+                                 node->text, call->names[i]);
+    }
+    return &conf_py_none;
+}
+
 static ConfPyValue *
 bind_params(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call, ConfPyEnv *env)
 {
     const ConfPyNode *node = function->node;
-    unsigned n_params = node->n_kids - 1;
+    unsigned n_params = node->n_kids - 1, n_plain = 0;
 
-    if (call->n_args > n_params)
-        return conf_py_raise(py, call->pos, "TypeError", "%.100s() takes %u arguments and not %u",
-                             node->text, n_params, call->n_args);
+    while (n_plain < n_params && node->kids[n_plain]->op == '\0')
+        n_plain++;
+    if (check_arguments(py, node, call, n_plain) == NULL)
+        return NULL;
     for (unsigned i = 0; i < n_params; i++) {
         ConfPyVar *var = CONF_PY_NEW(&py->arena, ConfPyVar);
 
         var->name = node->kids[i]->text;
-        var->value = i < call->n_args ? call->args[i].value : NULL;
-        for (unsigned k = 0; k < call->n_named && var->value == NULL; k++) {
-            if (g_str_equal(call->names[k], var->name))
-                var->value = call->named[k].value;
-        }
-        if (var->value == NULL)
-            var->value = function->list.items[i].value;
+        var->value = i < n_plain ? argument_for(function, call, i, var->name)
+                                 : rest_for(py, node, call, n_plain, node->kids[i]->op);
+        if (var->value == NULL && i >= n_plain)
+            return NULL;
         if (var->value == NULL)
             return conf_py_raise(py, call->pos, "TypeError", "%.100s() needs a value for '%.100s'",
                                  node->text, var->name);
@@ -386,23 +453,73 @@ charge_strings(ConfPy *py, const ConfPyCall *call)
     return conf_py_step(py, call->pos, bytes / 64);
 }
 
+/* Something that goes into the call is not known: what comes out is not, and what it changes. */
+static ConfPyValue *
+unknown_among(const ConfPyBuiltin *row, const ConfPyCall *call)
+{
+    ConfPyValue *unknown = call->self != NULL ? conf_py_rest(call->self) : NULL;
+
+    for (unsigned i = 0; i < call->n_args && unknown == NULL; i++) {
+        unknown = conf_py_is_opaque(call->args[i].value) ? call->args[i].value
+                                                         : conf_py_rest(call->args[i].value);
+    }
+    for (unsigned i = 0; i < call->n_named && unknown == NULL; i++) {
+        if (conf_py_is_opaque(call->named[i].value))
+            unknown = call->named[i].value;
+    }
+    if (unknown != NULL && row->flags & CONF_PY_CHANGES)
+        conf_py_blur(call->self != NULL ? call->self : call->args[0].value, unknown);
+    return unknown;
+}
+
 static ConfPyValue *
 call_builtin(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
 {
     const ConfPyBuiltin *row = function->builtin;
     ConfPyCall with_self = *call;
+    ConfPyValue *unknown;
 
-    for (unsigned i = 0; i < call->n_args && !(row->flags & CONF_PY_TAKES_OPAQUE); i++) {
-        if (conf_py_is_opaque(call->args[i].value))
-            return call->args[i].value;
-    }
-    if (call->n_args < row->min)
-        return conf_py_raise(py, call->pos, "TypeError", "%s() needs %u arguments and not %u",
-                             row->name, row->min, call->n_args);
-    if (call->n_args > row->max || (call->n_named > 0 && !(row->flags & CONF_PY_TAKES_NAMED)))
-        return conf_py_opaque(py, call->pos, "%s() with these arguments", row->name);
     with_self.self = function->self;
+    if (function->self == &conf_py_unbound) { /* string.lower(x), str.lower(x) */
+        if (call->n_args == 0)
+            return conf_py_raise(py, call->pos, "TypeError", "%s() needs a string", row->name);
+        with_self.self = call->args[0].value;
+        with_self.args++;
+        with_self.n_args--;
+        if (conf_py_is_opaque(with_self.self))
+            return with_self.self;
+        if (with_self.self->type != CONF_PY_V_STR)
+            return conf_py_raise(py, call->pos, "TypeError", "%s() needs a string and not %s",
+                                 row->name, conf_py_type_name(with_self.self));
+    }
+    unknown = row->flags & CONF_PY_TAKES_OPAQUE ? NULL : unknown_among(row, &with_self);
+    if (unknown != NULL)
+        return unknown;
+    if (with_self.n_args < row->min)
+        return conf_py_raise(py, call->pos, "TypeError", "%s() needs %u arguments and not %u",
+                             row->name, row->min, with_self.n_args);
+    if (with_self.n_args > row->max || (call->n_named > 0 && !(row->flags & CONF_PY_TAKES_NAMED))) {
+        unknown = conf_py_opaque(py, call->pos, "%s() with these arguments", row->name);
+        if (row->flags & CONF_PY_CHANGES && with_self.self != NULL)
+            conf_py_blur(with_self.self, unknown);
+        return unknown;
+    }
     return charge_strings(py, &with_self) ? row->run(py, &with_self) : NULL;
+}
+
+/* Nobody knows what an unknown function does to the lists that it gets. */
+static ConfPyValue *
+call_unknown(ConfPy *py, ConfPyValue *function, const ConfPyCall *call)
+{
+    for (unsigned i = 0; i < call->n_args; i++) {
+        ConfPyValue *value = call->args[i].value;
+
+        if (value->type == CONF_PY_V_LIST && !conf_py_add_unknown(py, value, function, call->pos))
+            return NULL;
+        if (value->type == CONF_PY_V_DICT)
+            conf_py_blur(value, function);
+    }
+    return function;
 }
 
 ConfPyValue *
@@ -412,7 +529,7 @@ conf_py_call(ConfPy *py, ConfPyValue *function, const ConfPyCall *call)
 
     switch (function->type) {
     case CONF_PY_V_OPAQUE:
-        return function;
+        return call_unknown(py, function, call);
     case CONF_PY_V_FUNC:
         return call_function(py, function, call);
     case CONF_PY_V_BUILTIN:
@@ -434,6 +551,7 @@ conf_py_call(ConfPy *py, ConfPyValue *function, const ConfPyCall *call)
     case CONF_PY_V_DICT:
     case CONF_PY_V_MODULE:
     case CONF_PY_V_MATCH:
+    case CONF_PY_V_PATTERN:
     case CONF_PY_V_EXC:
     default:
         return conf_py_raise(py, call->pos, "TypeError", "%s cannot be called",
@@ -441,32 +559,87 @@ conf_py_call(ConfPy *py, ConfPyValue *function, const ConfPyCall *call)
     }
 }
 
+/* The arguments of a call while they are computed: lists grow by *LIST and **DICT. */
+typedef struct Arguments {
+    ConfPyValue *plain, *names, *named;
+} Arguments;
+
+static bool
+add_named(ConfPy *py, Arguments *a, const ConfPyNode *node, ConfPyValue *name, ConfPyValue *value)
+{
+    if (name->type != CONF_PY_V_STR)
+        return conf_py_raise(py, node->pos, "TypeError", "the keys of '**' have to be strings") !=
+               NULL;
+    return conf_py_append(py, a->names, name, node->pos) &&
+           conf_py_append(py, a->named, value, node->pos);
+}
+
+/* *LIST and **DICT. What is not known of them makes *ret_unknown. */
+static bool
+add_starred(ConfPy *py, Arguments *a, const ConfPyNode *node, ConfPyValue *value,
+            ConfPyValue **ret_unknown)
+{
+    ConfPyValue *list = value;
+
+    if (conf_py_is_opaque(value) || conf_py_rest(value) != NULL) {
+        *ret_unknown = conf_py_is_opaque(value) ? value : conf_py_rest(value);
+        return true;
+    }
+    if (node->op == 'P' && value->type != CONF_PY_V_DICT)
+        return conf_py_raise(py, node->pos, "TypeError", "'**' needs a dict") != NULL;
+    if (node->op == '*')
+        list = conf_py_iterate(py, node->pos, value);
+    if (list == NULL)
+        return false;
+    for (unsigned i = 0; i < list->list.n; i += node->op == 'P' ? 2 : 1) {
+        const ConfPyItem *items = &list->list.items[i];
+
+        if (!(node->op == 'P' ? add_named(py, a, node, items[0].value, items[1].value)
+                              : conf_py_append(py, a->plain, items->value, items->pos)))
+            return false;
+    }
+    return true;
+}
+
+static bool
+add_argument(ConfPy *py, Arguments *a, const ConfPyNode *node, ConfPyValue **ret_unknown)
+{
+    bool wrapped = node->kind == CONF_PY_KEYWORD || node->kind == CONF_PY_STARRED;
+    ConfPyValue *value = conf_py_eval(py, wrapped ? node->kids[0] : node);
+
+    if (value == NULL)
+        return false;
+    if (node->kind == CONF_PY_STARRED)
+        return add_starred(py, a, node, value, ret_unknown);
+    if (node->kind == CONF_PY_KEYWORD)
+        return add_named(py, a, node->kids[0], conf_py_static(py, CONF_PY_V_STR, node->text),
+                         value);
+    return conf_py_append(py, a->plain, value, node->pos);
+}
+
 /* Computes the arguments and calls. */
 static ConfPyValue *
 eval_call(ConfPy *py, const ConfPyNode *node, ConfPyValue *function)
 {
-    ConfPyItem *items = CONF_PY_NEW_ARRAY(&py->arena, ConfPyItem, MAX(node->n_kids, 1));
-    ConfPyItem *named = CONF_PY_NEW_ARRAY(&py->arena, ConfPyItem, MAX(node->n_kids, 1));
-    const char **names = CONF_PY_NEW_ARRAY(&py->arena, const char *, MAX(node->n_kids, 1));
-    ConfPyCall call = { .pos = node->pos, .args = items, .names = names, .named = named };
+    Arguments a = { conf_py_new(py, CONF_PY_V_LIST), conf_py_new(py, CONF_PY_V_LIST),
+                    conf_py_new(py, CONF_PY_V_LIST) };
+    ConfPyValue *unknown = NULL;
+    ConfPyCall call = { .pos = node->pos };
+    const char **names;
 
     for (unsigned i = 0; i < node->n_kids; i++) {
-        const ConfPyNode *kid = node->kids[i];
-        bool is_named = kid->kind == CONF_PY_KEYWORD;
-        ConfPyValue *value = conf_py_eval(py, is_named ? kid->kids[0] : kid);
-
-        if (value == NULL)
+        if (!add_argument(py, &a, node->kids[i], &unknown))
             return NULL;
-        if (is_named) {
-            names[call.n_named] = kid->text;
-            named[call.n_named++] = (ConfPyItem){ value, kid->kids[0]->pos };
-        } else {
-            items[call.n_args++] = (ConfPyItem){ value, kid->pos };
-        }
     }
-    if (node->op != '\0')
-        return conf_py_opaque(py, node->pos, "a call with '*'");
-    return conf_py_call(py, function, &call);
+    names = CONF_PY_NEW_ARRAY(&py->arena, const char *, MAX(a.names->list.n, 1));
+    for (unsigned i = 0; i < a.names->list.n; i++)
+        names[i] = a.names->list.items[i].value->str;
+    call.args = a.plain->list.items;
+    call.n_args = a.plain->list.n;
+    call.names = names;
+    call.named = a.named->list.items;
+    call.n_named = a.named->list.n;
+    return conf_py_call(py, unknown != NULL ? unknown : function, &call);
 }
 
 static ConfPyValue *
@@ -493,10 +666,10 @@ conf_py_eval_trailers(ConfPy *py, const ConfPyNode *node, unsigned n)
     for (unsigned i = 1; i < n && value != NULL; i++) {
         const ConfPyNode *trailer = node->kids[i];
 
-        if (conf_py_is_opaque(value))
-            return value;
         if (!conf_py_step(py, trailer->pos, 1))
             return NULL;
+        if (conf_py_is_opaque(value) && trailer->kind != CONF_PY_CALL)
+            continue;
         if (trailer->kind == CONF_PY_CALL) {
             value = eval_call(py, trailer, value);
         } else if (trailer->kind == CONF_PY_ATTR) {
@@ -535,7 +708,7 @@ eval_kind(ConfPy *py, const ConfPyNode *node)
     case CONF_PY_COMP:
         return eval_comprehension(py, node);
     case CONF_PY_LAMBDA:
-        return node->op ? conf_py_opaque(py, node->pos, "a lambda with '*'")
+        return node->op ? conf_py_opaque(py, node->pos, "a lambda of this form")
                         : conf_py_make_function(py, node);
     case CONF_PY_CHOICE:
         return eval_choice(py, node);
@@ -555,6 +728,10 @@ eval_kind(ConfPy *py, const ConfPyNode *node)
         return value == NULL ? NULL : conf_py_unary(py, node->pos, node->op, value);
     case CONF_PY_TRAILERS:
         return conf_py_eval_trailers(py, node, node->n_kids);
+    case CONF_PY_REPR:
+        value = conf_py_eval(py, node->kids[0]);
+        return value == NULL || conf_py_is_opaque(value) ? value
+                                                         : conf_py_repr(py, node->pos, value);
     case CONF_PY_OUTSIDE:
         return conf_py_opaque(py, node->pos, "%s", node->text);
     /* Not expressions. */
@@ -584,6 +761,7 @@ eval_kind(ConfPy *py, const ConfPyNode *node)
     case CONF_PY_PARAM:
     case CONF_PY_CALL:
     case CONF_PY_KEYWORD:
+    case CONF_PY_STARRED:
     case CONF_PY_INDEX:
     case CONF_PY_SLICE:
     case CONF_PY_ATTR:
@@ -601,6 +779,8 @@ conf_py_eval(ConfPy *py, const ConfPyNode *node)
     if (!conf_py_enter(py, node))
         return NULL;
     value = eval_kind(py, node);
+    if (value != NULL && conf_py_is_opaque(value))
+        py->outside++;
     conf_py_leave(py);
     return value;
 }

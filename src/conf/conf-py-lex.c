@@ -7,7 +7,8 @@
 
 /* ---- the arena ---- */
 
-#define CHUNK_SIZE (64u << 10)
+#define CHUNK_SIZE (16u << 10)
+#define MAX_PLAIN  4096 /* bytes of a string that is read in one go */
 
 void
 conf_py_arena_init(ConfPyArena *arena)
@@ -328,12 +329,36 @@ string_prefix(const ConfPyLexer *lexer, gsize *ret_len, bool *ret_raw, bool *ret
     return peek(lexer, len) == '\'' || peek(lexer, len) == '"';
 }
 
+/* Nearly every string: in one line, and nothing in it to be looked at. Its length, or -1. */
+static gssize
+plain_length(const ConfPyLexer *lexer)
+{
+    const char *start = lexer->at.p + 1, *p = start;
+
+    while (p < lexer->at.end && *p != *lexer->at.p && *p != '\\' && *p != '\n' && *p != '\r')
+        p++;
+    /* Two quotes may be the first two of three. */
+    return p < lexer->at.end && *p == *lexer->at.p && p != start && p - start <= MAX_PLAIN
+               ? p - start
+               : -1;
+}
+
 static gboolean
 lex_string(ConfPyLexer *lexer, ConfPyToken *token, gsize prefix, bool raw, bool is_unicode)
 {
-    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GString) out = NULL;
+    gssize plain;
 
     advance(lexer, prefix);
+    plain = plain_length(lexer);
+    if (plain > 0) {
+        token->kind = CONF_PY_T_STRING;
+        token->len = (gsize)plain;
+        token->text = conf_py_strndup(lexer->arena, lexer->at.p + 1, token->len);
+        advance(lexer, token->len + 2);
+        return TRUE;
+    }
+    out = g_string_new(NULL);
     if (!lex_string_body(lexer, out, token->pos, raw, is_unicode))
         return FALSE;
     token->kind = CONF_PY_T_STRING;
@@ -433,7 +458,7 @@ lex_name(ConfPyLexer *lexer, ConfPyToken *token)
     token->text = conf_py_strndup(lexer->arena, start, token->len);
     token->kind = CONF_PY_T_NAME;
     for (gsize i = 0; i < G_N_ELEMENTS(keywords); i++) {
-        if (g_str_equal(keywords[i], token->text))
+        if (keywords[i][0] == token->text[0] && strcmp(keywords[i], token->text) == 0)
             token->kind = CONF_PY_T_KEYWORD;
     }
     return TRUE;
@@ -479,8 +504,11 @@ lex_operator(ConfPyLexer *lexer, ConfPyToken *token)
     gsize left = (gsize)(lexer->at.end - lexer->at.p);
 
     for (gsize i = 0; i < G_N_ELEMENTS(operators); i++) {
-        gsize len = strlen(operators[i]);
+        gsize len;
 
+        if (operators[i][0] != *lexer->at.p)
+            continue;
+        len = strlen(operators[i]);
         if (len > left || memcmp(operators[i], lexer->at.p, len) != 0)
             continue;
         token->kind = CONF_PY_T_OP;

@@ -184,6 +184,11 @@ lib_round(ConfPy *py, const ConfPyCall *call)
 
     if (!conf_py_is_number(value))
         return conf_py_raise(py, call->pos, "TypeError", "round() needs a number");
+    if (call->n_args > 1 && call->args[1].value->type == CONF_PY_V_INT) {
+        double power = pow(10, (double)CLAMP(call->args[1].value->i, -300, 300));
+
+        return conf_py_float(py, round(conf_py_to_real(value) * power) / power);
+    }
     return conf_py_float(py, round(conf_py_to_real(value)));
 }
 
@@ -326,9 +331,12 @@ lib_tuple(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 copy_and(ConfPy *py, const ConfPyCall *call, const char *method)
 {
-    ConfPyValue *list = call->n_named == 0 ? copy_items(py, call, CONF_PY_V_LIST)
-                                           : conf_py_opaque(py, call->pos, "a keyword argument");
-    ConfPyCall on_copy = { .pos = call->pos, .self = list };
+    ConfPyValue *list = copy_items(py, call, CONF_PY_V_LIST);
+    ConfPyCall on_copy = *call;
+
+    on_copy.self = list;
+    on_copy.args++;
+    on_copy.n_args--;
 
     if (list == NULL || conf_py_is_opaque(list))
         return list;
@@ -408,10 +416,13 @@ lib_enumerate(ConfPy *py, const ConfPyCall *call)
 {
     ConfPyValue *list = conf_py_iterate(py, call->pos, call->args[0].value);
     ConfPyValue *result = conf_py_new(py, CONF_PY_V_LIST);
+    gint64 first = call->n_args > 1 && call->args[1].value->type == CONF_PY_V_INT
+                       ? CLAMP(call->args[1].value->i, G_MININT32, G_MAXINT32)
+                       : 0;
 
     for (unsigned i = 0; list != NULL && i < list->list.n; i++) {
         ConfPyItem *item = &list->list.items[i];
-        ConfPyValue *tuple = conf_py_pair(py, item->pos, conf_py_int(py, i), item->value);
+        ConfPyValue *tuple = conf_py_pair(py, item->pos, conf_py_int(py, first + i), item->value);
 
         if (tuple == NULL || !conf_py_append(py, result, tuple, item->pos))
             return NULL;
@@ -422,17 +433,25 @@ lib_enumerate(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 lib_zip(ConfPy *py, const ConfPyCall *call)
 {
-    ConfPyValue *a = conf_py_iterate(py, call->pos, call->args[0].value);
-    ConfPyValue *b = a != NULL ? conf_py_iterate(py, call->pos, call->args[1].value) : NULL;
-    ConfPyValue *result = conf_py_new(py, CONF_PY_V_LIST);
+    ConfPyValue *result = conf_py_new(py, CONF_PY_V_LIST), *lists = conf_py_new(py, CONF_PY_V_LIST);
+    unsigned n = G_MAXUINT;
 
-    if (b == NULL)
-        return NULL;
-    for (unsigned i = 0; i < MIN(a->list.n, b->list.n); i++) {
-        ConfPyValue *tuple = conf_py_pair(py, call->pos, a->list.items[i].value,
-                                          b->list.items[i].value);
+    for (unsigned i = 0; i < call->n_args; i++) {
+        ConfPyValue *list = conf_py_iterate(py, call->pos, call->args[i].value);
 
-        if (tuple == NULL || !conf_py_append(py, result, tuple, call->pos))
+        if (list == NULL || !conf_py_append(py, lists, list, call->pos))
+            return NULL;
+        n = MIN(n, list->list.n);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        ConfPyValue *tuple = conf_py_new(py, CONF_PY_V_TUPLE);
+
+        for (unsigned k = 0; k < lists->list.n; k++) {
+            if (!conf_py_append(py, tuple, lists->list.items[k].value->list.items[i].value,
+                                call->pos))
+                return NULL;
+        }
+        if (!conf_py_append(py, result, tuple, call->pos) || !conf_py_step(py, call->pos, 1))
             return NULL;
     }
     return result;
@@ -466,11 +485,26 @@ lib_any(ConfPy *py, const ConfPyCall *call)
     return all_or_any(py, call, true);
 }
 
+/* dict(), dict(DICT), dict([(KEY, VALUE) ...]), dict(NAME=VALUE ...) */
 static ConfPyValue *
 lib_dict(ConfPy *py, const ConfPyCall *call)
 {
     ConfPyValue *dict = conf_py_new(py, CONF_PY_V_DICT);
+    const ConfPyValue *from = call->n_args > 0 ? call->args[0].value : NULL;
+    bool is_dict = from != NULL && from->type == CONF_PY_V_DICT;
 
+    if (from != NULL && !is_dict && from->type != CONF_PY_V_LIST && from->type != CONF_PY_V_TUPLE)
+        return conf_py_opaque(py, call->pos, "dict() of %s", conf_py_type_name(from));
+    for (unsigned i = 0; from != NULL && i < from->list.n; i += is_dict ? 2 : 1) {
+        const ConfPyItem *item = &from->list.items[i];
+        const ConfPyList *pair = &item->value->list;
+
+        if (!is_dict && (item->value->type != CONF_PY_V_TUPLE || pair->n != 2))
+            return conf_py_opaque(py, call->pos, "dict() of something other than pairs");
+        if (!conf_py_dict_set(py, call->pos, dict, is_dict ? item[0].value : pair->items[0].value,
+                              is_dict ? item[1].value : pair->items[1].value))
+            return NULL;
+    }
     for (unsigned i = 0; i < call->n_named; i++) {
         if (!conf_py_dict_set(py, call->pos, dict,
                               conf_py_static(py, CONF_PY_V_STR, call->names[i]),
@@ -488,8 +522,8 @@ static const ConfPyBuiltin lib[] = {
     { "", "any", 1, 1, 0, lib_any },
     { "", "bool", 0, 1, 0, lib_bool },
     { "", "chr", 1, 1, 0, lib_chr },
-    { "", "dict", 0, 0, CONF_PY_TAKES_NAMED, lib_dict },
-    { "", "enumerate", 1, 1, 0, lib_enumerate },
+    { "", "dict", 0, 1, CONF_PY_TAKES_NAMED, lib_dict },
+    { "", "enumerate", 1, 2, 0, lib_enumerate },
     { "", "filter", 2, 2, 0, lib_filter },
     { "", "float", 1, 1, 0, lib_float },
     { "", "hex", 1, 1, 0, lib_hex },
@@ -505,40 +539,60 @@ static const ConfPyBuiltin lib[] = {
     { "", "range", 1, 3, 0, lib_range },
     { "", "repr", 1, 1, 0, lib_repr },
     { "", "reversed", 1, 1, 0, lib_reversed },
-    { "", "round", 1, 1, 0, lib_round },
-    { "", "sorted", 1, 1, CONF_PY_TAKES_NAMED, lib_sorted },
+    { "", "round", 1, 2, 0, lib_round },
+    { "", "sorted", 1, 2, CONF_PY_TAKES_NAMED, lib_sorted },
     { "", "str", 0, 1, 0, lib_str },
     { "", "sum", 1, 2, 0, lib_sum },
     { "", "tuple", 0, 1, 0, lib_tuple },
     { "", "unicode", 0, 1, 0, lib_str },
     { "", "xrange", 1, 3, 0, lib_range },
-    { "", "zip", 2, 2, 0, lib_zip },
+    { "", "zip", 1, 255, 0, lib_zip },
     { NULL, NULL, 0, 0, 0, NULL },
 };
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* Constants; a row whose text is NULL is an int. */
 static const struct {
     const char *owner, *name, *text;
     gint64 number;
 } constants[] = {
-    { "", "__name__", "__main__", 0 }, { "", "xm_help", NULL, 0 },
-    { "os", "name", "posix", 0 },      { "os", "sep", "/", 0 },
-    { "os", "linesep", "\n", 0 },      { "re", "I", NULL, 2 },
-    { "re", "IGNORECASE", NULL, 2 },   { "sys", "platform", "linux2", 0 },
+    { "", "__name__", "__main__", 0 },
+    { "", "xm_help", NULL, 0 },
+    { "os", "name", "posix", 0 },
+    { "os", "sep", "/", 0 },
+    { "os", "linesep", "\n", 0 },
+    { "re", "I", NULL, 2 },
+    { "re", "IGNORECASE", NULL, 2 },
+    { "sys", "platform", "linux2", 0 },
+    { "os", "curdir", ".", 0 },
+    { "os", "pardir", "..", 0 },
+    { "os", "pathsep", ":", 0 },
+    { "sys", "maxint", NULL, G_MAXINT64 },
+    { "string", "digits", "0123456789", 0 },
+    { "string", "hexdigits", "0123456789abcdefABCDEF", 0 },
+    { "string", "octdigits", "01234567", 0 },
+    { "string", "lowercase", LOWER, 0 },
+    { "string", "ascii_lowercase", LOWER, 0 },
+    { "string", "uppercase", UPPER, 0 },
+    { "string", "ascii_uppercase", UPPER, 0 },
+    { "string", "letters", LOWER UPPER, 0 },
+    { "string", "ascii_letters", LOWER UPPER, 0 },
+    { "string", "whitespace", "\t\n\x0b\x0c\r ", 0 },
 };
 
-static const char *const modules[] = { "os",  "os.path",  "os.environ", "re",
-                                       "sys", "platform", "xm_vars" };
+static const char *const modules[] = { "math",       "os",   "os.environ", "os.path", "platform",
+                                       "random",     "re",   "string",     "sys",     "sys.stderr",
+                                       "sys.stdout", "time", "xm_vars" };
 
 /* Names that every Python 2 program has, and that are outside the scope. */
 static const char *const outside[] = {
-    "__file__", "__import__", "apply",     "bytearray",    "callable",  "classmethod", "cmp",
-    "compile",  "complex",    "delattr",   "dir",          "divmod",    "eval",        "execfile",
-    "file",     "format",     "frozenset", "getattr",      "globals",   "hasattr",     "hash",
-    "help",     "id",         "input",     "isinstance",   "iter",      "locals",      "next",
-    "object",   "open",       "pow",       "property",     "raw_input", "reduce",      "reload",
-    "set",      "setattr",    "slice",     "staticmethod", "super",     "type",        "unichr",
-    "vars",     "xm_file",    "xm_args",
+    "__file__", "__import__",   "bytearray", "classmethod", "compile",   "complex",
+    "delattr",  "eval",         "file",      "format",      "frozenset", "hasattr",
+    "hash",     "help",         "id",        "input",       "iter",      "next",
+    "open",     "property",     "raw_input", "reload",      "set",       "setattr",
+    "slice",    "staticmethod", "super",     "unichr",      "xm_file",   "xm_args",
 };
 
 /* Each with what else takes it; Exception takes all. */
@@ -597,7 +651,8 @@ find_builtin(ConfPy *py, const ConfPyBuiltin *table, const char *owner, const ch
              ConfPyValue *self)
 {
     for (const ConfPyBuiltin *row = table; row->name != NULL; row++) {
-        if (g_str_equal(row->owner, owner) && g_str_equal(row->name, name)) {
+        if (row->name[0] == name[0] && strcmp(row->name, name) == 0 &&
+            strcmp(row->owner, owner) == 0) {
             ConfPyValue *value = conf_py_new(py, CONF_PY_V_BUILTIN);
 
             value->builtin = row;
@@ -624,6 +679,8 @@ conf_py_lookup(ConfPy *py, ConfPos pos, const char *name)
 {
     ConfPyValue *value = find_builtin(py, lib, "", name, NULL);
 
+    if (value == NULL)
+        value = find_builtin(py, conf_py_more, "", name, NULL);
     if (g_str_equal(name, "True") || g_str_equal(name, "False"))
         return conf_py_bool(*name == 'T');
     if (g_str_equal(name, "None"))
@@ -646,16 +703,60 @@ conf_py_lookup(ConfPy *py, ConfPos pos, const char *name)
 }
 
 static ConfPyValue *
+str_method(ConfPy *py, const char *name, ConfPyValue *self)
+{
+    ConfPyValue *found = find_builtin(py, conf_py_str_methods, "str", name, self);
+
+    return found != NULL ? found : find_builtin(py, conf_py_text_methods, "str", name, self);
+}
+
+static ConfPyValue *
+find_in_module(ConfPy *py, const char *module, const char *name)
+{
+    static const ConfPyBuiltin *const tables[] = { conf_py_modules, conf_py_re, conf_py_dice,
+                                                   conf_py_text_methods, conf_py_more };
+    ConfPyValue *value = NULL;
+
+    for (gsize i = 0; value == NULL && i < G_N_ELEMENTS(tables); i++)
+        value = find_builtin(py, tables[i], module, name, NULL);
+    if (value == NULL)
+        value = find_constant(py, module, name);
+    /* string.lower(x) is x.lower() */
+    if (value == NULL && g_str_equal(module, "string"))
+        value = str_method(py, name, &conf_py_unbound);
+    return value;
+}
+
+static ConfPyValue *
 module_attribute(ConfPy *py, ConfPos pos, const ConfPyValue *module, const char *name)
 {
     g_autofree char *path = g_strdup_printf("%s.%.100s", module->str, name);
-    ConfPyValue *value = find_builtin(py, conf_py_modules, module->str, name, NULL);
+    ConfPyValue *value = find_in_module(py, module->str, name);
 
     if (value == NULL)
-        value = find_constant(py, module->str, name);
-    if (value == NULL)
         value = conf_py_module(py, path);
+    /* Where modules are looked for: to add to it does nothing here. */
+    if (value == NULL && g_str_equal(path, "sys.path"))
+        value = conf_py_new(py, CONF_PY_V_LIST);
     return value != NULL ? value : conf_py_opaque(py, pos, "%s", path);
+}
+
+void
+conf_py_import_all(ConfPy *py, const ConfPyValue *module, ConfPos pos)
+{
+    static const ConfPyBuiltin *const tables[] = { conf_py_modules, conf_py_re, conf_py_dice,
+                                                   conf_py_text_methods, conf_py_more };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(tables); i++) {
+        for (const ConfPyBuiltin *row = tables[i]; row->name != NULL; row++) {
+            if (g_str_equal(row->owner, module->str))
+                conf_py_set_global(py, row->name, find_in_module(py, row->owner, row->name), pos);
+        }
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(constants); i++) {
+        if (g_str_equal(constants[i].owner, module->str))
+            conf_py_set_lazy(py, constants[i].name, pos, "a name of 'import *'");
+    }
 }
 
 ConfPyValue *
@@ -669,9 +770,17 @@ conf_py_attribute(ConfPy *py, ConfPos pos, ConfPyValue *value, const char *name)
     case CONF_PY_V_MODULE:
         return module_attribute(py, pos, value, name);
     case CONF_PY_V_STR:
-        found = find_builtin(py, conf_py_str_methods, "str", name, value);
+        found = str_method(py, name, value);
+        break;
+    case CONF_PY_V_PATTERN:
+        found = find_builtin(py, conf_py_re, "pattern", name, value);
+        break;
+    case CONF_PY_V_BUILTIN: /* str.lower(x) */
+        if (g_str_equal(value->builtin->name, "str"))
+            found = str_method(py, name, &conf_py_unbound);
         break;
     case CONF_PY_V_LIST:
+    case CONF_PY_V_TUPLE:
     case CONF_PY_V_DICT:
     case CONF_PY_V_MATCH:
         found = find_builtin(py, conf_py_list_methods, conf_py_type_name(value), name, value);
@@ -681,9 +790,7 @@ conf_py_attribute(ConfPy *py, ConfPos pos, ConfPyValue *value, const char *name)
     case CONF_PY_V_BOOL:
     case CONF_PY_V_INT:
     case CONF_PY_V_FLOAT:
-    case CONF_PY_V_TUPLE:
     case CONF_PY_V_FUNC:
-    case CONF_PY_V_BUILTIN:
     case CONF_PY_V_EXC_TYPE:
     case CONF_PY_V_EXC:
     default:

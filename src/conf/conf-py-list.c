@@ -16,19 +16,7 @@ list_append(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 list_extend(ConfPy *py, const ConfPyCall *call)
 {
-    ConfPyValue *more = conf_py_iterate(py, call->pos, call->args[0].value);
-    unsigned n;
-
-    if (more == NULL)
-        return NULL;
-    if (conf_py_is_opaque(more)) /* stands for all that would come */
-        return list_append(py, call);
-    n = more->list.n;
-    for (unsigned i = 0; i < n; i++) {
-        if (!conf_py_append(py, call->self, more->list.items[i].value, more->list.items[i].pos))
-            return NULL;
-    }
-    return conf_py_step(py, call->pos, n / 16) ? &conf_py_none : NULL;
+    return conf_py_extend(py, call->pos, call->self, call->args[0].value) ? &conf_py_none : NULL;
 }
 
 static ConfPyValue *
@@ -38,8 +26,12 @@ list_insert(ConfPy *py, const ConfPyCall *call)
     ConfPyList *list = &call->self->list;
     gint64 place;
 
-    if (conf_py_is_opaque(at))
-        return conf_py_opaque(py, call->pos, "insert() at a place that is not known");
+    if (conf_py_is_opaque(at) || call->self->many) {
+        ConfPyValue *why = conf_py_opaque(py, call->pos, "insert() at a place that is not known");
+
+        conf_py_blur(call->self, why);
+        return why;
+    }
     if (at->type != CONF_PY_V_INT)
         return conf_py_raise(py, call->pos, "TypeError", "insert() needs an int");
     if (!conf_py_append(py, call->self, call->args[1].value, call->args[1].pos) ||
@@ -147,35 +139,105 @@ list_reverse(ConfPy *py, const ConfPyCall *call)
     return conf_py_step(py, call->pos, list->n / 16) ? &conf_py_none : NULL;
 }
 
+/* Each item with what it is compared by. */
+typedef struct Keyed {
+    ConfPyItem item;
+    ConfPyValue *key;
+} Keyed;
+
 typedef struct Sorting {
     ConfPy *py;
     ConfPos pos;
+    ConfPyValue *compare; /* a function of two values, or NULL */
     bool failed;
+    ConfPyValue *unknown;
 } Sorting;
 
-static gint
-compare_items(gconstpointer a, gconstpointer b, gpointer data)
+static int
+call_compare(Sorting *s, ConfPyValue *a, ConfPyValue *b)
 {
-    Sorting *sorting = data;
-    const ConfPyItem *x = a, *y = b;
+    ConfPyItem args[] = { { a, s->pos }, { b, s->pos } };
+    ConfPyCall call = { .pos = s->pos, .args = args, .n_args = 2 };
+    ConfPyValue *order = conf_py_call(s->py, s->compare, &call);
+
+    s->failed |= order == NULL;
+    if (order != NULL && conf_py_is_opaque(order))
+        s->unknown = order;
+    return order != NULL && order->type == CONF_PY_V_INT ? CLAMP(order->i, -1, 1) : 0;
+}
+
+static gint
+compare_keyed(gconstpointer a, gconstpointer b, gpointer data)
+{
+    Sorting *s = data;
+    const Keyed *x = a, *y = b;
     int order = 0;
 
-    if (!sorting->failed && !conf_py_compare(sorting->py, sorting->pos, x->value, y->value, &order))
-        sorting->failed = true;
+    if (s->failed || s->unknown != NULL)
+        return 0;
+    if (s->compare != NULL)
+        return call_compare(s, x->key, y->key);
+    s->failed = !conf_py_compare(s->py, s->pos, x->key, y->key, &order);
     return order;
 }
 
 static ConfPyValue *
+named_arg(const ConfPyCall *call, const char *name)
+{
+    for (unsigned i = 0; i < call->n_named; i++) {
+        if (g_str_equal(call->names[i], name))
+            return call->named[i].value->type == CONF_PY_V_NONE ? NULL : call->named[i].value;
+    }
+    return NULL;
+}
+
+/* The items with their keys; NULL: failed, or *ret_unknown. */
+static Keyed *
+find_keys(Sorting *s, const ConfPyList *list, ConfPyValue *function)
+{
+    g_autofree Keyed *keyed = NULL;
+
+    if (!conf_py_may_make(s->py, s->pos, list->n * sizeof(Keyed)))
+        return NULL;
+    keyed = g_new(Keyed, list->n + 1);
+    for (unsigned i = 0; i < list->n; i++) {
+        ConfPyItem item = list->items[i];
+        ConfPyCall call = { .pos = s->pos, .args = &item, .n_args = 1 };
+
+        keyed[i].item = item;
+        keyed[i].key = function != NULL ? conf_py_call(s->py, function, &call) : item.value;
+        if (keyed[i].key == NULL)
+            return NULL;
+        if (conf_py_is_opaque(keyed[i].key))
+            s->unknown = keyed[i].key;
+    }
+    return g_steal_pointer(&keyed);
+}
+
+/* sort(), sort(compare), sort(key=..., reverse=...) */
+static ConfPyValue *
 list_sort(ConfPy *py, const ConfPyCall *call)
 {
-    Sorting sorting = { py, call->pos, false };
+    ConfPyList *list = &call->self->list;
+    ConfPyValue *compare = call->n_args > 0 ? call->args[0].value : named_arg(call, "cmp");
+    const ConfPyValue *reverse = named_arg(call, "reverse");
+    Sorting s = { py, call->pos, NULL, false, NULL };
+    g_autofree Keyed *keyed = find_keys(&s, list, named_arg(call, "key"));
+    unsigned n = list->n;
 
-    if (call->n_named > 0)
-        return conf_py_opaque(py, call->pos, "sort() with a keyword argument");
-    if (call->self->list.n > 1)
-        g_qsort_with_data(call->self->list.items, (gint)call->self->list.n, sizeof(ConfPyItem),
-                          compare_items, &sorting);
-    return sorting.failed ? NULL : &conf_py_none;
+    if (keyed == NULL)
+        return NULL;
+    if (compare != NULL && compare->type != CONF_PY_V_NONE)
+        s.compare = compare;
+    if (n > 1 && s.unknown == NULL)
+        g_qsort_with_data(keyed, (gint)n, sizeof(Keyed), compare_keyed, &s);
+    if (s.failed)
+        return NULL;
+    if (s.unknown != NULL)
+        conf_py_blur(call->self, s.unknown);
+    for (unsigned i = 0; i < n && s.unknown == NULL; i++)
+        list->items[reverse != NULL && conf_py_truth(reverse) ? n - 1 - i : i] = keyed[i].item;
+    return &conf_py_none;
 }
 
 /* ---- dicts ---- */
@@ -239,19 +301,70 @@ dict_items(ConfPy *py, const ConfPyCall *call)
     return dict_parts(py, call, true, true);
 }
 
+static bool
+set_one(ConfPy *py, const ConfPyCall *call, ConfPyValue *key, ConfPyValue *value)
+{
+    return conf_py_dict_set(py, call->pos, call->self, key, value) &&
+           conf_py_write_through(py, call->pos, call->self, key, value);
+}
+
+/* update(dict), update(NAME=VALUE ...) */
 static ConfPyValue *
 dict_update(ConfPy *py, const ConfPyCall *call)
 {
-    const ConfPyValue *more = call->args[0].value;
+    const ConfPyValue *more = call->n_args > 0 ? call->args[0].value : NULL;
 
-    if (more->type != CONF_PY_V_DICT)
-        return conf_py_opaque(py, call->pos, "update() with something other than a dict");
-    for (unsigned i = 0; i < more->list.n; i += 2) {
-        if (!conf_py_dict_set(py, call->pos, call->self, more->list.items[i].value,
-                              more->list.items[i + 1].value))
+    if (more != NULL && more->type != CONF_PY_V_DICT) {
+        conf_py_blur(call->self, conf_py_opaque(py, call->pos, "update() with no dict"));
+        return &conf_py_none;
+    }
+    for (unsigned i = 0; more != NULL && i < more->list.n; i += 2) {
+        if (!set_one(py, call, more->list.items[i].value, more->list.items[i + 1].value))
+            return NULL;
+    }
+    for (unsigned i = 0; i < call->n_named; i++) {
+        if (!set_one(py, call, conf_py_static(py, CONF_PY_V_STR, call->names[i]),
+                     call->named[i].value))
             return NULL;
     }
     return &conf_py_none;
+}
+
+static ConfPyValue *
+dict_setdefault(ConfPy *py, const ConfPyCall *call)
+{
+    ConfPyValue *value = call->n_args > 1 ? call->args[1].value : &conf_py_none;
+    int found = conf_py_dict_find(py, call->pos, call->self, call->args[0].value);
+
+    if (found >= 0)
+        return call->self->list.items[found + 1].value;
+    return found == -1 && set_one(py, call, call->args[0].value, value) ? value : NULL;
+}
+
+static ConfPyValue *
+dict_pop(ConfPy *py, const ConfPyCall *call)
+{
+    ConfPyValue *value = dict_get(py, call);
+    int found = conf_py_dict_find(py, call->pos, call->self, call->args[0].value);
+
+    if (found == -1 && call->n_args == 1)
+        return conf_py_raise(py, call->pos, "KeyError", "there is no such key");
+    if (found >= 0 && !conf_py_del_index(py, call->pos, call->self, call->args[0].value))
+        return NULL;
+    return value;
+}
+
+static ConfPyValue *
+dict_copy(ConfPy *py, const ConfPyCall *call)
+{
+    ConfPyValue *copy = conf_py_new(py, CONF_PY_V_DICT);
+
+    for (unsigned i = 0; i < call->self->list.n; i++) {
+        if (!conf_py_append(py, copy, call->self->list.items[i].value,
+                            call->self->list.items[i].pos))
+            return NULL;
+    }
+    return copy;
 }
 
 /* ---- matches ---- */
@@ -287,12 +400,14 @@ const ConfPyBuiltin conf_py_list_methods[] = {
     { "list", "append", 1, 1, CONF_PY_TAKES_OPAQUE, list_append },
     { "list", "extend", 1, 1, CONF_PY_TAKES_OPAQUE, list_extend },
     { "list", "insert", 2, 2, CONF_PY_TAKES_OPAQUE, list_insert },
-    { "list", "pop", 0, 1, 0, list_pop },
-    { "list", "remove", 1, 1, 0, list_remove },
+    { "list", "pop", 0, 1, CONF_PY_CHANGES, list_pop },
+    { "list", "remove", 1, 1, CONF_PY_CHANGES, list_remove },
     { "list", "index", 1, 1, 0, list_index },
     { "list", "count", 1, 1, 0, list_count },
-    { "list", "reverse", 0, 0, 0, list_reverse },
-    { "list", "sort", 0, 0, CONF_PY_TAKES_NAMED, list_sort },
+    { "list", "reverse", 0, 0, CONF_PY_CHANGES, list_reverse },
+    { "list", "sort", 0, 1, CONF_PY_TAKES_NAMED | CONF_PY_CHANGES, list_sort },
+    { "tuple", "index", 1, 1, 0, list_index },
+    { "tuple", "count", 1, 1, 0, list_count },
     { "dict", "get", 1, 2, 0, dict_get },
     { "dict", "has_key", 1, 1, 0, dict_has_key },
     { "dict", "keys", 0, 0, 0, dict_keys },
@@ -301,7 +416,10 @@ const ConfPyBuiltin conf_py_list_methods[] = {
     { "dict", "itervalues", 0, 0, 0, dict_values },
     { "dict", "items", 0, 0, 0, dict_items },
     { "dict", "iteritems", 0, 0, 0, dict_items },
-    { "dict", "update", 1, 1, 0, dict_update },
+    { "dict", "copy", 0, 0, 0, dict_copy },
+    { "dict", "pop", 1, 2, CONF_PY_CHANGES, dict_pop },
+    { "dict", "setdefault", 1, 2, CONF_PY_CHANGES, dict_setdefault },
+    { "dict", "update", 0, 1, CONF_PY_TAKES_NAMED | CONF_PY_CHANGES, dict_update },
     { "match", "group", 0, 1, 0, match_group },
     { "match", "groups", 0, 0, 0, match_groups },
     { NULL, NULL, 0, 0, 0, NULL },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The few modules: os, re, sys, platform, and xm's own xm_vars. What of them asks the machine
+ * The modules os, sys and platform, and xm's own xm_vars; others stand in conf-py-re.c,
+ * conf-py-dice.c, conf-py-text.c and conf-py-more.c. What of them asks the machine
  * (files, the environment) answers OPAQUE, or the default that the program itself gives, with a
  * note.
  */
@@ -28,13 +29,7 @@ os_uname(ConfPy *py, const ConfPyCall *call)
     if (!conf_py_append(py, tuple, conf_py_static(py, CONF_PY_V_STR, "Linux"), call->pos))
         return NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(unknown); i++) {
-        g_autofree char *why = g_strdup_printf("%s is not evaluated (line %u)", unknown[i],
-                                               call->pos.line);
-        ConfPyValue *value = conf_py_new(py, CONF_PY_V_OPAQUE);
-
-        value->len = strlen(why);
-        value->str = conf_py_strndup(&py->arena, why, value->len);
-        if (!conf_py_append(py, tuple, value, call->pos))
+        if (!conf_py_append(py, tuple, conf_py_unknown(py, call->pos, "%s", unknown[i]), call->pos))
             return NULL;
     }
     return conf_py_append(py, tuple,
@@ -55,8 +50,8 @@ os_getenv(ConfPy *py, const ConfPyCall *call)
 {
     if (call->n_args < 2)
         return conf_py_opaque(py, call->pos, "a variable of the environment");
-    conf_py_note(py, call->pos,
-                 "the environment is not looked into: the default of the config is taken");
+    conf_py_remark(py, call->pos,
+                   "the environment is not looked into: the default of the config is taken");
     return call->args[1].value;
 }
 
@@ -142,99 +137,68 @@ path_splitext(ConfPy *py, const ConfPyCall *call)
 }
 
 static ConfPyValue *
+path_split(ConfPy *py, const ConfPyCall *call)
+{
+    ConfPyValue *head = path_dirname(py, call);
+    ConfPyValue *tail = head != NULL ? path_basename(py, call) : NULL;
+
+    return tail != NULL ? conf_py_pair(py, call->pos, head, tail) : NULL;
+}
+
+static ConfPyValue *
+path_isabs(ConfPy *py, const ConfPyCall *call)
+{
+    const ConfPyValue *path = call->args[0].value;
+
+    return need_path(py, call) == NULL ? NULL : conf_py_bool(path->len > 0 && *path->str == '/');
+}
+
+/* Without "." and "..", which only texts go into: what is a link, nobody looks. */
+static ConfPyValue *
+path_normpath(ConfPy *py, const ConfPyCall *call)
+{
+    const ConfPyValue *path = call->args[0].value;
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+    g_autofree char *joined = NULL, *text = NULL;
+    g_auto(GStrv) parts = NULL;
+    bool absolute;
+
+    if (need_path(py, call) == NULL || !conf_py_step(py, call->pos, 1 + path->len / 4))
+        return NULL;
+    absolute = path->len > 0 && *path->str == '/';
+    parts = g_strsplit(path->str != NULL ? path->str : "", "/", -1);
+    for (char **part = parts; *part != NULL; part++) {
+        const char *last = kept->len > 0 ? kept->pdata[kept->len - 1] : "..";
+
+        if (**part == '\0' || g_str_equal(*part, "."))
+            continue;
+        if (!g_str_equal(*part, "..") || (!absolute && g_str_equal(last, "..")))
+            g_ptr_array_add(kept, *part);
+        else if (kept->len > 0)
+            g_ptr_array_set_size(kept, (gint)kept->len - 1);
+    }
+    g_ptr_array_add(kept, NULL);
+    joined = g_strjoinv("/", (char **)kept->pdata);
+    text = g_strconcat(absolute ? "/" : *joined == '\0' ? "." : "", joined, NULL);
+    return conf_py_str(py, call->pos, text, strlen(text));
+}
+
+/* Where a relative path starts, is not known. */
+static ConfPyValue *
+path_abspath(ConfPy *py, const ConfPyCall *call)
+{
+    ConfPyValue *absolute = path_isabs(py, call);
+
+    if (absolute == NULL)
+        return NULL;
+    return conf_py_truth(absolute) ? path_normpath(py, call)
+                                   : conf_py_opaque(py, call->pos, "the folder that xm runs in");
+}
+
+static ConfPyValue *
 sys_exit(ConfPy *py, const ConfPyCall *call)
 {
     return conf_py_raise(py, call->pos, "SystemExit", "the program ends itself with sys.exit()");
-}
-
-/* ---- re ---- */
-
-#define MAX_PATTERN 256
-#define MAX_SUBJECT 512
-#define MATCH_COST  5000 /* steps: a match may take a while, however small it is */
-
-/* May the pattern be given to a matcher that backtracks? A group that is repeated and a reference
- * back make that exponential; how many plain repeats are in it bounds the power. */
-static bool
-is_tame(const char *pattern)
-{
-    unsigned repeats = 0;
-    bool in_class = false;
-
-    for (const char *p = pattern; *p != '\0'; p++) {
-        if (*p == '\\') {
-            if (g_ascii_isdigit(p[1]) || p[1] == 'g' || p[1] == 'k' || p[1] == '\0')
-                return false;
-            p++;
-        } else if (in_class || *p == '[') {
-            in_class = *p != ']';
-        } else if (*p == '*' || *p == '+' || *p == '{') {
-            repeats++;
-        } else if (*p == ')' && p[1] != '\0' && strchr("*+{?", p[1]) != NULL) {
-            return false;
-        } else if (*p == '(' && p[1] == '?' && p[2] != ':' && p[2] != 'P' && p[2] != 'i') {
-            return false;
-        }
-    }
-    return repeats <= 3;
-}
-
-static ConfPyValue *
-groups_of(ConfPy *py, const ConfPyCall *call, GMatchInfo *info)
-{
-    ConfPyValue *match = conf_py_new(py, CONF_PY_V_MATCH);
-    gint count = g_match_info_get_match_count(info);
-
-    for (gint i = 0; i < count; i++) {
-        g_autofree char *text = g_match_info_fetch(info, i);
-        gint start = -1;
-        ConfPyValue *value = &conf_py_none;
-
-        if (g_match_info_fetch_pos(info, i, &start, NULL) && start >= 0 && text != NULL)
-            value = conf_py_str(py, call->pos, text, strlen(text));
-        if (value == NULL || !conf_py_append(py, match, value, call->pos))
-            return NULL;
-    }
-    return match;
-}
-
-static ConfPyValue *
-re_run(ConfPy *py, const ConfPyCall *call, bool at_start)
-{
-    const ConfPyValue *pattern = call->args[0].value, *subject = call->args[1].value;
-    bool fold = call->n_args > 2 && conf_py_truth(call->args[2].value);
-    g_autoptr(GMatchInfo) info = NULL;
-    g_autoptr(GRegex) regex = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (pattern->type != CONF_PY_V_STR || subject->type != CONF_PY_V_STR)
-        return conf_py_raise(py, call->pos, "TypeError", "re needs a pattern and a string");
-    if (pattern->len > MAX_PATTERN || subject->len > MAX_SUBJECT || !is_tame(pattern->str))
-        return conf_py_opaque(py, call->pos, "this search with a pattern");
-    if (!conf_py_step(py, call->pos, MATCH_COST))
-        return NULL;
-    regex = g_regex_new(
-        pattern->str,
-        G_REGEX_RAW | (fold ? G_REGEX_CASELESS : 0) | (at_start ? G_REGEX_ANCHORED : 0), 0, &error);
-    if (regex == NULL)
-        return conf_py_raise(py, call->pos, "error", "the pattern cannot be read: %s",
-                             error->message);
-    if (!g_regex_match_full(regex, subject->str, (gssize)subject->len, 0, 0, &info, &error))
-        return error != NULL ? conf_py_opaque(py, call->pos, "this search with a pattern")
-                             : &conf_py_none;
-    return groups_of(py, call, info);
-}
-
-static ConfPyValue *
-re_search(ConfPy *py, const ConfPyCall *call)
-{
-    return re_run(py, call, false);
-}
-
-static ConfPyValue *
-re_match(ConfPy *py, const ConfPyCall *call)
-{
-    return re_run(py, call, true);
 }
 
 /* ---- xm_vars: parameters of a config ---- */
@@ -321,13 +285,15 @@ const ConfPyBuiltin conf_py_modules[] = {
     { "os", "uname", 0, 0, 0, os_uname },
     { "os", "getenv", 1, 2, 0, os_getenv },
     { "os.environ", "get", 1, 2, 0, os_getenv },
+    { "os.path", "abspath", 1, 1, 0, path_abspath },
+    { "os.path", "isabs", 1, 1, 0, path_isabs },
     { "os.path", "join", 1, 255, 0, path_join },
+    { "os.path", "normpath", 1, 1, 0, path_normpath },
+    { "os.path", "split", 1, 1, 0, path_split },
     { "os.path", "basename", 1, 1, 0, path_basename },
     { "os.path", "dirname", 1, 1, 0, path_dirname },
     { "os.path", "splitext", 1, 1, 0, path_splitext },
     { "platform", "machine", 0, 0, 0, platform_machine },
-    { "re", "match", 2, 3, 0, re_match },
-    { "re", "search", 2, 3, 0, re_search },
     { "sys", "exit", 0, 1, CONF_PY_TAKES_OPAQUE, sys_exit },
     { "xm_vars", "check", 0, 0, 0, xm_vars_check },
     { "xm_vars", "var", 1, 1, CONF_PY_TAKES_NAMED | CONF_PY_TAKES_OPAQUE, xm_vars_var },

@@ -276,7 +276,7 @@ conf_py_unary(ConfPy *py, ConfPos pos, char op, ConfPyValue *a)
 
 /* ---- comparisons ---- */
 
-/* x in y: *ret_found. */
+/* x in y: *ret_found, unless something in y is not known (py->opaque_seen). */
 static bool
 contains(ConfPy *py, ConfPos pos, const ConfPyValue *value, const ConfPyValue *where,
          bool *ret_found)
@@ -291,6 +291,10 @@ contains(ConfPy *py, ConfPos pos, const ConfPyValue *value, const ConfPyValue *w
 
         *ret_found = found >= 0;
         return found != -2;
+    }
+    if (where->type == CONF_PY_V_MODULE) { /* os.environ */
+        py->opaque_seen = conf_py_opaque(py, pos, "looking into %s", where->str);
+        return true;
     }
     if (where->type != CONF_PY_V_LIST && where->type != CONF_PY_V_TUPLE) {
         conf_py_raise(py, pos, "TypeError", "'in' does not work with %s on its right",
@@ -312,6 +316,8 @@ is_same(const ConfPyValue *a, const ConfPyValue *b)
         return a->i == b->i;
     if (a->type == b->type && a->type == CONF_PY_V_STR)
         return a->len == b->len && memcmp(a->str, b->str, a->len) == 0;
+    if (a->type == b->type && a->type == CONF_PY_V_BUILTIN)
+        return a->builtin == b->builtin && a->self == b->self;
     return a == b;
 }
 
@@ -323,21 +329,24 @@ conf_py_relate(ConfPy *py, ConfPos pos, char op, ConfPyValue *a, ConfPyValue *b)
 
     if (conf_py_is_opaque(a) || conf_py_is_opaque(b))
         return conf_py_is_opaque(a) ? a : b;
-    switch (op) {
-    case 'i':
-    case 'n':
-        return contains(py, pos, a, b, &found) ? conf_py_bool(found == (op == 'i')) : NULL;
-    case 's':
-    case 'S':
+    if (op == 's' || op == 'S')
         return conf_py_bool(is_same(a, b) == (op == 's'));
-    case '=':
-    case '!':
-        return conf_py_equal(py, pos, a, b, &found) ? conf_py_bool(found == (op == '=')) : NULL;
-    default:
-        break;
-    }
-    if (!conf_py_compare(py, pos, a, b, &order))
+    py->opaque_seen = NULL;
+    if (op == 'i' || op == 'n') {
+        if (!contains(py, pos, a, b, &found))
+            return NULL;
+        if (found || py->opaque_seen == NULL)
+            return conf_py_bool(found == (op == 'i'));
+    } else if (op == '=' || op == '!') {
+        if (!conf_py_equal(py, pos, a, b, &found))
+            return NULL;
+    } else if (!conf_py_compare(py, pos, a, b, &order)) {
         return NULL;
+    }
+    if (py->opaque_seen != NULL)
+        return (ConfPyValue *)py->opaque_seen;
+    if (op == '=' || op == '!')
+        return conf_py_bool(found == (op == '='));
     return conf_py_bool(op == '<'   ? order < 0
                         : op == '>' ? order > 0
                         : op == 'l' ? order <= 0
@@ -345,6 +354,31 @@ conf_py_relate(ConfPy *py, ConfPos pos, char op, ConfPyValue *a, ConfPyValue *b)
 }
 
 /* ---- subscripts ---- */
+
+/* The place of the item that stands for any number of items, and that item. */
+static ConfPyValue *
+rest_of(const ConfPyValue *value, gint64 *ret_at)
+{
+    for (unsigned i = 0; value->many && i < value->list.n; i++) {
+        ConfPyValue *item = value->list.items[i].value;
+
+        if (conf_py_is_opaque(item) && item->many) {
+            *ret_at = i;
+            return item;
+        }
+    }
+    *ret_at = G_MAXINT64;
+    return NULL;
+}
+
+ConfPyValue *
+conf_py_rest(const ConfPyValue *value)
+{
+    gint64 at;
+
+    return value->type == CONF_PY_V_LIST || value->type == CONF_PY_V_TUPLE ? rest_of(value, &at)
+                                                                           : NULL;
+}
 
 static gint64
 length_of(const ConfPyValue *value)
@@ -376,6 +410,7 @@ resolve_index(ConfPy *py, ConfPos pos, const ConfPyValue *value, const ConfPyVal
 ConfPyValue *
 conf_py_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index)
 {
+    ConfPyValue *rest;
     gint64 at;
 
     if (conf_py_is_opaque(value) || conf_py_is_opaque(index))
@@ -395,6 +430,9 @@ conf_py_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index)
     }
     if (!is_sequence(value))
         return conf_py_raise(py, pos, "TypeError", "%s has no items", conf_py_type_name(value));
+    rest = conf_py_rest(value) != NULL && is_int(index) ? rest_of(value, &at) : NULL;
+    if (rest != NULL && (index->i < 0 || index->i >= at))
+        return rest;
     if (!resolve_index(py, pos, value, index, &at))
         return NULL;
     return value->type == CONF_PY_V_STR ? conf_py_str(py, pos, value->str + at, 1)
@@ -409,12 +447,14 @@ conf_py_set_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *inde
 
     if (conf_py_is_opaque(value))
         return true;
-    if (conf_py_is_opaque(index)) {
+    if (conf_py_is_opaque(index) || conf_py_rest(value) != NULL) {
         conf_py_note(py, pos, "an assignment to an item that is not known is left out");
+        conf_py_blur(value, conf_py_is_opaque(index) ? index : conf_py_rest(value));
         return true;
     }
     if (value->type == CONF_PY_V_DICT)
-        return conf_py_dict_set(py, pos, value, index, item);
+        return conf_py_dict_set(py, pos, value, index, item) &&
+               conf_py_write_through(py, pos, value, index, item);
     if (value->type == CONF_PY_V_MODULE) {
         conf_py_note(py, pos, "an assignment to %s is left out", value->str);
         return true;
@@ -428,6 +468,38 @@ conf_py_set_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *inde
         return false;
     value->list.items[at] = (ConfPyItem){ item, pos };
     return true;
+}
+
+bool
+conf_py_del_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index)
+{
+    ConfPyList *list = &value->list;
+    unsigned width = value->type == CONF_PY_V_DICT ? 2 : 1;
+    gint64 at;
+
+    if (conf_py_is_opaque(value))
+        return true;
+    if (conf_py_is_opaque(index) || value->many) {
+        conf_py_blur(value, conf_py_opaque(py, pos, "this del"));
+        return true;
+    }
+    if (value->type == CONF_PY_V_DICT) {
+        at = conf_py_dict_find(py, pos, value, index);
+        if (at == -1)
+            conf_py_raise(py, pos, "KeyError", "there is no such key to be deleted");
+    } else if (value->type == CONF_PY_V_LIST) {
+        at = resolve_index(py, pos, value, index, &at) ? at : -1;
+    } else {
+        conf_py_raise(py, pos, "TypeError", "the items of %s cannot be deleted",
+                      conf_py_type_name(value));
+        return false;
+    }
+    if (at < 0)
+        return false;
+    memmove(list->items + at, list->items + at + width,
+            (list->n - width - (gsize)at) * sizeof(ConfPyItem));
+    list->n -= width;
+    return conf_py_step(py, pos, list->n / 16);
 }
 
 /* One bound of a slice, cut to what is there. */
@@ -465,6 +537,8 @@ conf_py_slice(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *const pa
     }
     if (!is_sequence(value))
         return conf_py_raise(py, pos, "TypeError", "%s has no slices", conf_py_type_name(value));
+    if (conf_py_rest(value) != NULL)
+        return conf_py_rest(value);
     n = length_of(value);
     if (parts[2] != NULL && parts[2]->type != CONF_PY_V_NONE) {
         if (!is_int(parts[2]) || parts[2]->i == 0)
@@ -495,8 +569,12 @@ conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value)
 {
     ConfPyValue *list;
 
+    if (conf_py_rest(value) != NULL)
+        return conf_py_rest(value);
     if (value->type == CONF_PY_V_LIST || value->type == CONF_PY_V_TUPLE || conf_py_is_opaque(value))
         return value;
+    if (value->type == CONF_PY_V_MODULE)
+        return conf_py_opaque(py, pos, "what is in %s", value->str);
     if (value->type != CONF_PY_V_STR && value->type != CONF_PY_V_DICT)
         return conf_py_raise(py, pos, "TypeError", "there is nothing to go over in %s",
                              conf_py_type_name(value));
@@ -512,4 +590,17 @@ conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value)
             return NULL;
     }
     return list;
+}
+
+bool
+conf_py_extend(ConfPy *py, ConfPos pos, ConfPyValue *list, ConfPyValue *more)
+{
+    bool plain = more->type == CONF_PY_V_LIST || more->type == CONF_PY_V_TUPLE;
+    ConfPyValue *items = plain ? more : conf_py_iterate(py, pos, more);
+
+    if (items == NULL)
+        return false;
+    if (conf_py_is_opaque(items))
+        return conf_py_add_unknown(py, list, items, pos);
+    return extend(py, pos, list, &items->list);
 }

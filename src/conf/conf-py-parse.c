@@ -18,18 +18,6 @@ conf_py_next(ConfPyParser *p)
     return conf_py_lex(&p->lexer, &p->token);
 }
 
-bool
-conf_py_at_op(const ConfPyParser *p, const char *op)
-{
-    return p->token.kind == CONF_PY_T_OP && g_str_equal(p->token.text, op);
-}
-
-bool
-conf_py_at_word(const ConfPyParser *p, const char *keyword)
-{
-    return p->token.kind == CONF_PY_T_KEYWORD && g_str_equal(p->token.text, keyword);
-}
-
 static char *
 describe(const ConfPyParser *p)
 {
@@ -114,13 +102,26 @@ conf_py_new_node(ConfPyParser *p, ConfPyNodeKind kind, ConfPos pos)
     return node;
 }
 
-ConfPyNode *
-conf_py_set_kids(ConfPyParser *p, ConfPyNode *node, GPtrArray *kids)
+void
+conf_py_add(ConfPyParser *p, ConfPyKids *kids, ConfPyNode *node)
 {
-    node->n_kids = kids->len;
-    node->kids = CONF_PY_NEW_ARRAY(p->arena, ConfPyNode *, MAX(kids->len, 1));
-    if (kids->len > 0)
-        memcpy(node->kids, kids->pdata, kids->len * sizeof(ConfPyNode *));
+    if (kids->n == kids->size) {
+        unsigned size = MAX(4, kids->size * 2);
+        ConfPyNode **items = CONF_PY_NEW_ARRAY(p->arena, ConfPyNode *, size);
+
+        if (kids->n > 0)
+            memcpy(items, kids->items, kids->n * sizeof(ConfPyNode *));
+        kids->items = items;
+        kids->size = size;
+    }
+    kids->items[kids->n++] = node;
+}
+
+ConfPyNode *
+conf_py_set_kids(ConfPyParser *p, ConfPyNode *node, const ConfPyKids *kids)
+{
+    node->n_kids = kids->n;
+    node->kids = kids->items;
     return node;
 }
 
@@ -135,36 +136,55 @@ conf_py_set_kid(ConfPyParser *p, ConfPyNode *node, ConfPyNode *kid)
 
 /* Reads an expression and puts it among the kids. */
 gboolean
-conf_py_add_expression(ConfPyParser *p, GPtrArray *kids)
+conf_py_add_expression(ConfPyParser *p, ConfPyKids *kids)
 {
     ConfPyNode *node = parse_expression(p);
 
     if (node == NULL)
         return FALSE;
-    g_ptr_array_add(kids, node);
+    conf_py_add(p, kids, node);
     return TRUE;
 }
 
 /* ---- parameters: of def and lambda ---- */
 
-/* Up to `end`, which stays. What is not a plain name with or without a default sets *ret_outside.
- */
+/* (a, b) among the parameters. */
+static gboolean
+skip_tuple_param(ConfPyParser *p)
+{
+    unsigned depth = p->lexer.n_open;
+
+    while (p->lexer.n_open >= depth) {
+        if (!conf_py_next(p))
+            return FALSE;
+    }
+    return conf_py_next(p);
+}
+
+/* Up to `end`, which stays. What is no name sets *ret_outside. */
 gboolean
-conf_py_parse_params(ConfPyParser *p, GPtrArray *kids, const char *end, bool *ret_outside)
+conf_py_parse_params(ConfPyParser *p, ConfPyKids *kids, const char *end, bool *ret_outside)
 {
     while (!conf_py_at_op(p, end)) {
         ConfPyNode *param;
+        char op = conf_py_at_op(p, "*") ? '*' : conf_py_at_op(p, "**") ? 'P' : '\0';
 
-        if (conf_py_at_op(p, "*") || conf_py_at_op(p, "**")) {
+        if (op != '\0' && !conf_py_next(p))
+            return FALSE;
+        if (conf_py_at_op(p, "(")) {
             *ret_outside = true;
-            if (!conf_py_next(p))
+            if (!skip_tuple_param(p))
                 return FALSE;
+            if (conf_py_at_op(p, ",") && !conf_py_next(p))
+                return FALSE;
+            continue;
         }
         if (p->token.kind != CONF_PY_T_NAME)
             return conf_py_fail(p, "the name of a parameter") != NULL;
         param = conf_py_new_node(p, CONF_PY_PARAM, p->token.pos);
         param->text = p->token.text;
-        g_ptr_array_add(kids, param);
+        param->op = op;
+        conf_py_add(p, kids, param);
         if (!conf_py_next(p))
             return FALSE;
         if (conf_py_at_op(p, "=")) {
@@ -185,16 +205,16 @@ conf_py_parse_params(ConfPyParser *p, GPtrArray *kids, const char *end, bool *re
 static ConfPyNode *
 parse_lambda(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_LAMBDA, p->token.pos);
     bool outside = false;
 
-    if (!conf_py_next(p) || !conf_py_parse_params(p, kids, ":", &outside) || !conf_py_next(p) ||
-        !conf_py_add_expression(p, kids))
+    if (!conf_py_next(p) || !conf_py_parse_params(p, &kids, ":", &outside) || !conf_py_next(p) ||
+        !conf_py_add_expression(p, &kids))
         return NULL;
     node->op = outside;
     node->text = "lambda";
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 /* ---- displays: ( ) [ ] { } ---- */
@@ -206,11 +226,11 @@ static ConfPyNode *parse_or(ConfPyParser *p);
 static ConfPyNode *
 parse_comprehension(ConfPyParser *p, ConfPyNode *element, ConfPos pos)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
 
-    g_ptr_array_add(kids, element);
+    conf_py_add(p, &kids, element);
     while (conf_py_at_word(p, "for") || conf_py_at_word(p, "if")) {
-        g_autoptr(GPtrArray) parts = g_ptr_array_new();
+        ConfPyKids parts = { 0 };
         bool is_for = conf_py_at_word(p, "for");
         ConfPyNode *clause = conf_py_new_node(p, is_for ? CONF_PY_COMP_FOR : CONF_PY_COMP_IF,
                                               p->token.pos);
@@ -222,7 +242,7 @@ parse_comprehension(ConfPyParser *p, ConfPyNode *element, ConfPos pos)
             part = conf_py_parse_targets(p);
             if (part == NULL)
                 return NULL;
-            g_ptr_array_add(parts, part);
+            conf_py_add(p, &parts, part);
             if (!conf_py_at_word(p, "in"))
                 return conf_py_fail(p, "'in'");
             if (!conf_py_next(p))
@@ -231,15 +251,15 @@ parse_comprehension(ConfPyParser *p, ConfPyNode *element, ConfPos pos)
         part = parse_or(p);
         if (part == NULL)
             return NULL;
-        g_ptr_array_add(parts, part);
-        g_ptr_array_add(kids, conf_py_set_kids(p, clause, parts));
+        conf_py_add(p, &parts, part);
+        conf_py_add(p, &kids, conf_py_set_kids(p, clause, &parts));
     }
-    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_COMP, pos), kids);
+    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_COMP, pos), &kids);
 }
 
 /* Expressions with commas between them and one perhaps behind the last, up to `end`. */
 static gboolean
-parse_items(ConfPyParser *p, GPtrArray *kids, ConfPos opened, const char *begin, const char *end,
+parse_items(ConfPyParser *p, ConfPyKids *kids, ConfPos opened, const char *begin, const char *end,
             bool *ret_comma)
 {
     g_autofree char *expected = g_strdup_printf("',' or '%s'", end);
@@ -252,7 +272,7 @@ parse_items(ConfPyParser *p, GPtrArray *kids, ConfPos opened, const char *begin,
             if (!conf_py_next(p))
                 return FALSE;
         } else if (!conf_py_at_op(p, end)) {
-            return kids->len == 1 && conf_py_at_word(p, "for")
+            return kids->n == 1 && conf_py_at_word(p, "for")
                        ? TRUE
                        : fail_open(p, opened, begin, expected) != NULL;
         }
@@ -263,23 +283,23 @@ parse_items(ConfPyParser *p, GPtrArray *kids, ConfPos opened, const char *begin,
 static ConfPyNode *
 parse_bracketed(ConfPyParser *p, const char *begin, const char *end)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPos pos = p->token.pos;
     bool is_list = g_str_equal(begin, "[");
     bool comma = false;
     ConfPyNode *node;
 
-    if (!conf_py_next(p) || !parse_items(p, kids, pos, begin, end, &comma))
+    if (!conf_py_next(p) || !parse_items(p, &kids, pos, begin, end, &comma))
         return NULL;
     if (conf_py_at_word(p, "for")) {
-        node = parse_comprehension(p, kids->pdata[0], pos);
+        node = parse_comprehension(p, kids.items[0], pos);
         if (node != NULL && !conf_py_at_op(p, end))
             return fail_open(p, pos, begin, "the closing bracket");
-    } else if (!is_list && kids->len == 1 && !comma) {
-        node = kids->pdata[0];
+    } else if (!is_list && kids.n == 1 && !comma) {
+        node = kids.items[0];
     } else {
         node = conf_py_set_kids(p, conf_py_new_node(p, is_list ? CONF_PY_LIST : CONF_PY_TUPLE, pos),
-                                kids);
+                                &kids);
     }
     return node != NULL && conf_py_next(p) ? node : NULL;
 }
@@ -291,7 +311,7 @@ skip_braces(ConfPyParser *p, ConfPos pos, unsigned depth)
 {
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_OUTSIDE, pos);
 
-    node->text = "a set or a dict comprehension";
+    node->text = "a set";
     while (p->lexer.n_open >= depth) {
         if (!conf_py_next(p))
             return NULL;
@@ -299,32 +319,47 @@ skip_braces(ConfPyParser *p, ConfPos pos, unsigned depth)
     return conf_py_next(p) ? node : NULL;
 }
 
+/* {key: value for ...}, the two of which are read. */
+static ConfPyNode *
+parse_dict_comprehension(ConfPyParser *p, ConfPyKids *pair, ConfPos pos)
+{
+    ConfPyNode *node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TUPLE, pos), pair);
+
+    node = parse_comprehension(p, node, pos);
+    if (node == NULL)
+        return NULL;
+    if (!conf_py_at_op(p, "}"))
+        return fail_open(p, pos, "{", "'}'");
+    node->op = 'd';
+    return conf_py_next(p) ? node : NULL;
+}
+
 static ConfPyNode *
 parse_dict(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPos pos = p->token.pos;
     unsigned depth = p->lexer.n_open;
 
     if (!conf_py_next(p))
         return NULL;
     while (!conf_py_at_op(p, "}")) {
-        if (!conf_py_add_expression(p, kids))
+        if (!conf_py_add_expression(p, &kids))
             return NULL;
         if (conf_py_at_op(p, ",") || conf_py_at_op(p, "}") || conf_py_at_word(p, "for"))
             return skip_braces(p, pos, depth);
         if (!conf_py_at_op(p, ":"))
             return fail_open(p, pos, "{", "':'");
-        if (!conf_py_next(p) || !conf_py_add_expression(p, kids))
+        if (!conf_py_next(p) || !conf_py_add_expression(p, &kids))
             return NULL;
-        if (conf_py_at_word(p, "for"))
-            return skip_braces(p, pos, depth);
+        if (conf_py_at_word(p, "for") && kids.n == 2)
+            return parse_dict_comprehension(p, &kids, pos);
         if (!conf_py_at_op(p, ",") && !conf_py_at_op(p, "}"))
             return fail_open(p, pos, "{", "',' or '}'");
         if (conf_py_at_op(p, ",") && !conf_py_next(p))
             return NULL;
     }
-    return conf_py_next(p) ? conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_DICT, pos), kids)
+    return conf_py_next(p) ? conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_DICT, pos), &kids)
                            : NULL;
 }
 
@@ -352,12 +387,10 @@ parse_strings(ConfPyParser *p)
 static ConfPyNode *
 parse_backquotes(ConfPyParser *p)
 {
-    ConfPyNode *node = conf_py_new_node(p, CONF_PY_OUTSIDE, p->token.pos);
+    ConfPyNode *node = conf_py_new_node(p, CONF_PY_REPR, p->token.pos);
+    ConfPyNode *inner = conf_py_next(p) ? conf_py_parse_testlist(p) : NULL;
 
-    node->text = "an expression in backquotes";
-    if (!conf_py_next(p) || conf_py_parse_testlist(p) == NULL || !conf_py_expect_op(p, "`"))
-        return NULL;
-    return node;
+    return inner != NULL && conf_py_expect_op(p, "`") ? conf_py_set_kid(p, node, inner) : NULL;
 }
 
 static ConfPyNode *
@@ -454,7 +487,7 @@ parse_argument(ConfPyParser *p)
 static ConfPyNode *
 parse_call(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_CALL, p->token.pos);
 
     if (!conf_py_next(p))
@@ -462,21 +495,26 @@ parse_call(ConfPyParser *p)
     while (!conf_py_at_op(p, ")")) {
         ConfPyNode *argument;
 
-        if (conf_py_at_op(p, "*") || conf_py_at_op(p, "**")) {
-            node->op = 1; /* f(*list): outside */
-            if (!conf_py_next(p))
-                return NULL;
-        }
+        char op = conf_py_at_op(p, "*") ? '*' : conf_py_at_op(p, "**") ? 'P' : '\0';
+
+        if (op != '\0' && !conf_py_next(p))
+            return NULL;
         argument = parse_argument(p);
         if (argument == NULL)
             return NULL;
-        g_ptr_array_add(kids, argument);
+        if (op != '\0') {
+            ConfPyNode *starred = conf_py_new_node(p, CONF_PY_STARRED, argument->pos);
+
+            starred->op = op;
+            argument = conf_py_set_kid(p, starred, argument);
+        }
+        conf_py_add(p, &kids, argument);
         if (!conf_py_at_op(p, ",") && !conf_py_at_op(p, ")"))
             return fail_open(p, node->pos, "(", "',' or ')'");
         if (conf_py_at_op(p, ",") && !conf_py_next(p))
             return NULL;
     }
-    return conf_py_next(p) ? conf_py_set_kids(p, node, kids) : NULL;
+    return conf_py_next(p) ? conf_py_set_kids(p, node, &kids) : NULL;
 }
 
 static ConfPyNode *
@@ -529,7 +567,7 @@ static ConfPyNode *
 parse_trailers(ConfPyParser *p)
 {
     ConfPyNode *base = parse_atom(p);
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
 
     if (base == NULL)
         return NULL;
@@ -540,15 +578,14 @@ parse_trailers(ConfPyParser *p)
 
         if (trailer == NULL)
             return NULL;
-        if (kids == NULL) {
-            kids = g_ptr_array_new();
-            g_ptr_array_add(kids, base);
+        if (kids.n == 0) {
+            conf_py_add(p, &kids, base);
         }
-        g_ptr_array_add(kids, trailer);
+        conf_py_add(p, &kids, trailer);
     }
-    return kids == NULL
+    return kids.n == 0
                ? base
-               : conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TRAILERS, base->pos), kids);
+               : conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TRAILERS, base->pos), &kids);
 }
 
 /* ---- operators ---- */
@@ -563,15 +600,18 @@ static const struct {
     { ">>", 3, 'R' }, { "+", 4, '+' },  { "-", 4, '-' }, { "*", 5, '*' },
     { "/", 5, '/' },  { "//", 5, 'F' }, { "%", 5, '%' },
 };
-#define N_LEVELS 6
 
+/* The operator's letter, and how tight it binds; '\0' where there is none. */
 static char
-binary_op_at(const ConfPyParser *p, int level)
+binary_op_at(const ConfPyParser *p, int *ret_level)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(binary_ops); i++) {
-        if (binary_ops[i].level == level && conf_py_at_op(p, binary_ops[i].op))
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(binary_ops); i++) {
+        if (conf_py_at_op(p, binary_ops[i].op)) {
+            *ret_level = binary_ops[i].level;
             return binary_ops[i].letter;
+        }
     }
+    *ret_level = -1;
     return '\0';
 }
 
@@ -581,22 +621,21 @@ static ConfPyNode *
 parse_power(ConfPyParser *p)
 {
     ConfPyNode *base = parse_trailers(p);
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
     ConfPyNode *exponent;
 
     if (base == NULL || !conf_py_at_op(p, "**"))
         return base;
-    kids = g_ptr_array_new();
-    g_ptr_array_add(kids, base);
+    conf_py_add(p, &kids, base);
     if (!conf_py_next(p) || !conf_py_deeper(p))
         return NULL;
     exponent = parse_unary(p);
     p->depth--;
     if (exponent == NULL)
         return NULL;
-    g_ptr_array_add(kids, exponent);
+    conf_py_add(p, &kids, exponent);
 
-    ConfPyNode *node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_BINARY, base->pos), kids);
+    ConfPyNode *node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_BINARY, base->pos), &kids);
 
     node->text = "P";
     return node;
@@ -618,30 +657,46 @@ parse_unary(ConfPyParser *p)
     return kid != NULL ? conf_py_set_kid(p, node, kid) : NULL;
 }
 
+static ConfPyNode *parse_binary(ConfPyParser *p, int level);
+
+/* What stands behind `first` and binds as tight as `level` or tighter. */
 static ConfPyNode *
-parse_binary(ConfPyParser *p, int level)
+parse_operands(ConfPyParser *p, int level, ConfPyNode *first)
 {
-    ConfPyNode *first = level == N_LEVELS ? parse_unary(p) : parse_binary(p, level + 1);
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
     g_autoptr(GString) ops = NULL;
     ConfPyNode *node;
-    char op;
+    int found;
+    char op = binary_op_at(p, &found);
 
-    if (first == NULL || level == N_LEVELS || binary_op_at(p, level) == '\0')
+    if (found < level)
         return first;
-    kids = g_ptr_array_new();
+    if (found > level) {
+        first = parse_operands(p, level + 1, first);
+        op = first != NULL ? binary_op_at(p, &found) : '\0';
+        if (first == NULL || found != level)
+            return first;
+    }
     ops = g_string_new(NULL);
-    g_ptr_array_add(kids, first);
-    while ((op = binary_op_at(p, level)) != '\0') {
+    conf_py_add(p, &kids, first);
+    for (; found == level; op = binary_op_at(p, &found)) {
         g_string_append_c(ops, op);
         node = conf_py_next(p) ? parse_binary(p, level + 1) : NULL;
         if (node == NULL)
             return NULL;
-        g_ptr_array_add(kids, node);
+        conf_py_add(p, &kids, node);
     }
-    node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_BINARY, first->pos), kids);
+    node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_BINARY, first->pos), &kids);
     node->text = conf_py_strndup(p->arena, ops->str, ops->len);
     return node;
+}
+
+static ConfPyNode *
+parse_binary(ConfPyParser *p, int level)
+{
+    ConfPyNode *first = parse_unary(p);
+
+    return first != NULL ? parse_operands(p, level, first) : NULL;
 }
 
 /* The operator's letter, and the cursor behind it; '\0' and no move when there is none. *ret_ok is
@@ -655,7 +710,7 @@ take_comparison(ConfPyParser *p, bool *ret_ok)
     } ops[] = { { "<", '<' },  { ">", '>' },  { "==", '=' }, { "!=", '!' },
                 { "<>", '!' }, { "<=", 'l' }, { ">=", 'g' } };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(ops); i++) {
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(ops); i++) {
         if (conf_py_at_op(p, ops[i].op)) {
             *ret_ok = conf_py_next(p);
             return ops[i].letter;
@@ -683,26 +738,24 @@ take_comparison(ConfPyParser *p, bool *ret_ok)
 static ConfPyNode *
 parse_comparison(ConfPyParser *p)
 {
-    ConfPyNode *first = parse_binary(p, 0);
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
-    g_autoptr(GString) ops = g_string_new(NULL);
+    ConfPyNode *first = parse_binary(p, 0), *node;
+    ConfPyKids kids = { 0 };
+    g_autoptr(GString) ops = NULL;
     bool ok = true;
-    ConfPyNode *node;
-    char op;
+    char op = first != NULL ? take_comparison(p, &ok) : '\0';
 
-    if (first == NULL)
-        return NULL;
-    g_ptr_array_add(kids, first);
-    while ((op = take_comparison(p, &ok)) != '\0') {
+    if (op == '\0')
+        return first;
+    ops = g_string_new(NULL);
+    conf_py_add(p, &kids, first);
+    for (; op != '\0'; op = take_comparison(p, &ok)) {
         node = ok ? parse_binary(p, 0) : NULL;
         if (node == NULL)
             return NULL;
         g_string_append_c(ops, op);
-        g_ptr_array_add(kids, node);
+        conf_py_add(p, &kids, node);
     }
-    if (kids->len == 1)
-        return first;
-    node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_COMPARE, first->pos), kids);
+    node = conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_COMPARE, first->pos), &kids);
     node->text = conf_py_strndup(p->arena, ops->str, ops->len);
     return node;
 }
@@ -726,20 +779,20 @@ static ConfPyNode *
 parse_chain(ConfPyParser *p, const char *word, ConfPyNodeKind kind,
             ConfPyNode *(*parse_kid)(ConfPyParser *))
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
     ConfPyNode *first = parse_kid(p);
+    ConfPyKids kids = { 0 };
 
     if (first == NULL || !conf_py_at_word(p, word))
         return first;
-    g_ptr_array_add(kids, first);
+    conf_py_add(p, &kids, first);
     while (conf_py_at_word(p, word)) {
         ConfPyNode *kid = conf_py_next(p) ? parse_kid(p) : NULL;
 
         if (kid == NULL)
             return NULL;
-        g_ptr_array_add(kids, kid);
+        conf_py_add(p, &kids, kid);
     }
-    return conf_py_set_kids(p, conf_py_new_node(p, kind, first->pos), kids);
+    return conf_py_set_kids(p, conf_py_new_node(p, kind, first->pos), &kids);
 }
 
 static ConfPyNode *
@@ -758,23 +811,22 @@ static ConfPyNode *
 parse_choice(ConfPyParser *p)
 {
     ConfPyNode *value = parse_or(p);
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
     ConfPyNode *part;
 
     /* Inside a comprehension "if" is its own; there parse_or() is called and not this. */
     if (value == NULL || !conf_py_at_word(p, "if"))
         return value;
-    kids = g_ptr_array_new();
     part = conf_py_next(p) ? parse_or(p) : NULL;
     if (part == NULL)
         return NULL;
-    g_ptr_array_add(kids, part);
-    g_ptr_array_add(kids, value);
+    conf_py_add(p, &kids, part);
+    conf_py_add(p, &kids, value);
     if (!conf_py_at_word(p, "else"))
         return conf_py_fail(p, "'else'");
-    if (!conf_py_next(p) || !conf_py_add_expression(p, kids))
+    if (!conf_py_next(p) || !conf_py_add_expression(p, &kids))
         return NULL;
-    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_CHOICE, value->pos), kids);
+    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_CHOICE, value->pos), &kids);
 }
 
 static ConfPyNode *
@@ -796,7 +848,7 @@ at_list_end(const ConfPyParser *p)
                                         "+=", "-=",  "*=",  "/=",  "%=", "&=", "|=",
                                         "^=", "**=", "//=", "<<=", ">>=" };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(ends); i++) {
+    for (gsize i = 0; p->token.kind == CONF_PY_T_OP && i < G_N_ELEMENTS(ends); i++) {
         if (conf_py_at_op(p, ends[i]))
             return true;
     }
@@ -808,12 +860,11 @@ static ConfPyNode *
 parse_list_of(ConfPyParser *p, ConfPyNode *(*parse_item)(ConfPyParser *))
 {
     ConfPyNode *first = parse_item(p);
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
 
     if (first == NULL || !conf_py_at_op(p, ","))
         return first;
-    kids = g_ptr_array_new();
-    g_ptr_array_add(kids, first);
+    conf_py_add(p, &kids, first);
     while (conf_py_at_op(p, ",")) {
         ConfPyNode *item;
 
@@ -824,9 +875,9 @@ parse_list_of(ConfPyParser *p, ConfPyNode *(*parse_item)(ConfPyParser *))
         item = parse_item(p);
         if (item == NULL)
             return NULL;
-        g_ptr_array_add(kids, item);
+        conf_py_add(p, &kids, item);
     }
-    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TUPLE, first->pos), kids);
+    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_TUPLE, first->pos), &kids);
 }
 
 ConfPyNode *

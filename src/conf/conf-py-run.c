@@ -18,142 +18,19 @@ typedef enum Flow {
 
 static Flow run(ConfPy *py, const ConfPyNode *node);
 
-/* ---- what a statement that is left out might have changed ---- */
-
-static void forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why);
-
-static void
-forget_name(ConfPy *py, const char *name, ConfPos pos, ConfPyValue *why)
-{
-    ConfPyVar *var = conf_py_target_var(py, name);
-
-    conf_py_set_var(py, var, why, var->value != NULL ? var->pos : pos, pos);
-}
-
-/* a[0] = ..., a.append(...): the name at their root. */
-static void
-forget_root(ConfPy *py, const ConfPyNode *node, ConfPyValue *why)
-{
-    const ConfPyNode *root = node->kind == CONF_PY_TRAILERS ? node->kids[0] : node;
-    const ConfPyVar *var;
-
-    if (root->kind != CONF_PY_NAME)
-        return;
-    var = conf_py_find_var(py, root->text);
-    if (var != NULL && var->value != NULL &&
-        (var->value->type == CONF_PY_V_LIST || var->value->type == CONF_PY_V_DICT))
-        forget_name(py, root->text, root->pos, why);
-}
-
-static void
-forget_target(ConfPy *py, const ConfPyNode *node, ConfPyValue *why)
-{
-    if (node->kind == CONF_PY_NAME)
-        forget_name(py, node->text, node->pos, why);
-    else if (node->kind == CONF_PY_TUPLE || node->kind == CONF_PY_LIST)
-        for (unsigned i = 0; i < node->n_kids; i++)
-            forget_target(py, node->kids[i], why);
-    else
-        forget_root(py, node, why);
-}
-
-static void
-forget_kids(ConfPy *py, const ConfPyNode *node, ConfPyValue *why)
-{
-    for (unsigned i = 0; i < node->n_kids; i++)
-        forget(py, node->kids[i], why);
-}
-
-/* Only goes where statements are: as deep as blocks are. */
-static void
-forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why)
-{
-    switch (node->kind) {
-    case CONF_PY_ASSIGN:
-        for (unsigned i = 0; i + 1 < node->n_kids; i++)
-            forget_target(py, node->kids[i], why);
-        break;
-    case CONF_PY_AUGMENT:
-    case CONF_PY_FOR:
-        forget_target(py, node->kids[0], why);
-        forget_kids(py, node, why);
-        break;
-    case CONF_PY_DEL:
-        for (unsigned i = 0; i < node->n_kids; i++)
-            forget_target(py, node->kids[i], why);
-        break;
-    case CONF_PY_EXPR:
-        forget_root(py, node->kids[0], why);
-        break;
-    case CONF_PY_DEF:
-    case CONF_PY_NAME: /* the name of a class */
-        forget_name(py, node->text, node->pos, why);
-        break;
-    case CONF_PY_IMPORT:
-        for (unsigned i = 0; i < node->n_kids; i++) {
-            const ConfPyNode *alias = node->kids[i];
-
-            conf_py_set_lazy(py, alias->n_kids > 0 ? alias->kids[0]->text : alias->text, alias->pos,
-                             "an import");
-        }
-        break;
-    case CONF_PY_BLOCK:
-    case CONF_PY_IF:
-    case CONF_PY_WHILE:
-    case CONF_PY_TRY:
-    case CONF_PY_HANDLER:
-    case CONF_PY_SKIPPED:
-        forget_kids(py, node, why);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Could the statement end the function (RETURN) or the loop (BREAK, CONTINUE) that it is in? */
-static bool
-may_leave(const ConfPyNode *node, bool function)
-{
-    switch (node->kind) {
-    case CONF_PY_RETURN:
-    case CONF_PY_RAISE:
-        return function;
-    case CONF_PY_BREAK:
-    case CONF_PY_CONTINUE:
-        return !function;
-    case CONF_PY_FOR:
-    case CONF_PY_WHILE:
-        if (!function)
-            return false;
-        break;
-    case CONF_PY_BLOCK:
-    case CONF_PY_IF:
-    case CONF_PY_TRY:
-    case CONF_PY_HANDLER:
-    case CONF_PY_SKIPPED:
-        break;
-    default:
-        return false;
-    }
-    for (unsigned i = 0; i < node->n_kids; i++) {
-        if (may_leave(node->kids[i], function))
-            return true;
-    }
-    return false;
-}
-
 /* The statement's course depends on a value that is not known. */
 static Flow
 leave_out(ConfPy *py, const ConfPyNode *statement, ConfPos pos, ConfPyValue *why)
 {
     conf_py_note(py, pos, "whether and how this is done is not known, and it is left out: %s",
                  why->str);
-    forget(py, statement, why);
-    if (py->env != NULL && may_leave(statement, true)) {
+    py->outside++;
+    conf_py_forget(py, statement, why);
+    if (py->env != NULL && conf_py_may_leave(statement, true)) {
         py->returned = why;
         return FLOW_RETURN;
     }
-    if (may_leave(statement, false)) {
+    if (conf_py_may_leave(statement, false)) {
         py->unsure = why;
         return FLOW_BREAK;
     }
@@ -193,9 +70,10 @@ assign_item(ConfPy *py, const ConfPyNode *target, ConfPyValue *value)
     ConfPyValue *base, *index;
 
     if (last->kind != CONF_PY_INDEX) {
-        forget_root(py, target,
-                    conf_py_opaque(py, target->pos, "an assignment to %s",
-                                   last->kind == CONF_PY_ATTR ? "an attribute" : "a slice"));
+        conf_py_forget_target(
+            py, target,
+            conf_py_opaque(py, target->pos, "an assignment to %s",
+                           last->kind == CONF_PY_ATTR ? "an attribute" : "a slice"));
         return true;
     }
     base = conf_py_eval_trailers(py, target, target->n_kids - 1);
@@ -226,8 +104,8 @@ note_override(ConfPy *py, const ConfPyNode *target)
     if (var == NULL || var->value == NULL || var->read_since || conf_py_is_opaque(var->value) ||
         var->value->type >= CONF_PY_V_FUNC || var->pos.line == target->pos.line)
         return;
-    conf_py_note(py, var->pos, "%.100s: line %u assigns it again, and that value holds", var->name,
-                 target->pos.line);
+    conf_py_remark(py, var->pos, "%.100s: line %u assigns it again, and that value holds",
+                   var->name, target->pos.line);
 }
 
 static Flow
@@ -250,23 +128,9 @@ run_assign(ConfPy *py, const ConfPyNode *node)
 static ConfPyValue *
 combine(ConfPy *py, const ConfPyNode *node, ConfPyValue *old, ConfPyValue *more)
 {
-    ConfPyValue *list;
-
     if (node->op != '+' || old->type != CONF_PY_V_LIST)
         return conf_py_binary(py, node->pos, node->op, old, more);
-    list = conf_py_iterate(py, node->kids[1]->pos, more);
-    if (list == NULL)
-        return NULL;
-    if (conf_py_is_opaque(list))
-        return conf_py_append(py, old, list, node->kids[1]->pos) ? old : NULL;
-
-    unsigned n = list->list.n;
-
-    for (unsigned i = 0; i < n; i++) {
-        if (!conf_py_append(py, old, list->list.items[i].value, list->list.items[i].pos))
-            return NULL;
-    }
-    return conf_py_step(py, node->pos, n / 16) ? old : NULL;
+    return conf_py_extend(py, node->kids[1]->pos, old, more) ? old : NULL;
 }
 
 static Flow
@@ -314,7 +178,7 @@ goes_on(ConfPy *py, const ConfPyNode *loop, Flow *flow)
     if (*flow == FLOW_NEXT || *flow == FLOW_CONTINUE)
         return true;
     if (*flow == FLOW_BREAK && py->unsure != NULL) {
-        forget(py, loop, py->unsure);
+        conf_py_forget(py, loop, py->unsure);
         py->unsure = NULL;
     }
     return false;
@@ -478,19 +342,43 @@ handle(ConfPy *py, const ConfPyNode *node)
     return FLOW_FAIL;
 }
 
+/* Something in the try block is not known, and so is whether it raised an exception: what the block
+ * did may be undone by what a handler did, or not have happened. */
+static Flow
+doubt(ConfPy *py, const ConfPyNode *node, Flow flow)
+{
+    ConfPyValue *why = conf_py_unknown(py, node->pos, "whether this raises an exception");
+
+    conf_py_forget(py, node, why);
+    if (flow == FLOW_RETURN || (py->env != NULL && conf_py_may_leave(node, true))) {
+        py->returned = why;
+        return FLOW_RETURN;
+    }
+    if (flow == FLOW_BREAK || flow == FLOW_CONTINUE || conf_py_may_leave(node, false)) {
+        py->unsure = why;
+        return FLOW_BREAK;
+    }
+    return flow;
+}
+
 static Flow
 run_try(ConfPy *py, const ConfPyNode *node)
 {
     const ConfPyNode *last = node->op & 2 ? node->kids[node->n_kids - 1] : NULL;
     const ConfPyNode *other = node->op & 1 ? node->kids[node->n_kids - (node->op & 2 ? 2 : 1)]
                                            : NULL;
+    unsigned outside = py->outside;
     Flow flow = run(py, node->kids[0]);
     ConfPyValue *exception, *returned;
+    bool unsure = py->outside != outside && node->n_kids > 1 &&
+                  node->kids[1]->kind == CONF_PY_HANDLER;
 
     if (flow == FLOW_FAIL && py->fatal == NULL)
         flow = handle(py, node);
     else if (flow == FLOW_NEXT && other != NULL)
         flow = run(py, other);
+    if (unsure && flow != FLOW_FAIL)
+        flow = doubt(py, node, flow);
     if (last == NULL || py->fatal != NULL)
         return flow;
 
@@ -520,7 +408,9 @@ import_one(ConfPy *py, const ConfPyNode *node, const ConfPyNode *alias)
 
     if (g_str_equal(name, "*")) {
         if (module == NULL)
-            conf_py_note(py, alias->pos, "the module %.100s is not known here", node->text);
+            py->foreign = conf_py_opaque(py, alias->pos, "the module %.100s", node->text);
+        else
+            conf_py_import_all(py, module, alias->pos);
         return;
     }
     if (module != NULL && node->text != NULL)
@@ -579,6 +469,34 @@ run_global(ConfPy *py, const ConfPyNode *node)
     return FLOW_NEXT;
 }
 
+static bool
+delete_item(ConfPy *py, const ConfPyNode *target)
+{
+    const ConfPyNode *last = target->kids[target->n_kids - 1];
+    ConfPyValue *base, *index;
+
+    if (target->kind != CONF_PY_TRAILERS || last->kind != CONF_PY_INDEX) {
+        conf_py_forget_target(py, target, conf_py_opaque(py, target->pos, "this del"));
+        return true;
+    }
+    base = conf_py_eval_trailers(py, target, target->n_kids - 1);
+    index = base != NULL ? conf_py_eval(py, last->kids[0]) : NULL;
+    return index != NULL && conf_py_del_index(py, last->pos, base, index);
+}
+
+/* class, with, exec, a decorator. An exec may set any name. */
+static Flow
+run_skipped(ConfPy *py, const ConfPyNode *node)
+{
+    ConfPyValue *why = conf_py_opaque(py, node->pos, "%s", node->text);
+
+    py->outside++;
+    if (g_str_equal(node->text, "exec"))
+        py->foreign = why;
+    conf_py_forget(py, node, why);
+    return FLOW_NEXT;
+}
+
 static Flow
 run_del(ConfPy *py, const ConfPyNode *node)
 {
@@ -587,7 +505,8 @@ run_del(ConfPy *py, const ConfPyNode *node)
         ConfPyVar *var;
 
         if (target->kind != CONF_PY_NAME) {
-            forget_target(py, target, conf_py_opaque(py, target->pos, "del of an item"));
+            if (!delete_item(py, target))
+                return FLOW_FAIL;
             continue;
         }
         var = conf_py_find_var(py, target->text);
@@ -663,8 +582,7 @@ run_kind(ConfPy *py, const ConfPyNode *node)
     case CONF_PY_CONTINUE:
         return FLOW_CONTINUE;
     case CONF_PY_SKIPPED:
-        forget_kids(py, node, conf_py_opaque(py, node->pos, "%s", node->text));
-        return FLOW_NEXT;
+        return run_skipped(py, node);
     case CONF_PY_PASS:
     default:
         return FLOW_NEXT;

@@ -18,7 +18,7 @@ parse_augment(ConfPyParser *p, ConfPyNode *target)
                 { "%=", '%' },  { "&=", '&' },  { "|=", '|' },  { "^=", '^' },
                 { "**=", 'P' }, { "//=", 'F' }, { "<<=", 'L' }, { ">>=", 'R' } };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_AUGMENT, target->pos);
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *value;
 
     for (gsize i = 0; i < G_N_ELEMENTS(ops); i++) {
@@ -32,15 +32,15 @@ parse_augment(ConfPyParser *p, ConfPyNode *target)
     value = conf_py_next(p) ? conf_py_parse_testlist(p) : NULL;
     if (value == NULL)
         return NULL;
-    g_ptr_array_add(kids, target);
-    g_ptr_array_add(kids, value);
-    return conf_py_set_kids(p, node, kids);
+    conf_py_add(p, &kids, target);
+    conf_py_add(p, &kids, value);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
 parse_expression_statement(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *first = conf_py_parse_testlist(p);
 
     if (first == NULL)
@@ -49,18 +49,18 @@ parse_expression_statement(ConfPyParser *p)
         return conf_py_set_kid(p, conf_py_new_node(p, CONF_PY_EXPR, first->pos), first);
     if (!conf_py_at_op(p, "="))
         return parse_augment(p, first);
-    g_ptr_array_add(kids, first);
+    conf_py_add(p, &kids, first);
     while (conf_py_at_op(p, "=")) {
         ConfPyNode *value;
 
-        if (!conf_py_check_target(p, kids->pdata[kids->len - 1]) || !conf_py_next(p))
+        if (!conf_py_check_target(p, kids.items[kids.n - 1]) || !conf_py_next(p))
             return NULL;
         value = conf_py_parse_testlist(p);
         if (value == NULL)
             return NULL;
-        g_ptr_array_add(kids, value);
+        conf_py_add(p, &kids, value);
     }
-    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_ASSIGN, first->pos), kids);
+    return conf_py_set_kids(p, conf_py_new_node(p, CONF_PY_ASSIGN, first->pos), &kids);
 }
 
 /* ---- simple statements ---- */
@@ -125,7 +125,7 @@ parse_alias(ConfPyParser *p, bool dotted)
 static ConfPyNode *
 parse_import(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_IMPORT, p->token.pos);
     bool from = conf_py_at_word(p, "from"), bracket;
 
@@ -148,7 +148,7 @@ parse_import(ConfPyParser *p)
 
         if (alias == NULL)
             return NULL;
-        g_ptr_array_add(kids, alias);
+        conf_py_add(p, &kids, alias);
         if (!conf_py_at_op(p, ","))
             break;
         if (!conf_py_next(p))
@@ -158,31 +158,31 @@ parse_import(ConfPyParser *p)
     }
     if (bracket && !conf_py_expect_op(p, ")"))
         return NULL;
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 /* A keyword and expressions with commas between them, perhaps none. */
 static ConfPyNode *
 parse_keyword_list(ConfPyParser *p, ConfPyNodeKind kind, unsigned min, unsigned max)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, kind, p->token.pos);
 
     if (!conf_py_next(p))
         return NULL;
     while (p->token.kind != CONF_PY_T_NEWLINE && !conf_py_at_op(p, ";")) {
-        if (!conf_py_add_expression(p, kids))
+        if (!conf_py_add_expression(p, &kids))
             return NULL;
         if (!conf_py_at_op(p, ","))
             break;
         if (!conf_py_next(p))
             return NULL;
     }
-    if (kids->len < min)
+    if (kids.n < min)
         return conf_py_fail(p, "a value");
-    if (kids->len > max)
+    if (kids.n > max)
         return conf_py_fail(p, "less");
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
@@ -246,14 +246,14 @@ parse_simple(ConfPyParser *p)
 
 /* "a = 1; b = 2" and the end of the line. */
 static gboolean
-parse_simple_line(ConfPyParser *p, GPtrArray *kids)
+parse_simple_line(ConfPyParser *p, ConfPyKids *kids)
 {
     for (;;) {
         ConfPyNode *statement = parse_simple(p);
 
         if (statement == NULL)
             return FALSE;
-        g_ptr_array_add(kids, statement);
+        conf_py_add(p, kids, statement);
         if (conf_py_at_op(p, ";")) {
             if (!conf_py_next(p))
                 return FALSE;
@@ -272,13 +272,13 @@ parse_simple_line(ConfPyParser *p, GPtrArray *kids)
 static ConfPyNode *
 parse_block(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_BLOCK, p->token.pos);
 
     if (!conf_py_expect_op(p, ":"))
         return NULL;
     if (p->token.kind != CONF_PY_T_NEWLINE)
-        return parse_simple_line(p, kids) ? conf_py_set_kids(p, node, kids) : NULL;
+        return parse_simple_line(p, &kids) ? conf_py_set_kids(p, node, &kids) : NULL;
     if (!conf_py_next(p))
         return NULL;
     if (p->token.kind != CONF_PY_T_INDENT)
@@ -290,26 +290,26 @@ parse_block(ConfPyParser *p)
 
         if (statement == NULL)
             return NULL;
-        g_ptr_array_add(kids, statement);
+        conf_py_add(p, &kids, statement);
     }
     p->depth--;
-    return conf_py_next(p) ? conf_py_set_kids(p, node, kids) : NULL;
+    return conf_py_next(p) ? conf_py_set_kids(p, node, &kids) : NULL;
 }
 
 static gboolean
-add_block(ConfPyParser *p, GPtrArray *kids)
+add_block(ConfPyParser *p, ConfPyKids *kids)
 {
     ConfPyNode *block = parse_block(p);
 
     if (block == NULL)
         return FALSE;
-    g_ptr_array_add(kids, block);
+    conf_py_add(p, kids, block);
     return TRUE;
 }
 
 /* The block of a loop. */
 static gboolean
-add_body(ConfPyParser *p, GPtrArray *kids)
+add_body(ConfPyParser *p, ConfPyKids *kids)
 {
     gboolean ok;
 
@@ -321,7 +321,7 @@ add_body(ConfPyParser *p, GPtrArray *kids)
 
 /* An else, where there is one. */
 static gboolean
-add_else(ConfPyParser *p, GPtrArray *kids)
+add_else(ConfPyParser *p, ConfPyKids *kids)
 {
     return !conf_py_at_word(p, "else") || (conf_py_next(p) && add_block(p, kids));
 }
@@ -329,53 +329,53 @@ add_else(ConfPyParser *p, GPtrArray *kids)
 static ConfPyNode *
 parse_if(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_IF, p->token.pos);
 
     do {
-        if (!conf_py_next(p) || !conf_py_add_expression(p, kids) || !add_block(p, kids))
+        if (!conf_py_next(p) || !conf_py_add_expression(p, &kids) || !add_block(p, &kids))
             return NULL;
     } while (conf_py_at_word(p, "elif"));
-    return add_else(p, kids) ? conf_py_set_kids(p, node, kids) : NULL;
+    return add_else(p, &kids) ? conf_py_set_kids(p, node, &kids) : NULL;
 }
 
 static ConfPyNode *
 parse_while(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_WHILE, p->token.pos);
 
-    if (!conf_py_next(p) || !conf_py_add_expression(p, kids) || !add_body(p, kids) ||
-        !add_else(p, kids))
+    if (!conf_py_next(p) || !conf_py_add_expression(p, &kids) || !add_body(p, &kids) ||
+        !add_else(p, &kids))
         return NULL;
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
 parse_for(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_FOR, p->token.pos);
     ConfPyNode *part = conf_py_next(p) ? conf_py_parse_targets(p) : NULL;
 
     if (part == NULL)
         return NULL;
-    g_ptr_array_add(kids, part);
+    conf_py_add(p, &kids, part);
     if (!conf_py_at_word(p, "in"))
         return conf_py_fail(p, "'in'");
     part = conf_py_next(p) ? conf_py_parse_testlist(p) : NULL;
     if (part == NULL)
         return NULL;
-    g_ptr_array_add(kids, part);
-    if (!add_body(p, kids) || !add_else(p, kids))
+    conf_py_add(p, &kids, part);
+    if (!add_body(p, &kids) || !add_else(p, &kids))
         return NULL;
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
 parse_def(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_DEF, p->token.pos);
     bool outer = p->yields, outside = false;
     unsigned loops = p->loops;
@@ -388,24 +388,24 @@ parse_def(ConfPyParser *p)
     p->yields = false;
     p->loops = 0;
     if (!conf_py_next(p) || !conf_py_expect_op(p, "(") ||
-        !conf_py_parse_params(p, kids, ")", &outside) || !conf_py_next(p) || !add_block(p, kids))
+        !conf_py_parse_params(p, &kids, ")", &outside) || !conf_py_next(p) || !add_block(p, &kids))
         return NULL;
     node->op = outside || p->yields;
     p->yields = outer;
     p->loops = loops;
-    return conf_py_set_kids(p, node, kids);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
 parse_handler(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_HANDLER, p->token.pos);
 
     if (!conf_py_next(p))
         return NULL;
     if (!conf_py_at_op(p, ":")) {
-        if (!conf_py_add_expression(p, kids))
+        if (!conf_py_add_expression(p, &kids))
             return NULL;
         if (conf_py_at_op(p, ",") || conf_py_at_word(p, "as")) {
             if (!conf_py_next(p))
@@ -417,43 +417,42 @@ parse_handler(ConfPyParser *p)
                 return NULL;
         }
     }
-    return add_block(p, kids) ? conf_py_set_kids(p, node, kids) : NULL;
+    return add_block(p, &kids) ? conf_py_set_kids(p, node, &kids) : NULL;
 }
 
 static ConfPyNode *
 parse_try(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_TRY, p->token.pos);
 
-    if (!conf_py_next(p) || !add_block(p, kids))
+    if (!conf_py_next(p) || !add_block(p, &kids))
         return NULL;
     while (conf_py_at_word(p, "except")) {
         ConfPyNode *handler = parse_handler(p);
 
         if (handler == NULL)
             return NULL;
-        g_ptr_array_add(kids, handler);
+        conf_py_add(p, &kids, handler);
     }
     if (conf_py_at_word(p, "else")) {
         node->op |= 1;
-        if (!add_else(p, kids))
+        if (!add_else(p, &kids))
             return NULL;
     }
     if (conf_py_at_word(p, "finally")) {
         node->op |= 2;
-        if (!conf_py_next(p) || !add_block(p, kids))
+        if (!conf_py_next(p) || !add_block(p, &kids))
             return NULL;
     }
-    return kids->len > 1 ? conf_py_set_kids(p, node, kids)
-                         : conf_py_fail(p, "'except' or 'finally'");
+    return kids.n > 1 ? conf_py_set_kids(p, node, &kids) : conf_py_fail(p, "'except' or 'finally'");
 }
 
 /* class and with: read, so that what stands below is not taken for something else, and skipped. */
 static ConfPyNode *
 parse_skipped_block(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     ConfPyNode *node = conf_py_new_node(p, CONF_PY_SKIPPED, p->token.pos);
     bool is_class = conf_py_at_word(p, "class");
 
@@ -464,7 +463,7 @@ parse_skipped_block(ConfPyParser *p)
         ConfPyNode *name = conf_py_new_node(p, CONF_PY_NAME, p->token.pos);
 
         name->text = p->token.text;
-        g_ptr_array_add(kids, name);
+        conf_py_add(p, &kids, name);
     }
     while (!(conf_py_at_op(p, ":") && p->lexer.n_open == 0)) {
         if (p->token.kind == CONF_PY_T_NEWLINE)
@@ -478,8 +477,8 @@ parse_skipped_block(ConfPyParser *p)
     if (block == NULL)
         return NULL;
     if (!is_class)
-        g_ptr_array_add(kids, block);
-    return conf_py_set_kids(p, node, kids);
+        conf_py_add(p, &kids, block);
+    return conf_py_set_kids(p, node, &kids);
 }
 
 static ConfPyNode *
@@ -533,7 +532,7 @@ at_compound(const ConfPyParser *p)
 static ConfPyNode *
 parse_statement(ConfPyParser *p)
 {
-    g_autoptr(GPtrArray) kids = NULL;
+    ConfPyKids kids = { 0 };
     ConfPyNode *node;
 
     if (p->token.kind == CONF_PY_T_INDENT)
@@ -542,15 +541,14 @@ parse_statement(ConfPyParser *p)
         return parse_decorated(p);
     if (at_compound(p))
         return parse_compound(p);
-    kids = g_ptr_array_new();
     node = conf_py_new_node(p, CONF_PY_BLOCK, p->token.pos);
-    return parse_simple_line(p, kids) ? conf_py_set_kids(p, node, kids) : NULL;
+    return parse_simple_line(p, &kids) ? conf_py_set_kids(p, node, &kids) : NULL;
 }
 
 ConfPyNode *
 conf_py_parse(ConfPyArena *arena, const char *text, gsize len, const char *file, GError **error)
 {
-    g_autoptr(GPtrArray) kids = g_ptr_array_new();
+    ConfPyKids kids = { 0 };
     g_autoptr(GError) local = NULL;
     ConfPyParser parser = { .arena = arena, .error = &local };
     bool ok = conf_py_lexer_init(&parser.lexer, arena, text, len, file, &local) &&
@@ -566,12 +564,12 @@ conf_py_parse(ConfPyArena *arena, const char *text, gsize len, const char *file,
         statement = parse_statement(&parser);
         ok = statement != NULL;
         if (ok)
-            g_ptr_array_add(kids, statement);
+            conf_py_add(&parser, &kids, statement);
     }
     if (!ok) {
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
     return conf_py_set_kids(&parser, conf_py_new_node(&parser, CONF_PY_BLOCK, (ConfPos){ 1, 1 }),
-                            kids);
+                            &kids);
 }

@@ -11,6 +11,7 @@
 ConfPyValue conf_py_none = { .type = CONF_PY_V_NONE };
 ConfPyValue conf_py_true = { .type = CONF_PY_V_BOOL, .i = 1 };
 ConfPyValue conf_py_false = { .type = CONF_PY_V_BOOL };
+ConfPyValue conf_py_unbound = { .type = CONF_PY_V_NONE };
 
 /* ---- running out, failing, not knowing ---- */
 
@@ -85,12 +86,12 @@ conf_py_raise(ConfPy *py, ConfPos pos, const char *type, const char *format, ...
 }
 
 static void
-add_note(ConfPy *py, ConfPos pos, const char *text)
+add_note(ConfPy *py, ConfPos pos, const char *text, bool carried)
 {
     gpointer place = GUINT_TO_POINTER(pos.line * 4096u + pos.column);
 
     if (g_hash_table_size(py->noted) < CONF_PY_MAX_NOTES && g_hash_table_add(py->noted, place))
-        conf_native_add_note(py->native, pos.line, pos.column, "%s", text);
+        conf_native_add_note(py->native, pos.line, pos.column, "%s", text)->carried = carried;
 }
 
 void
@@ -102,13 +103,47 @@ conf_py_note(ConfPy *py, ConfPos pos, const char *format, ...)
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    add_note(py, pos, text);
+    add_note(py, pos, text, false);
+}
+
+void
+conf_py_remark(ConfPy *py, ConfPos pos, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    add_note(py, pos, text, true);
+}
+
+static ConfPyValue *
+opaque_value(ConfPy *py, const char *why)
+{
+    ConfPyValue *value = conf_py_new(py, CONF_PY_V_OPAQUE);
+
+    value->len = strlen(why);
+    value->str = conf_py_strndup(&py->arena, why, value->len);
+    return value;
+}
+
+ConfPyValue *
+conf_py_unknown(ConfPy *py, ConfPos pos, const char *format, ...)
+{
+    g_autofree char *what = NULL, *why = NULL;
+    va_list args;
+
+    va_start(args, format);
+    what = g_strdup_vprintf(format, args);
+    va_end(args);
+    why = g_strdup_printf("%.200s is not known (line %u)", what, pos.line);
+    return opaque_value(py, why);
 }
 
 ConfPyValue *
 conf_py_opaque(ConfPy *py, ConfPos pos, const char *format, ...)
 {
-    ConfPyValue *value = conf_py_new(py, CONF_PY_V_OPAQUE);
     g_autofree char *what = NULL, *why = NULL;
     va_list args;
 
@@ -116,14 +151,12 @@ conf_py_opaque(ConfPy *py, ConfPos pos, const char *format, ...)
     what = g_strdup_vprintf(format, args);
     va_end(args);
     why = g_strdup_printf("%.200s is not evaluated (line %u)", what, pos.line);
-    value->len = strlen(why);
-    value->str = conf_py_strndup(&py->arena, why, value->len);
 
     g_autofree char *note = g_strdup_printf(
         "%.200s is not evaluated: what depends on it is not known", what);
 
-    add_note(py, pos, note);
-    return value;
+    add_note(py, pos, note, false);
+    return opaque_value(py, why);
 }
 
 /* ---- making values ---- */
@@ -202,6 +235,8 @@ conf_py_append(ConfPy *py, ConfPyValue *list, ConfPyValue *value, ConfPos pos)
         l->size = size;
     }
     l->items[l->n++] = (ConfPyItem){ value, pos };
+    list->many |= value != NULL && value->many && list->type != CONF_PY_V_DICT &&
+                  conf_py_is_opaque(value);
     return true;
 }
 
@@ -211,21 +246,14 @@ const char *
 conf_py_type_name(const ConfPyValue *value)
 {
     static const char *const names[] = {
-        [CONF_PY_V_NONE] = "NoneType",
-        [CONF_PY_V_BOOL] = "bool",
-        [CONF_PY_V_INT] = "int",
-        [CONF_PY_V_FLOAT] = "float",
-        [CONF_PY_V_STR] = "str",
-        [CONF_PY_V_LIST] = "list",
-        [CONF_PY_V_TUPLE] = "tuple",
-        [CONF_PY_V_DICT] = "dict",
-        [CONF_PY_V_FUNC] = "function",
-        [CONF_PY_V_BUILTIN] = "builtin",
-        [CONF_PY_V_MODULE] = "module",
-        [CONF_PY_V_MATCH] = "match",
-        [CONF_PY_V_EXC_TYPE] = "type",
-        [CONF_PY_V_EXC] = "exception",
-        [CONF_PY_V_OPAQUE] = "unknown value",
+        [CONF_PY_V_NONE] = "NoneType",   [CONF_PY_V_BOOL] = "bool",
+        [CONF_PY_V_INT] = "int",         [CONF_PY_V_FLOAT] = "float",
+        [CONF_PY_V_STR] = "str",         [CONF_PY_V_LIST] = "list",
+        [CONF_PY_V_TUPLE] = "tuple",     [CONF_PY_V_DICT] = "dict",
+        [CONF_PY_V_FUNC] = "function",   [CONF_PY_V_BUILTIN] = "builtin",
+        [CONF_PY_V_MODULE] = "module",   [CONF_PY_V_MATCH] = "match",
+        [CONF_PY_V_PATTERN] = "pattern", [CONF_PY_V_EXC_TYPE] = "type",
+        [CONF_PY_V_EXC] = "exception",   [CONF_PY_V_OPAQUE] = "unknown value",
     };
 
     return names[value->type];
@@ -265,6 +293,7 @@ conf_py_truth(const ConfPyValue *value)
     case CONF_PY_V_BUILTIN:
     case CONF_PY_V_MODULE:
     case CONF_PY_V_MATCH:
+    case CONF_PY_V_PATTERN:
     case CONF_PY_V_EXC_TYPE:
     case CONF_PY_V_EXC:
     case CONF_PY_V_OPAQUE: /* asked before; see eval */
@@ -390,6 +419,7 @@ print_value(ConfPy *py, ConfPos pos, GString *out, const ConfPyValue *value, boo
     case CONF_PY_V_BUILTIN:
     case CONF_PY_V_MODULE:
     case CONF_PY_V_MATCH:
+    case CONF_PY_V_PATTERN:
     case CONF_PY_V_EXC_TYPE:
     default:
         g_string_append_printf(out, "<%s>", conf_py_type_name(value));
@@ -401,6 +431,18 @@ bool
 conf_py_print(ConfPy *py, ConfPos pos, GString *out, const ConfPyValue *value, bool repr)
 {
     return print_value(py, pos, out, value, repr, 0);
+}
+
+ConfPyValue *
+conf_py_repr(ConfPy *py, ConfPos pos, const ConfPyValue *value)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    py->opaque_seen = NULL;
+    if (!conf_py_print(py, pos, out, value, true))
+        return NULL;
+    return py->opaque_seen != NULL ? (ConfPyValue *)py->opaque_seen
+                                   : conf_py_str(py, pos, out->str, out->len);
 }
 
 /* ---- order and equality ---- */
@@ -437,6 +479,10 @@ compare_values(ConfPy *py, ConfPos pos, const ConfPyValue *a, const ConfPyValue 
     }
     if (!conf_py_step(py, pos, 1))
         return false;
+    if (conf_py_is_opaque(a) || conf_py_is_opaque(b))
+        py->opaque_seen = conf_py_is_opaque(a) ? a : b;
+    else if (conf_py_rest(a) != NULL || conf_py_rest(b) != NULL)
+        py->opaque_seen = conf_py_rest(a) != NULL ? conf_py_rest(a) : conf_py_rest(b);
     if (ranks != 0) {
         *ret_order = ranks;
     } else if (conf_py_is_number(a)) {
@@ -462,6 +508,10 @@ compare_values(ConfPy *py, ConfPos pos, const ConfPyValue *a, const ConfPyValue 
         }
         if (*ret_order == 0)
             *ret_order = a->list.n < b->list.n ? -1 : a->list.n > b->list.n;
+    } else if (a->type == CONF_PY_V_BUILTIN && a->builtin == b->builtin) {
+        *ret_order = 0; /* str == str: each look-up makes a value of its own */
+    } else if (a->type == CONF_PY_V_EXC_TYPE) {
+        *ret_order = strcmp(a->str, b->str);
     } else {
         *ret_order = a < b ? -1 : a > b;
     }

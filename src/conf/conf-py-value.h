@@ -17,6 +17,7 @@ typedef enum ConfPyType {
     CONF_PY_V_BUILTIN,
     CONF_PY_V_MODULE,   /* str: its name */
     CONF_PY_V_MATCH,    /* of re; items: the groups */
+    CONF_PY_V_PATTERN,  /* of re.compile(); items: the pattern, the flags */
     CONF_PY_V_EXC_TYPE, /* str: its name */
     CONF_PY_V_EXC,      /* str: the name of its type; items: what it was made with */
     CONF_PY_V_OPAQUE,   /* str: why */
@@ -38,6 +39,9 @@ typedef struct ConfPyList {
 
 struct ConfPyValue {
     ConfPyType type;
+    /* OPAQUE: stands for any number of a list's items. LIST, TUPLE: has such an item. DICT: holds
+     * the global names, and is written through to them. */
+    bool many;
     union {
         gint64 i; /* BOOL, INT */
         double f;
@@ -96,7 +100,11 @@ typedef struct ConfPy {
     ConfPos exception_pos;
     ConfPyValue *returned;
     ConfPyValue *unsure;            /* why it is not known how the loop around goes on, or NULL */
-    const ConfPyValue *opaque_seen; /* conf_py_print() came across it */
+    const ConfPyValue *opaque_seen; /* conf_py_print() or conf_py_compare() came across it */
+    unsigned outside;               /* how often something was not known, so far */
+    ConfPyValue *foreign; /* where names come from that we do not see: execfile(), or NULL */
+    GRand *dice;          /* of random; made when it is asked for */
+    guint32 seed;         /* of the dice: made of the program's text */
 } ConfPy;
 
 /* ---- running out, failing, not knowing (conf-py-value.c) ---- */
@@ -111,6 +119,10 @@ ConfPyValue *conf_py_raise(ConfPy *py, ConfPos pos, const char *type, const char
 ConfPyValue *conf_py_stop(ConfPy *py, ConfPos pos, ConfError code, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 void conf_py_note(ConfPy *py, ConfPos pos, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* A note that costs nothing: what is said is carried, with a difference. */
+void conf_py_remark(ConfPy *py, ConfPos pos, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* An OPAQUE value: "WHAT is not known". Never NULL. */
+ConfPyValue *conf_py_unknown(ConfPy *py, ConfPos pos, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* An OPAQUE value, and a note: "WHAT is not evaluated". Never NULL. */
 ConfPyValue *conf_py_opaque(ConfPy *py, ConfPos pos, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
@@ -136,6 +148,7 @@ bool conf_py_truth(const ConfPyValue *value);
 /* Adds str(value) or repr(value). False and a failure when it is too long or too deep. Sets
  * py->opaque_seen when there is something in it that is not known. */
 bool conf_py_print(ConfPy *py, ConfPos pos, GString *out, const ConfPyValue *value, bool repr);
+ConfPyValue *conf_py_repr(ConfPy *py, ConfPos pos, const ConfPyValue *value);
 /* *ret_order < 0, 0, > 0 as Python 2 orders values, also of different types. False: failed. */
 bool conf_py_compare(ConfPy *py, ConfPos pos, const ConfPyValue *a, const ConfPyValue *b,
                      int *ret_order);
@@ -156,8 +169,30 @@ ConfPyValue *conf_py_slice(ConfPy *py, ConfPos pos, ConfPyValue *value,
                            ConfPyValue *const parts[3]);
 bool conf_py_set_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index,
                        ConfPyValue *item);
-/* What a loop goes over, as a list; OPAQUE for OPAQUE. */
+bool conf_py_del_index(ConfPy *py, ConfPos pos, ConfPyValue *value, ConfPyValue *index);
+/* The item of a list that stands for any number of items, or NULL. */
+ConfPyValue *conf_py_rest(const ConfPyValue *value);
+/* A dict that holds the global names: the name is assigned, too. False: failed. */
+bool conf_py_write_through(ConfPy *py, ConfPos pos, const ConfPyValue *dict, const ConfPyValue *key,
+                           ConfPyValue *value);
+/* Adds what is in `more`, known or not. False: failed. */
+bool conf_py_extend(ConfPy *py, ConfPos pos, ConfPyValue *list, ConfPyValue *more);
+/* What a loop goes over, as a list; OPAQUE for OPAQUE, and where it is not known how many items
+ * there are. */
 ConfPyValue *conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value);
+
+/* ---- what is not known (conf-py-forget.c) ---- */
+
+/* What this statement or expression might change is not known from here on. */
+void conf_py_forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why);
+void conf_py_forget_target(ConfPy *py, const ConfPyNode *target, ConfPyValue *why);
+/* Could the statement end the function (return, raise) or else the loop (break, continue) that it
+ * is in? */
+bool conf_py_may_leave(const ConfPyNode *node, bool function);
+/* A list or dict that is not known any more, under all its names. */
+void conf_py_blur(ConfPyValue *value, const ConfPyValue *why);
+/* A list that may have more items. False: failed. */
+bool conf_py_add_unknown(ConfPy *py, ConfPyValue *list, const ConfPyValue *why, ConfPos pos);
 
 /* ---- strings (conf-py-str.c) ---- */
 
@@ -185,9 +220,14 @@ struct ConfPyBuiltin {
 };
 #define CONF_PY_TAKES_NAMED  1 /* keyword arguments */
 #define CONF_PY_TAKES_OPAQUE 2 /* else an OPAQUE argument makes the result OPAQUE */
+#define CONF_PY_CHANGES      4 /* self, or where there is none the first argument */
+
+/* The `self` of a method that takes it from its first argument: string.lower(x). */
+extern ConfPyValue conf_py_unbound;
 
 /* The tables, each ended by a row without a name. */
-extern const ConfPyBuiltin conf_py_str_methods[], conf_py_list_methods[], conf_py_modules[];
+extern const ConfPyBuiltin conf_py_str_methods[], conf_py_text_methods[], conf_py_list_methods[],
+    conf_py_modules[], conf_py_re[], conf_py_dice[], conf_py_more[];
 
 /* ---- the evaluator: expressions and names in conf-py-eval.c, statements in conf-py-run.c ---- */
 
@@ -220,6 +260,8 @@ void conf_py_set_global(ConfPy *py, const char *name, ConfPyValue *value, ConfPo
  * is none (conf-py-lib.c). */
 ConfPyValue *conf_py_lookup(ConfPy *py, ConfPos pos, const char *name);
 ConfPyValue *conf_py_attribute(ConfPy *py, ConfPos pos, ConfPyValue *value, const char *name);
+/* from MODULE import * */
+void conf_py_import_all(ConfPy *py, const ConfPyValue *module, ConfPos pos);
 /* NULL when we know no module of this name. */
 ConfPyValue *conf_py_module(ConfPy *py, const char *name);
 /* Does an "except TYPE" take this exception? */

@@ -16,8 +16,8 @@
 #include "conf-text.h"
 
 #define CONF_PY_MAX_STEPS  1000000u
-#define CONF_PY_MAX_MEMORY (48u << 20) /* of tree and values together */
-#define CONF_PY_MAX_VALUE  (8u << 20)  /* bytes of one string, or of one list's items */
+#define CONF_PY_MAX_MEMORY (24u << 20) /* of tree and values together */
+#define CONF_PY_MAX_VALUE  (4u << 20)  /* bytes of one string, or of one list's items */
 #define CONF_PY_MAX_NEST   100         /* brackets, blocks or operators inside each other */
 #define CONF_PY_MAX_DEPTH  1000        /* evaluations inside each other */
 #define CONF_PY_MAX_NOTES  1000
@@ -121,11 +121,11 @@ typedef enum ConfPyNodeKind {
     CONF_PY_LIST,     /* expression* */
     CONF_PY_TUPLE,    /* expression* */
     CONF_PY_DICT,     /* (key value)* */
-    CONF_PY_COMP,     /* expression (COMP_FOR | COMP_IF)+ */
+    CONF_PY_COMP,     /* expression (COMP_FOR | COMP_IF)+; op = 'd': of a dict, of (key, value) */
     CONF_PY_COMP_FOR, /* target iterable */
     CONF_PY_COMP_IF,  /* condition */
     CONF_PY_LAMBDA,   /* PARAM* expression */
-    CONF_PY_PARAM,    /* default?; text = name */
+    CONF_PY_PARAM,    /* default?; text = name; op = '*' or 'P' (**): takes the rest */
     CONF_PY_CHOICE,   /* condition value-if-true value-if-false */
     CONF_PY_OR,       /* expression+ */
     CONF_PY_AND,      /* expression+ */
@@ -136,9 +136,11 @@ typedef enum ConfPyNodeKind {
     CONF_PY_TRAILERS, /* expression (CALL | INDEX | SLICE | ATTR)+ */
     CONF_PY_CALL,     /* (expression | KEYWORD)* */
     CONF_PY_KEYWORD,  /* expression; text = name */
+    CONF_PY_STARRED,  /* expression; op = '*' or 'P' (**) */
     CONF_PY_INDEX,    /* expression */
     CONF_PY_SLICE,    /* lower upper step; NULL where absent */
     CONF_PY_ATTR,     /* text */
+    CONF_PY_REPR,     /* expression: in backquotes */
     CONF_PY_OUTSIDE,  /* text says why */
 } ConfPyNodeKind;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf-arena.h"
 #include "conf-private.h"
 
 #include <stdarg.h>
@@ -6,24 +7,14 @@
 
 #define VALUE_CHARS 80 /* of a value in a row; conf-report.h promises it */
 
-static void
-row_free(gpointer data)
-{
-    ConfReportRow *row = data;
-
-    g_free(row->path);
-    g_free(row->value);
-    g_free(row->reason);
-    g_free(row);
-}
-
 ConfReport *
 conf_report_new(const char *file)
 {
     ConfReport *report = g_new0(ConfReport, 1);
 
     report->file = g_strdup(file != NULL ? file : "(config)");
-    report->rows = g_ptr_array_new_with_free_func(row_free);
+    report->rows = g_ptr_array_new();
+    report->arena = g_new0(ConfArena, 1);
     return report;
 }
 
@@ -33,14 +24,19 @@ conf_report_free(ConfReport *report)
     if (report == NULL)
         return;
     g_clear_pointer(&report->rows, g_ptr_array_unref);
+    conf_arena_clear(report->arena);
+    g_free(report->arena);
     g_free(report->file);
     g_free(report);
 }
 
-/* At most VALUE_CHARS characters; what is cut off ends in "...". */
+/* At most VALUE_CHARS characters of valid UTF-8; what is cut off ends in "...". NULL: as it is. */
 static char *
-shorten(const char *value)
+shorten(const char *value, size_t len)
 {
+    if (len <= VALUE_CHARS && g_utf8_validate(value, (gssize)len, NULL))
+        return NULL;
+
     g_autofree char *valid = g_utf8_make_valid(value, -1);
 
     if (strlen(valid) <= VALUE_CHARS || g_utf8_strlen(valid, -1) <= VALUE_CHARS)
@@ -53,23 +49,36 @@ shorten(const char *value)
 
 /* A report is for reading and for sending around; a password is neither. */
 static bool
-is_secret(const char *path)
+is_secret(const char *path, size_t len)
 {
-    return g_str_has_suffix(path, "passwd") || g_str_has_suffix(path, "password");
+    return len > 0 && path[len - 1] == 'd' &&
+           (g_str_has_suffix(path, "passwd") || g_str_has_suffix(path, "password"));
+}
+
+static char *
+keep(ConfReport *report, const char *text)
+{
+    return conf_arena_strndup(report->arena, text, strlen(text));
 }
 
 static ConfReportRow *
 add_row(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned column, const char *path,
         const char *value)
 {
-    ConfReportRow *row = g_new0(ConfReportRow, 1);
+    const char *where = path != NULL ? path : "";
+    g_autofree char *shorter = NULL;
 
-    row->outcome = outcome;
-    row->line = line;
-    row->column = column;
-    row->path = g_strdup(path != NULL ? path : "");
-    if (value != NULL)
-        row->value = is_secret(row->path) ? g_strdup("***") : shorten(value);
+    if (value != NULL && is_secret(where, strlen(where)))
+        value = "***";
+    else if (value != NULL)
+        shorter = shorten(value, strlen(value));
+    value = shorter != NULL ? shorter : value;
+
+    ConfReportRow *row = conf_arena_take(report->arena, sizeof *row);
+
+    *row = (ConfReportRow){ .outcome = outcome, .line = line, .column = column };
+    row->path = keep(report, where);
+    row->value = value != NULL ? keep(report, value) : NULL;
     g_ptr_array_add(report->rows, row);
     return row;
 }
@@ -84,8 +93,9 @@ conf_report_add(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned
     if (reason == NULL)
         return;
     va_start(args, reason);
-    row->reason = g_strdup_vprintf(reason, args);
+    g_autofree char *text = g_strdup_vprintf(reason, args);
     va_end(args);
+    row->reason = keep(report, text);
 }
 
 /* ---- closing: the tree's fates become rows ---- */
@@ -93,16 +103,23 @@ conf_report_add(ConfReport *report, ConfOutcome outcome, unsigned line, unsigned
 typedef struct Closing {
     ConfReport *report;
     ConfWhyFunc why;
-    GHashTable *named; /* paths, and places as "LINE:COLUMN", that the mapping named itself */
+    GHashTable *named; /* paths, and places as "LINE:COLUMN", that the mapping named itself; NULL:
+                          none */
+    bool keys_repeat;  /* several items of a group may have the same key */
 } Closing;
+
+static bool
+is_path_named(const Closing *closing, const char *path)
+{
+    return closing->named != NULL && g_hash_table_contains(closing->named, path);
+}
 
 static bool
 is_named(const Closing *closing, const ConfNode *node, const char *path)
 {
     g_autofree char *place = g_strdup_printf("%u:%u", node->line, node->column);
 
-    return g_hash_table_contains(closing->named, path) ||
-           g_hash_table_contains(closing->named, place);
+    return is_path_named(closing, path) || is_path_named(closing, place);
 }
 
 static bool
@@ -132,16 +149,19 @@ append_value(GString *out, const ConfNode *node)
     g_string_append_c(out, node->kind == CONF_NODE_LIST ? ']' : ')');
 }
 
-static char *
-value_of(const ConfNode *node)
+/* *ret_built is what to free afterwards. */
+static const char *
+value_of(const ConfNode *node, char **ret_built)
 {
     GString *out;
 
     if (node->kind == CONF_NODE_NONE || node->kind == CONF_NODE_OPAQUE)
         return NULL;
+    if (node->items == NULL)
+        return node->text != NULL ? node->text : "";
     out = g_string_new(NULL);
     append_value(out, node);
-    return g_string_free(out, FALSE);
+    return *ret_built = g_string_free(out, FALSE);
 }
 
 static bool
@@ -159,16 +179,16 @@ all_unseen(const ConfNode *node)
 static void
 close_lost(Closing *closing, const ConfNode *node, const char *path)
 {
-    g_autofree char *value = value_of(node);
+    g_autofree char *built = NULL;
     ConfReportRow *row = add_row(closing->report, CONF_OUTCOME_LOST, node->line, node->column, path,
-                                 value);
+                                 value_of(node, &built));
 
     if (node->kind == CONF_NODE_OPAQUE && node->text != NULL) {
-        row->reason = g_strdup(node->text);
+        row->reason = keep(closing->report, node->text);
     } else {
         const char *why = closing->why != NULL ? closing->why(path) : NULL;
 
-        row->reason = g_strdup(why != NULL ? why : "unknown key");
+        row->reason = keep(closing->report, why != NULL ? why : "unknown key");
     }
 }
 
@@ -181,14 +201,15 @@ close_leaf(Closing *closing, const ConfNode *node, ConfFate fate, const char *pa
         [CONF_FATE_LOST] = CONF_OUTCOME_LOST,
     };
 
-    if (g_hash_table_contains(closing->named, path))
+    if (is_path_named(closing, path))
         return;
     if (outcomes[fate] == CONF_OUTCOME_LOST) {
         close_lost(closing, node, path);
     } else {
-        g_autofree char *value = value_of(node);
+        g_autofree char *built = NULL;
 
-        add_row(closing->report, outcomes[fate], node->line, node->column, path, value);
+        add_row(closing->report, outcomes[fate], node->line, node->column, path,
+                value_of(node, &built));
     }
 }
 
@@ -213,11 +234,51 @@ close_node(Closing *closing, const ConfNode *node, ConfFate inherited, const cha
         close_items(closing, node, fate, path);
 }
 
+static guint
+count_key(GHashTable *counts, const char *key)
+{
+    guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, key));
+
+    g_hash_table_insert(counts, (gpointer)key, GUINT_TO_POINTER(count + 1));
+    return count;
+}
+
+/* Items without keys, and groups whose keys are all different: nothing has to be counted. */
+static void
+close_plain_items(Closing *closing, const ConfNode *parent, ConfFate inherited,
+                  const char *parent_path)
+{
+    for (guint i = 0; i < parent->items->len; i++) {
+        const ConfNode *item = parent->items->pdata[i];
+
+        if (item->key != NULL && *parent_path == '\0') {
+            close_node(closing, item, inherited, item->key);
+        } else if (item->key != NULL) {
+            g_autofree char *path = g_strconcat(parent_path, "/", item->key, NULL);
+
+            close_node(closing, item, inherited, path);
+        } else if (strlen(parent_path) < CONF_ITEM_PATH / 2) {
+            char path[CONF_ITEM_PATH];
+
+            close_node(closing, item, inherited, conf_item_path(path, parent_path, i));
+        } else {
+            g_autofree char *path = g_strdup_printf("%s[%u]", parent_path, i);
+
+            close_node(closing, item, inherited, path);
+        }
+    }
+}
+
 /* Paths: key under key is "a/b"; an item without a key, or with one that its neighbours have too,
  * is counted: "disk[0]", "device[2]/vif". */
 static void
 close_items(Closing *closing, const ConfNode *parent, ConfFate inherited, const char *parent_path)
 {
+    if (!closing->keys_repeat || parent->kind == CONF_NODE_LIST) {
+        close_plain_items(closing, parent, inherited, parent_path);
+        return;
+    }
+
     g_autoptr(GHashTable) totals = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
     const char *slash = *parent_path != '\0' ? "/" : "";
@@ -225,26 +286,20 @@ close_items(Closing *closing, const ConfNode *parent, ConfFate inherited, const 
     for (guint i = 0; i < parent->items->len; i++) {
         const ConfNode *item = parent->items->pdata[i];
 
-        if (item->key != NULL) {
-            guint total = GPOINTER_TO_UINT(g_hash_table_lookup(totals, item->key));
-
-            g_hash_table_insert(totals, item->key, GUINT_TO_POINTER(total + 1));
-        }
+        if (item->key != NULL)
+            count_key(totals, item->key);
     }
     for (guint i = 0; i < parent->items->len; i++) {
         const ConfNode *item = parent->items->pdata[i];
         g_autofree char *path = NULL;
 
-        if (item->key == NULL) {
+        if (item->key == NULL)
             path = g_strdup_printf("%s[%u]", parent_path, i);
-        } else if (GPOINTER_TO_UINT(g_hash_table_lookup(totals, item->key)) > 1) {
-            guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, item->key));
-
-            path = g_strdup_printf("%s%s%s[%u]", parent_path, slash, item->key, count);
-            g_hash_table_insert(counts, item->key, GUINT_TO_POINTER(count + 1));
-        } else {
+        else if (GPOINTER_TO_UINT(g_hash_table_lookup(totals, item->key)) > 1)
+            path = g_strdup_printf("%s%s%s[%u]", parent_path, slash, item->key,
+                                   count_key(counts, item->key));
+        else
             path = g_strconcat(parent_path, slash, item->key, NULL);
-        }
         close_node(closing, item, inherited, path);
     }
 }
@@ -262,12 +317,26 @@ compare_rows(gconstpointer a, gconstpointer b)
     return 0;
 }
 
+/* Stable: rows of one place stay in the order in which they were said. */
+static void
+sort_rows(GPtrArray *rows)
+{
+    for (guint i = 1; i < rows->len; i++) {
+        if (compare_rows(&rows->pdata[i - 1], &rows->pdata[i]) > 0) {
+            g_ptr_array_sort(rows, compare_rows);
+            return;
+        }
+    }
+}
+
 void
 conf_report_close(ConfReport *report, const ConfNative *native, ConfWhyFunc why)
 {
     /* The set has its own copies: rows come and their array moves while it is read. */
-    g_autoptr(GHashTable) named = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Closing closing = { report, why, named };
+    g_autoptr(GHashTable) named = report->rows->len > 0
+                                      ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)
+                                      : NULL;
+    Closing closing = { report, why, named, native->format == CONF_FORMAT_SXP };
 
     for (guint i = 0; i < report->rows->len; i++) {
         const ConfReportRow *row = report->rows->pdata[i];
@@ -283,8 +352,7 @@ conf_report_close(ConfReport *report, const ConfNative *native, ConfWhyFunc why)
         conf_report_add(report, CONF_OUTCOME_LOST, note->line, note->column, NULL, NULL, "%s",
                         note->text);
     }
-    /* Stable: rows of one place stay in the order in which they were said. */
-    g_ptr_array_sort(report->rows, compare_rows);
+    sort_rows(report->rows);
 }
 
 unsigned

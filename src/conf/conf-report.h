@@ -28,7 +28,8 @@ typedef struct ConfReportRow {
 
 typedef struct ConfReport {
     char *file;
-    GPtrArray *rows; /* ConfReportRow, in order of place */
+    GPtrArray *rows;         /* ConfReportRow, in order of place */
+    struct ConfArena *arena; /* private: the memory of the rows */
 } ConfReport;
 
 ConfReport *conf_report_new(const char *file);

@@ -94,6 +94,20 @@ static const ConfName disk_device_names[] = {
     { NULL },
 };
 
+const ConfName conf_snapshot_place_names[] = {
+    { "no", CONF_SNAPSHOT_NO },
+    { "internal", CONF_SNAPSHOT_INTERNAL },
+    { "external", CONF_SNAPSHOT_EXTERNAL },
+    { "manual", CONF_SNAPSHOT_MANUAL },
+    { NULL },
+};
+const ConfName conf_snapshot_state_names[] = {
+    { "running", CONF_SNAPSHOT_STATE_RUNNING },    { "blocked", CONF_SNAPSHOT_STATE_BLOCKED },
+    { "paused", CONF_SNAPSHOT_STATE_PAUSED },      { "shutdown", CONF_SNAPSHOT_STATE_SHUTDOWN },
+    { "shutoff", CONF_SNAPSHOT_STATE_SHUTOFF },    { "crashed", CONF_SNAPSHOT_STATE_CRASHED },
+    { "disk-snapshot", CONF_SNAPSHOT_STATE_DISK }, { NULL },
+};
+
 /* ---- conditions ---- */
 
 static bool
@@ -154,6 +168,18 @@ static bool
 disk_is_block(const void *owner)
 {
     return ((const ConfDisk *)owner)->type == CONF_DISK_TYPE_BLOCK;
+}
+
+static bool
+snapshot_disk_is_block(const void *owner)
+{
+    return ((const ConfSnapshotDisk *)owner)->type == CONF_DISK_TYPE_BLOCK;
+}
+
+static bool
+snapshot_disk_is_file(const void *owner)
+{
+    return !snapshot_disk_is_block(owner);
 }
 
 static bool
@@ -506,6 +532,7 @@ static const ConfRow disk_rows[] = {
     ENUM("@type", type, disk_type, .absent = CONF_DISK_TYPE_FILE, .wrong = "unknown disk type"),
     ENUM("@device", device, disk_device, .absent = CONF_DISK_DEVICE_DISK,
          .wrong = "unknown disk device"),
+    ENUM("@snapshot", snapshot, conf_snapshot_place, .wrong = "unknown disk snapshot setting"),
     ROW("driver@name", driver_name),
     ROW("driver@type", driver_type),
     ROW("driver@cache", driver_cache),
@@ -869,4 +896,40 @@ static const ConfRow domain_rows[] = {
     ROW("#rest", extra),
 };
 SCHEMA(domain, "domain");
+#undef THIS
+
+#define THIS ConfSnapshotDisk
+static const ConfRow snapshot_disk_rows[] = {
+    ROW("@name", name, .flags = CONF_ROW_REQUIRED,
+        .missing = "missing name from disk snapshot element"),
+    ENUM("@snapshot", place, conf_snapshot_place, .wrong = "unknown disk snapshot setting"),
+    ENUM("@type", type, disk_type, .wrong = "unknown disk snapshot type"),
+    ROW("driver@type", driver_type),
+    ROW("driver#rest", driver_extra),
+    ROW("source@file", source, .flags = CONF_ROW_ALIAS, .when = snapshot_disk_is_file),
+    ROW("source@dev", source, .flags = CONF_ROW_ALIAS, .when = snapshot_disk_is_block),
+    ROW("source#rest", source_extra),
+    ROW("#rest", extra),
+};
+SCHEMA(snapshot_disk, "disk");
+#undef THIS
+
+#define THIS ConfSnapshot
+static const ConfRow snapshot_rows[] = {
+    ROW("name", name),
+    ROW("description", description),
+    ENUM("state", state, conf_snapshot_state, .wrong = "Invalid state in domain snapshot XML"),
+    ROW("parent/name", parent),
+    ROW("creationTime", time),
+    ENUM("memory@snapshot", memory, conf_snapshot_place,
+         .wrong = "unknown memory snapshot setting"),
+    ROW("memory@file", memory_file),
+    SUB("disks/disk", disks, snapshot_disk),
+    SUB("domain", domain, domain),
+    SUB("inactiveDomain", inactive, domain),
+    PLACE("cookie"),
+    ROW("active", active),
+    ROW("#rest", extra),
+};
+SCHEMA(snapshot, "domainsnapshot");
 #undef THIS

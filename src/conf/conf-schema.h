@@ -62,6 +62,7 @@ typedef enum ConfFieldKind {
         ConfAddress *: CONF_FIELD_POINTER,                                                         \
         ConfCpu *: CONF_FIELD_POINTER,                                                             \
         ConfMemballoon *: CONF_FIELD_POINTER,                                                      \
+        ConfDomain *: CONF_FIELD_POINTER,                                                          \
         ConfCpuTune: CONF_FIELD_STRUCT,                                                            \
         ConfNumaTune: CONF_FIELD_STRUCT,                                                           \
         ConfOs: CONF_FIELD_STRUCT,                                                                 \
@@ -181,7 +182,9 @@ bool conf_schema_child_path(const ConfSchema *schema, const void *owner, const c
     X(ConfMemballoon, memballoon)                                                                  \
     X(ConfArg, arg)                                                                                \
     X(ConfRawElement, raw_element)                                                                 \
-    X(ConfDomain, domain)
+    X(ConfDomain, domain)                                                                          \
+    X(ConfSnapshotDisk, snapshot_disk)                                                             \
+    X(ConfSnapshot, snapshot)
 
 #define CONF_SCHEMA_DECLARE(type, short_name)                                                      \
     extern const ConfSchema conf_schema_##short_name;                                              \
@@ -201,6 +204,10 @@ typedef struct ConfSource {
 } ConfSource;
 gboolean conf_schema_parse(const ConfSchema *schema, void *owner, xmlNode *node,
                            const ConfSource *source, unsigned flags, GError **error);
+/* A <domain>, or an element of another name that holds the same, with all the checks of
+ * conf_domain_parse_xml(). */
+ConfDomain *conf_domain_parse_node(xmlNode *root, const ConfSource *source, unsigned flags,
+                                   GError **error);
 gboolean conf_source_fail(const ConfSource *source, const xmlNode *node, ConfError code,
                           GError **error, const char *message);
 char *conf_schema_format(const ConfSchema *schema, const void *owner, const char *element,
@@ -219,6 +226,7 @@ conf_row_const_field(const ConfRow *row, const void *owner)
 }
 
 extern const ConfName conf_action_names[]; /* on_poweroff, on_reboot, on_crash */
+extern const ConfName conf_snapshot_place_names[], conf_snapshot_state_names[];
 
 /* NULL when the table has no such value; false when it has no such name. */
 const char *conf_name_of(const ConfName *names, unsigned value);

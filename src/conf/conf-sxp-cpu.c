@@ -16,6 +16,7 @@ mask_parse(const char *text)
 {
     g_autoptr(ConfBitmap) map = conf_bitmap_new(MAX_VCPUS);
     guint8 bytes[MAX_VCPUS / 8] = { 0 };
+    gsize used = 0; /* of them; a usual mask fits into one */
 
     if (*text == '\0' || strlen(text) > 1200)
         return NULL;
@@ -25,13 +26,14 @@ mask_parse(const char *text)
         if (!g_ascii_isdigit(*p))
             return NULL;
         carry = (unsigned)(*p - '0');
-        for (gsize i = 0; i < sizeof bytes; i++) {
+        for (gsize i = 0; i < sizeof bytes && (i < used || carry != 0); i++) {
             carry += bytes[i] * 10u;
             bytes[i] = (guint8)carry;
             carry >>= 8;
+            used = MAX(used, i + 1);
         }
     }
-    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+    for (unsigned i = 0; i < used * 8; i++) {
         if ((bytes[i / 8] >> (i % 8)) & 1)
             conf_bitmap_set(map, i, true);
     }

@@ -436,11 +436,12 @@ sxp_read_pci_opts(SxpRead *in, const SxpItem *item, gpointer target, GError **er
             sxp_mark(&option, CONF_FATE_CARRIED);
         } else if (node->key != NULL && (g_str_equal(node->key, "msitranslate") ||
                                          g_str_equal(node->key, "power_mgmt"))) {
-            if (is_on(node))
-                sxp_remark(in, &option, CONF_OUTCOME_LOST,
-                           "a switch of xend's PCI passthrough without an element");
-            else
-                sxp_mark(&option, CONF_FATE_DEFAULT);
+            g_autofree char *name = sxp_pci_name(dev);
+
+            /* That it is off is worth a word where the domain says it is on. */
+            conf_xl_keys_set(conf_xl_ext_ensure_device(in->ext, name), node->key,
+                             is_on(node) ? "1" : "0");
+            sxp_mark(&option, CONF_FATE_CARRIED);
         } else {
             sxp_remark(in, &option, CONF_OUTCOME_LOST, "unknown option of a PCI device");
         }
@@ -661,7 +662,8 @@ static const struct {
     { "vfb", true, read_vfb },         { "vkbd", true, read_vkbd },
     { "console", true, read_console }, { "pci", false, read_pci },
     { "vusb", true, read_usb },        { "vscsi", false, read_scsi },
-    { "data", true, read_internal },
+    { "data", true, read_internal },   { "ioports", false, sxp_read_ioports },
+    { "irq", false, sxp_read_irq },
 };
 
 gboolean
@@ -713,8 +715,10 @@ format_uname(const ConfDisk *disk)
         return g_strdup_printf("nbd:%s%s%s", host->name, host->port != NULL ? " " : "",
                                host->port != NULL ? host->port : "");
     }
-    if (disk->source == NULL)
-        return g_strdup("");
+    if (disk->source == NULL) /* an empty drive; a volume of a pool has no path here */
+        return disk->device == CONF_DISK_DEVICE_CDROM || disk->device == CONF_DISK_DEVICE_FLOPPY
+                   ? g_strdup("")
+                   : NULL;
     if (g_str_equal(driver, "tap") || g_str_equal(driver, "tap2"))
         return g_strdup_printf("%s:%s:%s", driver, raw ? "aio" : type, disk->source);
     if (!raw)
@@ -869,11 +873,20 @@ sxp_write_pci_slot(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpoi
 void
 sxp_write_pci_opts(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source)
 {
+    static const char *const names[] = { "msitranslate", "power_mgmt" };
     const ConfHostdev *dev = source;
+    g_autofree char *name = sxp_pci_name(dev);
+    const GPtrArray *keys = conf_xl_ext_device(out->ext, name);
+    ConfNode *opts = conf_node_new(CONF_NODE_GROUP, "opts", 0, 0);
 
     if (dev->write_filtering != NULL)
-        sxp_add_number(sxp_add_group(parent, "opts"), "permissive",
-                       g_str_equal(dev->write_filtering, "no"));
+        sxp_add_number(opts, "permissive", g_str_equal(dev->write_filtering, "no"));
+    for (gsize i = 0; keys != NULL && i < G_N_ELEMENTS(names); i++)
+        sxp_add(opts, names[i], conf_xl_keys_get(keys, names[i]));
+    if (opts->items->len > 0)
+        g_ptr_array_add(parent->items, opts);
+    else
+        conf_node_free(opts);
 }
 
 void

@@ -139,7 +139,7 @@ derive_domuloader(SxpRead *in)
     g_autofree char *ramdisk = comma != NULL ? g_strndup(comma + 1, strcspn(comma + 1, " ,"))
                                              : NULL;
 
-    conf_set_string(&in->def->bootloader, "/usr/bin/pygrub");
+    conf_set_string(&in->def->bootloader, "pygrub");
     sxp_remark(in, first_item(in, "bootloader", "PV_bootloader"), CONF_OUTCOME_CHANGED,
                "domUloader ended with xend; pygrub takes its place");
     if (text == NULL)
@@ -175,12 +175,9 @@ derive_bootloader(SxpRead *in)
         derive_domuloader(in);
     } else {
         conf_set_string(&in->def->bootloader_args, guest->bootloader_args);
-        in->def->bootloader = g_path_is_absolute(guest->bootloader)
-                                  ? g_strdup(guest->bootloader)
-                                  : g_strconcat("/usr/bin/", base, NULL);
-        if (!g_path_is_absolute(guest->bootloader))
-            sxp_remark(in, item, CONF_OUTCOME_CHANGED, "libvirt needs a whole path: %s is assumed",
-                       in->def->bootloader);
+        /* A bare name, too: the toolstack knows where its own pygrub lies, xend as well as libxl.
+         */
+        conf_set_string(&in->def->bootloader, guest->bootloader);
     }
 }
 
@@ -628,8 +625,8 @@ quiet_without(SxpRead *in)
     for (guint i = 0; i < in->def->hostdevs->len; i++)
         pci |= g_strcmp0(((ConfHostdev *)in->def->hostdevs->pdata[i])->type, "pci") == 0;
     if (!pci) {
-        sxp_mark(sxp_item(in, "image/*/pci_msitranslate"), CONF_FATE_DEFAULT);
-        sxp_mark(sxp_item(in, "image/*/pci_power_mgmt"), CONF_FATE_DEFAULT);
+        sxp_drop_key(in, sxp_item(in, "image/*/pci_msitranslate"));
+        sxp_drop_key(in, sxp_item(in, "image/*/pci_power_mgmt"));
     }
 }
 
@@ -679,6 +676,8 @@ split_boot(SxpGuest *guest, const ConfDomain *def)
     conf_set_string(&guest->args, def->os.cmdline);
     conf_set_string(&guest->loader, def->os.loader);
     conf_set_string(&guest->bootloader, def->bootloader);
+    if (guest->bootloader != NULL && *guest->bootloader == '\0') /* the stock driver's default */
+        conf_set_string(&guest->bootloader, "pygrub");
     conf_set_string(&guest->bootloader_args, def->bootloader_args);
     conf_set_string(&guest->device_model, def->emulator);
     for (guint i = 0; i < def->os.boot->len; i++) {

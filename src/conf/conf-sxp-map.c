@@ -212,9 +212,15 @@ sxp_mark(const SxpItem *item, ConfFate fate)
 static bool
 is_quiet(const SxpRow *row, const char *text)
 {
-    g_auto(GStrv) words = row->quiet != NULL ? g_strsplit(row->quiet, "|", -1) : NULL;
+    const char *word = text != NULL ? row->quiet : NULL;
+    gsize len = word != NULL ? strlen(text) : 0;
 
-    return words != NULL && text != NULL && g_strv_contains((const char *const *)words, text);
+    for (; word != NULL; word = strchr(word, '|')) {
+        word += *word == '|';
+        if (strncmp(word, text, len) == 0 && (word[len] == '\0' || word[len] == '|'))
+            return true;
+    }
+    return false;
 }
 
 static bool
@@ -320,6 +326,11 @@ read_value(SxpRead *in, const SxpItem *item, const char *text, void *field, GErr
             *to = value;
         return TRUE;
     }
+    case SXP_KEY:
+        if (settle(in, item, conf_xl_keys_get(in->ext->keys, item->row->key) != NULL,
+                   g_strcmp0(conf_xl_keys_get(in->ext->keys, item->row->key), text) == 0))
+            conf_xl_keys_set(in->ext->keys, item->row->key, text);
+        return TRUE;
     case SXP_HOOK:
     case SXP_RUNTIME:
     case SXP_LOST:
@@ -396,7 +407,7 @@ gboolean
 sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *prefix,
                gpointer device, GError **error)
 {
-    g_autoptr(GHashTable) found = g_hash_table_new(g_direct_hash, g_direct_equal);
+    g_autofree ConfNode **found = g_new0(ConfNode *, table->n_rows);
 
     for (guint i = 0; group->items != NULL && i < group->items->len; i++) {
         ConfNode *node = group->items->pdata[i];
@@ -409,8 +420,8 @@ sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *
             conf_node_mark(node, CONF_FATE_DEFAULT);
         if (row == NULL)
             continue;
-        if (!g_hash_table_contains(found, row)) {
-            g_hash_table_insert(found, (gpointer)row, node);
+        if (found[row - table->rows] == NULL) {
+            found[row - table->rows] = node;
         } else if (row->type != SXP_RUNTIME) {
             SxpItem again = { node, row, sxp_path(in, prefix, node->key) };
 
@@ -420,7 +431,7 @@ sxp_read_table(SxpRead *in, const SxpTable *table, ConfNode *group, const char *
     }
     for (gsize i = 0; i < table->n_rows; i++) {
         const SxpRow *row = &table->rows[i];
-        ConfNode *node = g_hash_table_lookup(found, row);
+        ConfNode *node = found[i];
         SxpItem *item;
 
         if (node == NULL)
@@ -590,6 +601,7 @@ read_clear(SxpRead *in)
     sxp_clear_fields(&sxp_image_table, &in->guest, NULL);
     sxp_clear_fields(&sxp_display_table, NULL, &in->vfb);
     g_clear_pointer(&in->def, conf_domain_unref);
+    g_clear_pointer(&in->ext, conf_xl_ext_free);
     g_clear_pointer(&in->items, g_hash_table_unref);
     g_clear_pointer(&in->uuids, g_hash_table_unref);
     g_clear_pointer(&in->paths, g_ptr_array_unref);
@@ -606,7 +618,8 @@ read_domain(SxpRead *in, GError **error)
     /* The image first: its kernel and arguments are the ones that xend boots with. */
     return read_image(in, kind, error) &&
            sxp_read_table(in, &sxp_domain_table, in->native->root, "", NULL, error) &&
-           read_devices(in, error) && sxp_guest_to_domain(in, error);
+           read_devices(in, error) && sxp_guest_to_domain(in, error) &&
+           conf_xl_ext_store(in->def, in->ext, error);
 }
 
 ConfDomain *
@@ -614,6 +627,7 @@ conf_sxp_to_domain(ConfNative *native, ConfReport *report, GError **error)
 {
     g_auto(SxpRead) in = { .native = native, .report = report, .def = conf_domain_new() };
 
+    in.ext = conf_xl_ext_new();
     in.items = g_hash_table_new(g_str_hash, g_str_equal);
     in.paths = g_ptr_array_new_with_free_func(item_free);
     in.uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

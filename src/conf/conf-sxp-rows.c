@@ -35,18 +35,21 @@
     {                                                                                              \
         .path = name, .type = SXP_RUNTIME                                                          \
     }
+#define KEY(name, key_, quiets)                                                                    \
+    {                                                                                              \
+        .path = name, .type = SXP_KEY, .key = key_, .quiet = quiets                                \
+    }
 #define LOST(name, quiets, why)                                                                    \
     {                                                                                              \
         .path = name, .type = SXP_LOST, .quiet = quiets, .reason = why                             \
     }
 
-#define NO_ELEMENT            "domXML has no element for it"
-#define NO_MINIMUM            "domXML knows no lower limit for the balloon"
-#define NO_XENAPI             "bookkeeping of xend's XenAPI, which ended with xend"
-#define NO_CPUID              "masks of CPUID leaves have no element; name the features in <cpu>"
-#define NO_PAGING             "paging of guest memory (xenpaging) has no element"
-#define NO_PASSTHROUGH_OPTION "a switch of xend's PCI passthrough without an element"
-#define NO_VTPM               "a vTPM of Xen has no backend in <tpm>; set it up again in the guest's new host"
+#define NO_ELEMENT "domXML has no element for it"
+#define NO_MINIMUM "domXML knows no lower limit for the balloon"
+#define NO_XENAPI  "bookkeeping of xend's XenAPI, which ended with xend"
+#define NO_CPUID   "masks of CPUID leaves have no element; name the features in <cpu>"
+#define NO_PAGING  "paging of guest memory (xenpaging) has no element"
+#define NO_VTPM    "a vTPM of Xen has no backend in <tpm>; set it up again in the guest's new host"
 
 static const SxpRow domain_rows[] = {
     RUNTIME("domid"),
@@ -66,7 +69,7 @@ static const SxpRow domain_rows[] = {
           .reason = NO_MINIMUM),
     GUEST("memory_static_min", static_min_kib, .unit = SXP_BYTES, .alias = true, .quiet = "0",
           .reason = NO_MINIMUM),
-    LOST("shadow_memory", "0", "libxl works out the shadow memory itself; no element says it"),
+    KEY("shadow_memory", "shadow_memory", "0"),
     LOST("memory_sharing", "0", "sharing of pages among guests has no element"),
     LOST("target", "0", "a stub domain's target is chosen by libxl"),
     GUEST("vcpus", vcpus, ),
@@ -80,7 +83,7 @@ static const SxpRow domain_rows[] = {
     HOOK("cpu_weight", sxp_read_weight, sxp_write_weight, .quiet = "256"),
     GUEST("cpu_cap", cpu_cap, .quiet = "0"),
     HOOK("vcpus_params", sxp_read_vcpus_params, NULL, .alias = true),
-    LOST("pool_name", "Pool-0", "CPU pools have no element; see 'xl cpupool-migrate'"),
+    KEY("pool_name", "pool", "Pool-0"),
     GUEST("bootloader", bootloader, .quiet = "none"),
     GUEST("PV_bootloader", bootloader, .alias = true, .quiet = "none"),
     GUEST("bootloader_args", bootloader_args, ),
@@ -105,7 +108,7 @@ static const SxpRow domain_rows[] = {
     GUEST("localtime", localtime, .alias = true),
     GUEST("rtc_timeoffset", rtc_timeoffset, .alias = true, .quiet = "0"),
     LOST("features", NULL, "feature bits of a PV kernel are negotiated by kernel and libxl"),
-    LOST("nomigrate", "0", "no element forbids migration"),
+    KEY("nomigrate", "nomigrate", "0"),
     LOST("s3_integrity", "0|1", NO_ELEMENT),
     LOST("superpages", "0", "no element that the Xen driver reads asks for superpages"),
     LOST("machine_address_size", "0", NO_ELEMENT),
@@ -189,12 +192,16 @@ static const SxpRow image_rows[] = {
     GUEST("image/hvm/spiceagent_mouse", display.spice_mouse, ),
     HOOK("image/hvm/acpi_firmware", sxp_read_acpi_firmware, sxp_write_acpi_firmware, ),
     HOOK("image/*/pci", sxp_read_image_pci, NULL, .alias = true),
-    LOST("image/*/pci_msitranslate", "0", NO_PASSTHROUGH_OPTION),
-    LOST("image/*/pci_power_mgmt", "0", NO_PASSTHROUGH_OPTION),
+    KEY("image/*/pci_msitranslate", "pci_msitranslate", "0"),
+    KEY("image/*/pci_power_mgmt", "pci_power_mgmt", "0"),
     LOST("image/*/features", NULL,
          "feature bits of a PV kernel are negotiated by kernel and libxl"),
     LOST("image/*/superpages", "0", "no element that the Xen driver reads asks for superpages"),
-    LOST("image/*/nomigrate", "0", "no element forbids migration"),
+    { .path = "image/*/nomigrate",
+      .type = SXP_KEY,
+      .key = "nomigrate",
+      .quiet = "0",
+      .alias = true },
     LOST("image/*/expose_host_uuid", "0",
          "the guest sees its own UUID; no element shows the host's"),
     LOST("image/*/cpuid", NULL, NO_CPUID),
@@ -213,19 +220,18 @@ static const SxpRow image_rows[] = {
     LOST("image/*/xenpaging_debug", "0", NO_PAGING),
     LOST("image/*/xenpaging_policy_mru_size", NULL, NO_PAGING),
     LOST("image/*/memory_sharing", "0", "sharing of pages among guests has no element"),
-    LOST("image/hvm/timer_mode", "1", "no element sets how Xen delivers missed timer ticks"),
-    LOST("image/hvm/vpt_align", "1", NO_ELEMENT),
-    LOST("image/hvm/oos", "1", "no element for out-of-sync shadow page tables"),
+    KEY("image/hvm/timer_mode", "timer_mode", "1"),
+    KEY("image/hvm/vpt_align", "vpt_align", "1"),
+    KEY("image/hvm/oos", "oos", "1"),
     LOST("image/hvm/isa", "0", "the ISA-only machine of qemu-dm is gone"),
     LOST("image/hvm/monitor", "0", "the monitor of the device model belongs to libxl"),
     LOST("image/hvm/monitor_path", NULL, "the monitor of the device model belongs to libxl"),
     LOST("image/hvm/guest_os_type", "default",
          "what runs in the guest is not Xen's business any more"),
     LOST("image/hvm/xen_extended_power_mgmt", "0", NO_ELEMENT),
-    LOST("image/hvm/xen_platform_pci", "1",
-         "libxl always adds the Xen platform device; no element takes it away"),
-    LOST("image/hvm/gfx_passthru", "0", "no element makes a passed through card the primary one"),
-    LOST("image/hvm/smbios_firmware", NULL, "no element takes SMBIOS tables from a file"),
+    KEY("image/hvm/xen_platform_pci", "xen_platform_pci", "1"),
+    KEY("image/hvm/gfx_passthru", "gfx_passthru", "0"),
+    KEY("image/hvm/smbios_firmware", "smbios_firmware", NULL),
     LOST("image/hvm/vhpt", "0", "Itanium only"),
     LOST("image/hvm/spicedvagent", "0", NO_ELEMENT),
     LOST("image/hvm/spice_clipboard_sharing", "0", "no vdagent channel went with it"),
@@ -379,15 +385,14 @@ static const SxpRow scsi_dev_rows[] = {
 /* Whole devices without a home. */
 static const SxpRow device_rows[] = {
     LOST("device/vtpm", NULL, NO_VTPM),
-    LOST("device/ioports", NULL, "I/O ports cannot be granted by domXML; xl.cfg's ioports= can"),
-    LOST("device/irq", NULL, "interrupts cannot be granted by domXML; xl.cfg's irqs= can"),
     LOST("device/vif2", NULL, "netchannel2 left Xen"),
     LOST("device/blkif", NULL, "a driver domain's role is set up in the guest"),
     LOST("device/netif", NULL, "a driver domain's role is set up in the guest"),
     LOST("device/tpmif", NULL, "a driver domain's role is set up in the guest"),
 };
 
-#define TABLE(name, where, rows) const SxpTable name = { where, rows, G_N_ELEMENTS(rows) }
+#define TABLE(name, where, rows)                                                                   \
+    const SxpTable name = { where, sizeof(where) - 1, rows, G_N_ELEMENTS(rows) }
 TABLE(sxp_domain_table, "", domain_rows);
 TABLE(sxp_image_table, "image/", image_rows);
 TABLE(sxp_disk_table, "device/vbd/", disk_rows);
@@ -417,18 +422,27 @@ path_matches(const char *row, const char *path)
     return path != NULL && g_str_equal(star + 1, path);
 }
 
+/* The path without the table's place in the tree; of an image row that is for the other kind of
+ * image, NULL. */
+static const char *
+last_part(const SxpTable *table, const SxpRow *row, bool hvm)
+{
+    const char *rest = row->path + table->prefix_len;
+
+    if (table != &sxp_image_table)
+        return rest;
+    if (*rest == '*')
+        return rest + 2;
+    return strncmp(rest, "hvm/", 4) == 0 && hvm ? rest + 4 : NULL;
+}
+
 const SxpRow *
 sxp_row_find(const SxpTable *table, const char *key, bool hvm)
 {
-    bool image = table == &sxp_image_table;
-    g_autofree char *path = g_strconcat(table->prefix,
-                                        !image ? ""
-                                        : hvm  ? "hvm/"
-                                               : "linux/",
-                                        key, NULL);
-
     for (gsize i = 0; i < table->n_rows; i++) {
-        if (path_matches(table->rows[i].path, path))
+        const char *name = last_part(table, &table->rows[i], hvm);
+
+        if (name != NULL && name[0] == key[0] && strcmp(name, key) == 0)
             return &table->rows[i];
     }
     return NULL;

@@ -146,6 +146,7 @@ write_field(const SxpRow *row, const char *key, ConfNode *parent, const void *fi
         sxp_add(parent, key, conf_action_name(*(const ConfAction *)field));
         break;
     case SXP_HOOK:
+    case SXP_KEY:
     case SXP_RUNTIME:
     case SXP_LOST:
         break;
@@ -169,7 +170,10 @@ write_table(SxpWrite *out, const SxpTable *table, ConfNode *parent, gconstpointe
             continue;
         if (row->alias || (!out->guest.hvm && g_str_has_prefix(row->path, "image/hvm/")))
             continue;
-        if (row->write != NULL)
+        if (row->type == SXP_KEY)
+            sxp_add(parent, slash != NULL ? slash + 1 : row->path,
+                    conf_xl_keys_get(out->ext->keys, row->key));
+        else if (row->write != NULL)
             row->write(out, row, parent, base);
         else if (base != NULL)
             write_field(row, slash != NULL ? slash + 1 : row->path, parent, base + row->offset);
@@ -314,6 +318,7 @@ build_tree(SxpWrite *out)
     write_display(out, root);
     write_consoles(out, root);
     write_hostdevs(out, root);
+    sxp_write_raw_devices(out, root);
     return root;
 }
 
@@ -340,6 +345,7 @@ char *
 conf_sxp_from_domain(const ConfDomain *def, ConfReport *report, GError **error)
 {
     SxpWrite out = { .def = def };
+    g_autoptr(ConfXlExt) ext = NULL;
     g_autoptr(ConfNode) root = NULL;
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -349,6 +355,9 @@ conf_sxp_from_domain(const ConfDomain *def, ConfReport *report, GError **error)
                     def->name != NULL ? def->name : "", conf_domain_os_type_name(def));
         return NULL;
     }
+    ext = out.ext = conf_xl_ext_load(def, error);
+    if (ext == NULL)
+        return NULL;
     sxp_guest_from_domain(&out.guest, def);
     root = build_tree(&out);
     append_node(text, root, 0);

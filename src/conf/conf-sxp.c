@@ -8,15 +8,18 @@
  * xend quotes such words when it writes, so who left them bare meant the text.
  */
 #include "conf-private.h"
+#include "conf-text.h"
 
 #include <string.h>
 
-/* A list in memory takes up to a quarter KiB where it took two bytes of text. Three times the
- * domains that one xend host ever had stay far below. */
-#define SXP_MAX_NODES (1u << 20)
+/* Words and lists; (key value) is three. The domains of ten busy hosts stay below, and what comes
+ * of it fits into 64 MiB of memory with all that is said about it. */
+#define SXP_MAX_NODES  (2 * CONF_MAX_NODES)
+#define SXP_MAX_STRAYS 100u
 
 typedef struct SxpOpen {
     ConfNode *node;        /* owned until it is closed */
+    ConfNode *only;        /* its only item so far, owned */
     unsigned line, column; /* of the '(' */
     bool headed;           /* something stood behind the '(': no head any more */
 } SxpOpen;
@@ -38,6 +41,7 @@ static void
 open_clear(gpointer data)
 {
     conf_node_free(((SxpOpen *)data)->node);
+    conf_node_free(((SxpOpen *)data)->only);
 }
 
 static void
@@ -82,6 +86,28 @@ static G_GNUC_PRINTF(5, 6) gboolean break_off(SxpReader *in, unsigned line, unsi
     in->break_line = line;
     in->break_column = column;
     return fail(in, line, column, CONF_ERROR_SYNTAX, error, "%s", reason);
+}
+
+/* Something stands here that is no domain, or was read in an odd way. A file full of it is not
+ * worth a line for each. */
+static G_GNUC_PRINTF(5, 6) void add_stray(SxpReader *in, unsigned line, unsigned column,
+                                          bool carried, const char *format, ...)
+{
+    bool last = in->strays->len + 1 == SXP_MAX_STRAYS;
+    ConfNote *stray;
+    va_list args;
+
+    if (in->strays->len == SXP_MAX_STRAYS)
+        return;
+    stray = g_new0(ConfNote, 1);
+    stray->line = line;
+    stray->column = column;
+    stray->carried = carried;
+    va_start(args, format);
+    stray->text = last ? g_strdup("here and behind, more that is odd in the same way")
+                       : g_strdup_vprintf(format, args);
+    va_end(args);
+    g_ptr_array_add(in->strays, stray);
 }
 
 static void
@@ -139,62 +165,76 @@ as_real(const char *text, double *ret_real)
     return *end == '\0';
 }
 
+/* Takes `text`. */
 static ConfNode *
-atom_new(const char *text, bool quoted, unsigned line, unsigned column)
+atom_new(char *text, bool quoted, unsigned line, unsigned column)
 {
     ConfNode *node = conf_node_new(CONF_NODE_STRING, NULL, line, column);
 
-    node->text = g_strdup(text);
-    if (!quoted && as_integer(text, &node->number)) {
+    node->text = text;
+    /* No number begins with a letter. */
+    if (quoted || g_ascii_isalpha(*text))
+        return node;
+    if (as_integer(text, &node->number)) {
         node->kind = CONF_NODE_INT;
         node->real = (double)node->number;
-    } else if (!quoted && as_real(text, &node->real)) {
+    } else if (as_real(text, &node->real)) {
         node->kind = CONF_NODE_FLOAT;
     }
     return node;
 }
 
-/* Takes `atom`. */
-static gboolean
-add_atom(SxpReader *in, ConfNode *atom, GError **error)
+/* A list is made when a second item comes: most have one. Takes `item`. */
+static void
+add_item(SxpOpen *list, ConfNode *item)
 {
-    g_autoptr(ConfNode) owned = atom;
-    SxpOpen *list;
-
-    if (in->open->len == 0) {
-        ConfNote *stray = g_new0(ConfNote, 1);
-
-        stray->line = atom->line;
-        stray->column = atom->column;
-        stray->text = g_strdup_printf("the word '%.40s' stands outside of every list", atom->text);
-        g_ptr_array_add(in->strays, stray);
+    if (list->only == NULL && list->node->items == NULL) {
+        list->only = item;
+        return;
     }
+    if (list->node->items == NULL) {
+        list->node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+        g_ptr_array_add(list->node->items, g_steal_pointer(&list->only));
+    }
+    g_ptr_array_add(list->node->items, item);
+}
+
+/* Takes `text`: the head of a list, or an item. */
+static gboolean
+add_word(SxpReader *in, char *text, bool quoted, unsigned line, unsigned column, GError **error)
+{
+    g_autofree char *owned = text;
+    SxpOpen *list = in->open->len > 0 ? &g_array_index(in->open, SxpOpen, in->open->len - 1) : NULL;
+
     if (++in->n_nodes > SXP_MAX_NODES)
-        return fail(in, atom->line, atom->column, CONF_ERROR_LIMIT, error,
+        return fail(in, line, column, CONF_ERROR_LIMIT, error,
                     "more than %u words and lists in one file", SXP_MAX_NODES);
-    if (in->open->len == 0)
-        return TRUE;
-
-    list = &g_array_index(in->open, SxpOpen, in->open->len - 1);
-    if (!list->headed) {
-        list->headed = true;
-        list->node->key = g_strdup(atom->text);
-        list->node->line = atom->line;
-        list->node->column = atom->column;
+    if (list == NULL) {
+        add_stray(in, line, column, false, "the word '%.40s' stands outside of every list", text);
         return TRUE;
     }
-    g_ptr_array_add(list->node->items, g_steal_pointer(&owned));
+    if (list->headed) {
+        add_item(list, atom_new(g_steal_pointer(&owned), quoted, line, column));
+        return TRUE;
+    }
+    list->headed = true;
+    list->node->key = g_steal_pointer(&owned);
+    list->node->line = line;
+    list->node->column = column;
     return TRUE;
 }
 
 /* domXML can say no control characters, and the model holds UTF-8 only. */
 static gboolean
-check_text(SxpReader *in, const GString *text, unsigned line, unsigned column, GError **error)
+check_text(SxpReader *in, GString *text, unsigned line, unsigned column, GError **error)
 {
-    if (!g_utf8_validate(text->str, (gssize)text->len, NULL))
-        return fail(in, line, column, CONF_ERROR_SYNTAX, error,
-                    "a word that is not UTF-8; convert the file first, for example with "
-                    "'iconv -f ISO-8859-1 -t UTF-8'");
+    bool converted = false;
+    g_autofree char *utf8 = conf_text_to_utf8(text->str, text->len, &converted);
+
+    if (converted) {
+        add_stray(in, line, column, true, "this word is not UTF-8 and was read as ISO-8859-1");
+        g_string_assign(text, utf8);
+    }
     for (gsize i = 0; i < text->len; i++) {
         if (g_ascii_iscntrl(text->str[i]) && !is_space(text->str[i]))
             return fail(in, line, column, CONF_ERROR_SYNTAX, error,
@@ -204,12 +244,26 @@ check_text(SxpReader *in, const GString *text, unsigned line, unsigned column, G
     return TRUE;
 }
 
+/* Bytes of plain ASCII at the cursor that belong to a word. */
+static gsize
+plain_length(const SxpReader *in)
+{
+    const char *start = in->text + in->pos, *p = start, *end = in->text + in->len;
+
+    while (p<end && * p> ' ' && *p < 0x7f && *p != '(' && *p != ')')
+        p++;
+    return (gsize)(p - start);
+}
+
 static gboolean
 read_bare(SxpReader *in, GError **error)
 {
     unsigned line = in->line, column = in->column;
-    gsize start = in->pos;
+    gsize start = in->pos, plain = plain_length(in);
+    g_autoptr(GString) word = NULL;
 
+    in->pos += plain;
+    in->column += (unsigned)plain;
     while (in->pos < in->len && !is_space(in->text[in->pos]) && in->text[in->pos] != '(' &&
            in->text[in->pos] != ')')
         advance(in);
@@ -217,12 +271,12 @@ read_bare(SxpReader *in, GError **error)
     if (in->pos - start > CONF_MAX_TEXT)
         return fail(in, line, column, CONF_ERROR_LIMIT, error, "a word of more than %u bytes",
                     CONF_MAX_TEXT);
-
-    g_autoptr(GString) word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
-
+    if (in->pos - start == plain)
+        return add_word(in, g_strndup(in->text + start, plain), false, line, column, error);
+    word = g_string_new_len(in->text + start, (gssize)(in->pos - start));
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(word->str, false, line, column), error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), false, line, column, error);
 }
 
 /* One escape, in->pos behind the backslash. What is no escape keeps its backslash, as in Python. */
@@ -283,7 +337,7 @@ read_quoted(SxpReader *in, GError **error)
     advance(in);
     if (!check_text(in, word, line, column, error))
         return FALSE;
-    return add_atom(in, atom_new(word->str, true, line, column), error);
+    return add_word(in, g_string_free(g_steal_pointer(&word), FALSE), true, line, column, error);
 }
 
 /* ---- lists ---- */
@@ -291,7 +345,7 @@ read_quoted(SxpReader *in, GError **error)
 static gboolean
 open_list(SxpReader *in, GError **error)
 {
-    SxpOpen list = { NULL, in->line, in->column, false };
+    SxpOpen list = { .line = in->line, .column = in->column };
 
     if (in->open->len >= CONF_MAX_DEPTH)
         return fail(in, in->line, in->column, CONF_ERROR_LIMIT, error,
@@ -301,48 +355,64 @@ open_list(SxpReader *in, GError **error)
                     "more than %u words and lists in one file", SXP_MAX_NODES);
     if (in->open->len > 0)
         g_array_index(in->open, SxpOpen, in->open->len - 1).headed = true;
-    list.node = conf_node_new(CONF_NODE_LIST, NULL, in->line, in->column);
+    list.node = conf_node_new(CONF_NODE_NONE, NULL, in->line, in->column);
     g_array_append_val(in->open, list);
     advance(in);
     return TRUE;
 }
 
-/* (key) is NONE, (key scalar) the scalar itself, anything else with a head a GROUP. */
-static void
-settle_kind(ConfNode *node)
+/* A closed list as its parent keeps it: (key) is NONE, (key scalar) the scalar itself, anything
+ * else with a head a GROUP. */
+static ConfNode *
+settle(SxpOpen *list)
 {
-    ConfNode *only = node->items->len == 1 ? node->items->pdata[0] : NULL;
+    ConfNode *node = g_steal_pointer(&list->node), *only = g_steal_pointer(&list->only);
+    const ConfNode *first = node->items != NULL ? node->items->pdata[0] : only;
 
-    if (node->items->len > 0) {
-        const ConfNode *first = node->items->pdata[0];
-
+    if (first != NULL) {
         node->value_line = first->line;
         node->value_column = first->column;
+    } else if (node->key != NULL) {
+        node->value_line = node->line;
+        node->value_column = node->column;
     }
-    if (node->key == NULL)
-        return;
-    node->kind = CONF_NODE_GROUP;
-    if (only != NULL && (only->key != NULL || only->items != NULL))
-        return;
-    if (only != NULL) {
+    if (node->key != NULL && first == NULL)
+        return node;
+    node->kind = node->key != NULL ? CONF_NODE_GROUP : CONF_NODE_LIST;
+    if (node->key != NULL && only != NULL && only->key == NULL && only->items == NULL) {
         node->kind = only->kind;
         node->text = g_steal_pointer(&only->text);
         node->number = only->number;
         node->real = only->real;
-        g_clear_pointer(&node->items, g_ptr_array_unref);
-    } else if (node->items->len == 0) {
-        node->kind = CONF_NODE_NONE;
-        node->value_line = node->line;
-        node->value_column = node->column;
-        g_clear_pointer(&node->items, g_ptr_array_unref);
+        conf_node_free(only);
+        return node;
     }
+    if (node->items == NULL)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    if (only != NULL)
+        g_ptr_array_add(node->items, only);
+    return node;
+}
+
+/* With all its items in the array. */
+static ConfNode *
+whole(SxpOpen *list)
+{
+    ConfNode *node = g_steal_pointer(&list->node);
+
+    if (node->items == NULL)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    if (list->only != NULL)
+        g_ptr_array_add(node->items, g_steal_pointer(&list->only));
+    return node;
 }
 
 /* The root of a native tree is a group, whatever stands in it. */
 static void
-add_domain(SxpReader *in, ConfNode *node)
+add_domain(SxpReader *in, SxpOpen *list)
 {
     ConfNative *native = conf_native_new(CONF_FORMAT_SXP, in->file);
+    ConfNode *node = whole(list);
 
     conf_node_free(native->root);
     node->kind = CONF_NODE_GROUP;
@@ -350,40 +420,33 @@ add_domain(SxpReader *in, ConfNode *node)
     g_ptr_array_add(in->domains, native);
 }
 
-static void
-add_stray_list(SxpReader *in, const SxpOpen *list)
-{
-    ConfNote *stray = g_new0(ConfNote, 1);
-
-    stray->line = list->line;
-    stray->column = list->column;
-    stray->text = g_strdup_printf("(%.40s ...) is no (domain ...)",
-                                  list->node->key != NULL ? list->node->key : "");
-    g_ptr_array_add(in->strays, stray);
-}
-
 static gboolean
 close_list(SxpReader *in, GError **error)
 {
     SxpOpen list;
 
+    if (in->open->len == 0 && in->domains->len > 0) {
+        add_stray(in, in->line, in->column, false, "')' without a '(' before it");
+        advance(in);
+        return TRUE;
+    }
     if (in->open->len == 0)
         return fail(in, in->line, in->column, CONF_ERROR_SYNTAX, error,
                     "')' without a '(' before it");
     list = g_array_index(in->open, SxpOpen, in->open->len - 1);
     /* From here on the node is the parent's or the domain's. */
-    g_array_index(in->open, SxpOpen, in->open->len - 1).node = NULL;
+    memset(&g_array_index(in->open, SxpOpen, in->open->len - 1), 0, sizeof(SxpOpen));
     g_array_set_size(in->open, in->open->len - 1);
     advance(in);
 
     if (in->open->len > 0) {
-        settle_kind(list.node);
-        g_ptr_array_add(g_array_index(in->open, SxpOpen, in->open->len - 1).node->items, list.node);
+        add_item(&g_array_index(in->open, SxpOpen, in->open->len - 1), settle(&list));
     } else if (g_strcmp0(list.node->key, "domain") == 0 || g_strcmp0(list.node->key, "vm") == 0) {
-        add_domain(in, list.node);
+        add_domain(in, &list);
     } else {
-        add_stray_list(in, &list);
-        conf_node_free(list.node);
+        add_stray(in, list.line, list.column, false, "(%.40s ...) is no (domain ...)",
+                  list.node->key != NULL ? list.node->key : "");
+        open_clear(&list);
     }
     return TRUE;
 }
@@ -397,7 +460,10 @@ read_all(SxpReader *in, GError **error)
         char c = in->text[in->pos];
         gboolean ok = TRUE;
 
-        if (is_space(c)) {
+        if (c == ' ') {
+            in->pos++;
+            in->column++;
+        } else if (is_space(c)) {
             advance(in);
         } else if (c == '#') {
             while (in->pos < in->len && in->text[in->pos] != '\n')
@@ -439,7 +505,8 @@ note_strays(SxpReader *in)
     for (guint i = 0; i < in->strays->len; i++) {
         const ConfNote *stray = in->strays->pdata[i];
 
-        conf_native_add_note(last, stray->line, stray->column, "%s", stray->text);
+        conf_native_add_note(last, stray->line, stray->column, "%s", stray->text)->carried =
+            stray->carried;
     }
 }
 
@@ -460,15 +527,99 @@ refuse(const SxpReader *in, GError **error)
                 "no (domain ...) in it: %s", stray->text);
 }
 
-/* A text that breaks off costs what is incomplete, not the domains before it; but the break is
+/* ---- a text that breaks off ---- */
+
+/* Does something whole stand in it? Its last word may be cut. */
+static bool
+has_lists(const SxpOpen *list)
+{
+    const ConfNode *only = list->only;
+
+    for (guint i = 0; list->node->items != NULL && i < list->node->items->len; i++) {
+        const ConfNode *item = list->node->items->pdata[i];
+
+        if (item->key != NULL || item->items != NULL)
+            return true;
+    }
+    return only != NULL && (only->key != NULL || only->items != NULL);
+}
+
+static bool
+has_one_of(const ConfNode *domain, const char *const *keys)
+{
+    for (; *keys != NULL; keys++) {
+        if (conf_node_find(domain, *keys) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* What a domain cannot be without; a guest whose kind is not known would be taken for a PV one. */
+static bool
+is_usable(const ConfNode *domain)
+{
+    static const char *const names[] = { "name", "name_label", NULL };
+    static const char *const sizes[] = { "memory", "maxmem", "memory_dynamic_max",
+                                         "memory_static_max", NULL };
+    static const char *const kinds[] = { "image",      "PV_kernel",       "PV_bootloader",
+                                         "bootloader", "HVM_boot_policy", NULL };
+
+    return has_one_of(domain, names) && has_one_of(domain, sizes) && has_one_of(domain, kinds);
+}
+
+/* Half a device is none; an image keeps what is whole in it, since it tells what the guest is. The
+ * name of what is left out is added to *left_out. */
+static void
+close_broken(SxpReader *in, GString *left_out)
+{
+    const SxpOpen *second = in->open->len > 1 ? &g_array_index(in->open, SxpOpen, 1) : NULL;
+    bool parts = second != NULL && (g_strcmp0(second->node->key, "image") == 0 ||
+                                    g_strcmp0(second->node->key, "platform") == 0);
+
+    while (in->open->len > 1) {
+        SxpOpen *last = &g_array_index(in->open, SxpOpen, in->open->len - 1);
+
+        if (parts && has_lists(last)) {
+            add_item(last - 1, settle(last));
+        } else {
+            g_string_printf(left_out, ", and (%.40s ...) is left out",
+                            last->node->key != NULL ? last->node->key : "");
+        }
+        g_array_set_size(in->open, in->open->len - 1); /* clears what is left of it */
+    }
+}
+
+/* The domain that the break is in, if what stands before it makes one. */
+static void
+rescue_last(SxpReader *in, GString *left_out)
+{
+    SxpOpen *list = in->open->len > 0 ? &g_array_index(in->open, SxpOpen, 0) : NULL;
+
+    if (list == NULL || g_strcmp0(list->node->key, "domain") != 0)
+        return;
+    close_broken(in, left_out);
+    list = &g_array_index(in->open, SxpOpen, 0);
+    list->node = whole(list);
+    if (!is_usable(list->node)) {
+        g_string_truncate(left_out, 0);
+        return;
+    }
+    add_domain(in, list);
+    g_string_prepend(left_out, "; what stands before is converted");
+}
+
+/* A text that breaks off costs what is incomplete, not what stands before it; but the break is
  * named either way. Any other error costs the whole text, since it is not known what it broke. */
 static gboolean
-rescue(const SxpReader *in, GError **inner, GError **error)
+rescue(SxpReader *in, GError **inner, GError **error)
 {
+    g_autoptr(GString) left_out = g_string_new(NULL);
     g_autofree char *place = NULL;
     const char *reason = (*inner)->message;
     ConfNative *last;
 
+    if (in->truncated)
+        rescue_last(in, left_out);
     if (!in->truncated || in->domains->len == 0) {
         g_propagate_error(error, g_steal_pointer(inner));
         return FALSE;
@@ -477,7 +628,7 @@ rescue(const SxpReader *in, GError **inner, GError **error)
     if (g_str_has_prefix(reason, place))
         reason += strlen(place);
     last = in->domains->pdata[in->domains->len - 1];
-    conf_native_add_note(last, in->break_line, in->break_column, "%s", reason);
+    conf_native_add_note(last, in->break_line, in->break_column, "%s%s", reason, left_out->str);
     g_clear_error(inner);
     return TRUE;
 }

@@ -65,6 +65,7 @@ typedef enum SxpType {
     SXP_ACTION,  /* ConfAction, in either dialect */
     SXP_HOOK,    /* read and write do it */
     SXP_RUNTIME, /* describes a running domain, or is xend's own bookkeeping */
+    SXP_KEY,     /* has no home in domXML, and rides in metadata as xl's key `key` */
     SXP_LOST,    /* has no home; `reason` says why */
 } SxpType;
 
@@ -94,6 +95,7 @@ struct SxpRow {
     bool alias;         /* the other dialect's name: read, never written */
     const char *quiet;  /* "0|none": values that say what holds anyway */
     const char *reason; /* LOST */
+    const char *key;    /* KEY */
     SxpReadFunc read;   /* HOOK */
     SxpWriteFunc write; /* HOOK: NULL = nothing to write; else instead of the field */
 };
@@ -101,6 +103,7 @@ struct SxpRow {
 /* The rows of one place in the tree. `prefix` ends in '/' or is empty. */
 typedef struct SxpTable {
     const char *prefix;
+    gsize prefix_len;
     const SxpRow *rows;
     gsize n_rows;
 } SxpTable;
@@ -120,6 +123,7 @@ struct SxpRead {
     ConfNative *native;
     ConfReport *report;
     ConfDomain *def; /* under construction */
+    ConfXlExt *ext;  /* goes into its metadata */
     SxpGuest guest;
     SxpDisplay vfb;
     bool has_vfb, has_vkbd;
@@ -180,6 +184,13 @@ void sxp_write_acpi_firmware(SxpWrite *out, const SxpRow *row, ConfNode *parent,
 void sxp_write_on_crash(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 void sxp_write_weight(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 
+/* conf-sxp-keys.c */
+char *sxp_pci_name(const ConfHostdev *dev); /* as our metadata knows it */
+void sxp_drop_key(SxpRead *in, const SxpItem *item);
+gboolean sxp_read_ioports(SxpRead *in, const SxpItem *item, GError **error);
+gboolean sxp_read_irq(SxpRead *in, const SxpItem *item, GError **error);
+void sxp_write_raw_devices(SxpWrite *out, ConfNode *root);
+
 /* conf-sxp-display.c: SxpDisplay <-> graphics and video */
 gboolean sxp_display_to_domain(SxpRead *in, GError **error);
 void sxp_display_from_domain(SxpDisplay *display, const ConfDomain *def);
@@ -225,6 +236,7 @@ void sxp_write_usb_version(SxpWrite *out, const SxpRow *row, ConfNode *parent,
 
 struct SxpWrite {
     const ConfDomain *def;
+    ConfXlExt *ext; /* of its metadata */
     SxpGuest guest; /* filled from def */
 };
 

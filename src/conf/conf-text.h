@@ -6,7 +6,7 @@
 
 /* Nodes of one native tree. Large configs have some hundred; what has more is no config, and would
  * cost far more memory than its text does. */
-#define CONF_MAX_NODES (1u << 17)
+#define CONF_MAX_NODES (1u << 16)
 
 typedef struct ConfPos {
     unsigned line, column; /* 1-based; a column is a character (UTF-8), not a byte */

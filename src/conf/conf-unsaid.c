@@ -11,6 +11,8 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
+#define XEN_WEIGHT 256 /* of a domain without one */
+
 typedef struct Comparison {
     ConfReport *report;
     const char *reason;
@@ -54,6 +56,11 @@ as_document(const ConfDomain *def, bool with_uuid)
     }
     conf_domain_fill_defaults(copy);
     pin_each_vcpu(copy);
+    /* What a loader is, and a domain weighs, where nobody says it. */
+    if (g_strcmp0(copy->os.loader_type, "rom") == 0)
+        conf_set_string(&copy->os.loader_type, NULL);
+    if (copy->cputune.shares.value == XEN_WEIGHT)
+        copy->cputune.shares.set = false;
     text = conf_domain_format_xml(copy, CONF_XML_INACTIVE);
     return xmlReadMemory(text, (int)strlen(text), NULL, NULL,
                          XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS |

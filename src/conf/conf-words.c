@@ -33,14 +33,37 @@ conf_action_name(ConfAction action)
 
 /* ---- rates ---- */
 
+#define RATE_INTERVAL_US 50000 /* xl-network-configuration(5) */
+
 static const struct RateUnit {
     char prefix;
     guint64 bytes;
 } rate_units[] = { { 'G', 1000000000 }, { 'M', 1000000 }, { 'K', 1000 } };
 
+/* "@20ms", "@100us", "@1s"; a bare number is seconds for xl, whatever its manual says. */
+static bool
+rate_interval(const char *text, guint64 *ret_us)
+{
+    guint64 unit = 1000000;
+    char *end;
+
+    if (*text++ != '@' || !g_ascii_isdigit(*text))
+        return false;
+    guint64 number = g_ascii_strtoull(text, &end, 10);
+    if (*end == 'm' || *end == 'u') {
+        unit = *end++ == 'm' ? 1000 : 1;
+        if (*end != 's')
+            return false;
+    }
+    if (*end == 's')
+        end++;
+    *ret_us = number <= G_MAXUINT32 ? number * unit : 0;
+    return *end == '\0' && *ret_us > 0 && *ret_us <= G_MAXUINT32;
+}
+
 /* xl counts KB as 1000 bytes; bits are an eighth. */
 bool
-conf_rate_parse(const char *text, int64_t *ret_kib_per_s)
+conf_rate_split(const char *text, guint64 *ret_bytes, guint64 *ret_interval_us)
 {
     char *end;
     guint64 unit = 1;
@@ -57,22 +80,19 @@ conf_rate_parse(const char *text, int64_t *ret_kib_per_s)
     }
     if ((*end != 'B' && *end != 'b') || number > G_MAXINT64 / 1000000000)
         return false;
-    guint64 bytes = number * unit / (*end == 'b' ? 8 : 1);
+    *ret_bytes = number * unit / (*end == 'b' ? 8 : 1);
     if (!g_str_has_prefix(++end, "/s"))
         return false;
-    end += 2;
-    if (*end == '@') {
-        size_t digits = strspn(end + 1, "0123456789");
+    *ret_interval_us = RATE_INTERVAL_US;
+    return end[2] == '\0' || rate_interval(end + 2, ret_interval_us);
+}
 
-        end += 1 + digits;
-        if (digits == 0)
-            return false;
-        if (*end == 'm' || *end == 'u')
-            end++;
-        if (*end++ != 's')
-            return false;
-    }
-    if (*end != '\0')
+bool
+conf_rate_parse(const char *text, int64_t *ret_kib_per_s)
+{
+    guint64 bytes, interval;
+
+    if (!conf_rate_split(text, &bytes, &interval))
         return false;
     guint64 kib = (bytes + 512) / 1024;
     *ret_kib_per_s = (int64_t)(kib == 0 && bytes > 0 ? 1 : kib);
@@ -142,6 +162,34 @@ conf_mac_derive(const ConfDomain *def, unsigned index)
 }
 
 /* ---- paths ---- */
+
+const char *
+conf_number_format(char text[CONF_NUMBER], gint64 number)
+{
+    guint64 left = number < 0 ? -(guint64)number : (guint64)number;
+    char *at = text + CONF_NUMBER;
+
+    *--at = '\0';
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--at = '-';
+    return memmove(text, at, (size_t)(text + CONF_NUMBER - at));
+}
+
+const char *
+conf_item_path(char path[CONF_ITEM_PATH], const char *key, unsigned index)
+{
+    char number[CONF_NUMBER];
+    size_t len = strnlen(key, CONF_ITEM_PATH - 16);
+
+    memcpy(path, key, len);
+    path[len++] = '[';
+    conf_number_format(number, index);
+    g_stpcpy(g_stpcpy(path + len, number), "]");
+    return path;
+}
 
 char *
 conf_path_absolute(const char *path, const char *file)

@@ -11,39 +11,27 @@
  * a byte order mark, CR LF, a comment in a last line without a newline, a line that goes on behind
  * a backslash, and \xHH and \OOO, which libxlutil means to know but gets wrong.
  */
+#include "conf-arena.h"
 #include "conf-private.h"
 #include "conf-text.h"
 
 #include <string.h>
 
-/* A key that has a value. The text of a string is here while "+=" may still add to it. */
-typedef struct Setting {
-    ConfNode *node;
-    GString *text; /* NULL for a list */
-} Setting;
-
 typedef struct XlReader {
     ConfCursor at;
     ConfNative *native;
-    GPtrArray *settings; /* Setting, NULL where a later assignment replaced it */
-    GHashTable *places;  /* key -> index in settings, plus 1; the keys belong to the nodes */
+    /* One a key, NULL where a later assignment replaced it. The text of a scalar is raw bytes until
+     * finish(), as "+=" may still add to it. */
+    GPtrArray *settings;
+    GHashTable *places; /* key -> index in settings, plus 1; the keys belong to the nodes. NULL
+                           while there are few */
+    GHashTable *grown;  /* node -> GString, its text where "+=" added to it; NULL: nowhere yet */
     unsigned n_nodes;
     gsize n_text; /* bytes of all values */
     GError **error;
 } XlReader;
 
-static void
-setting_free(gpointer data)
-{
-    Setting *setting = data;
-
-    if (setting == NULL)
-        return;
-    conf_node_free(setting->node);
-    if (setting->text != NULL)
-        g_string_free(setting->text, TRUE);
-    g_free(setting);
-}
+#define FEW_SETTINGS 48
 
 /* ---- blanks ---- */
 
@@ -147,57 +135,94 @@ read_escape(XlReader *r, GString *out)
 
 /* Looked at while a value grows, so that a file of one string costs no more than any. */
 static gboolean
-count_text(XlReader *r, const GString *text)
+count_text(XlReader *r, gsize len)
 {
-    if (r->n_text + text->len <= CONF_MAX_TEXT)
+    if (r->n_text + len <= CONF_MAX_TEXT)
         return TRUE;
     conf_error_at(r->error, CONF_ERROR_LIMIT, r->at.file, r->at.pos,
                   "the values have more than %u bytes altogether", CONF_MAX_TEXT);
     return FALSE;
 }
 
-/* Returns the raw bytes between the quotes, escapes resolved. */
-static GString *
-read_string(XlReader *r)
+static void
+skip_plain(XlReader *r, char quote)
 {
-    GString *out = g_string_new(NULL);
-    ConfPos opened = r->at.pos;
-    char quote = *r->at.p;
+    char c;
 
-    conf_cursor_advance(&r->at);
+    while ((c = conf_cursor_peek(&r->at, 0)) != quote && c != '\\' && c != '\n' && c != '\0')
+        conf_cursor_advance(&r->at);
+}
+
+/* What is left of a string behind its first plain bytes, escapes resolved. */
+static gboolean
+read_string_rest(XlReader *r, char quote, ConfPos opened, GString *out)
+{
     for (;;) {
-        char c = conf_cursor_peek(&r->at, 0);
-        char next = conf_cursor_peek(&r->at, 1);
+        const char *start = r->at.p;
 
-        if (c == '\0' || c == '\n' || (c == '\\' && (next == '\0' || next == '\n'))) {
+        skip_plain(r, quote);
+        g_string_append_len(out, start, r->at.p - start);
+        if (!count_text(r, out->len))
+            return FALSE;
+        char c = conf_cursor_peek(&r->at, 0), next = conf_cursor_peek(&r->at, 1);
+        if (c == quote)
+            return TRUE;
+        if (c != '\\' || next == '\0' || next == '\n') {
             conf_error_at(r->error, CONF_ERROR_SYNTAX, r->at.file, opened,
                           "the string that %c opens here is not closed in this line", quote);
-            g_string_free(out, TRUE);
-            return NULL;
+            return FALSE;
         }
-        if (c == quote) {
-            conf_cursor_advance(&r->at);
-            r->n_text += out->len;
-            return out;
-        }
-        if (c != '\\') {
-            g_string_append_c(out, c);
-            conf_cursor_advance(&r->at);
-        }
-        if ((c == '\\' && !read_escape(r, out)) || !count_text(r, out)) {
-            g_string_free(out, TRUE);
-            return NULL;
-        }
+        if (!read_escape(r, out))
+            return FALSE;
     }
+}
+
+static char *
+keep(XlReader *r, const char *text, gsize len)
+{
+    return conf_arena_strndup(r->native->arena, text, len);
+}
+
+/* Returns the raw bytes between the quotes, escapes resolved. */
+static char *
+read_string(XlReader *r)
+{
+    ConfPos opened = r->at.pos;
+    char quote = *r->at.p, *text;
+    gsize len;
+
+    conf_cursor_advance(&r->at);
+    const char *start = r->at.p;
+    skip_plain(r, quote);
+    len = (gsize)(r->at.p - start);
+    if (conf_cursor_peek(&r->at, 0) == quote) { /* most have no escapes */
+        text = count_text(r, len) ? keep(r, start, len) : NULL;
+    } else {
+        g_autoptr(GString) out = g_string_new_len(start, (gssize)len);
+        gboolean ok = read_string_rest(r, quote, opened, out);
+
+        len = out->len;
+        text = ok ? keep(r, out->str, len) : NULL;
+    }
+    if (text == NULL)
+        return NULL;
+    conf_cursor_advance(&r->at);
+    r->n_text += len;
+    return text;
 }
 
 /* Strings come as bytes; the tree speaks UTF-8. */
 static void
-set_text(XlReader *r, ConfNode *node, const GString *text)
+finish_text(XlReader *r, ConfNode *node)
 {
     bool converted = false;
+    gsize len = strlen(node->text);
 
-    node->text = conf_text_to_utf8(text->str, text->len, &converted);
+    if (!g_utf8_validate(node->text, (gssize)len, NULL)) {
+        g_autofree char *text = conf_text_to_utf8(node->text, len, &converted);
+
+        node->text = keep(r, text, strlen(text));
+    }
     if (converted)
         conf_native_add_note(r->native, node->value_line, node->value_column,
                              "this string is not UTF-8 and was read as ISO-8859-1");
@@ -238,34 +263,44 @@ count_node(XlReader *r)
     return FALSE;
 }
 
-static GString *
+static char *
 read_number(XlReader *r)
 {
-    GString *out = g_string_new(NULL);
+    const char *start = r->at.p;
+    gsize len;
     char c;
 
-    while (g_ascii_isdigit(c = conf_cursor_peek(&r->at, 0)) || (c >= 'a' && c <= 'f') || c == 'x') {
-        g_string_append_c(out, c);
+    while (g_ascii_isdigit(c = conf_cursor_peek(&r->at, 0)) || (c >= 'a' && c <= 'f') || c == 'x')
         conf_cursor_advance(&r->at);
-        if (!count_text(r, out)) {
-            g_string_free(out, TRUE);
-            return NULL;
-        }
-    }
-    r->n_text += out->len;
-    return out;
+    len = (gsize)(r->at.p - start);
+    if (!count_text(r, len))
+        return NULL;
+    r->n_text += len;
+    return keep(r, start, len);
+}
+
+static ConfNode *
+new_node(XlReader *r, ConfNodeKind kind)
+{
+    ConfNode *node = conf_arena_take_zeroed(r->native->arena, sizeof *node);
+
+    node->kind = kind;
+    node->in_arena = true;
+    node->line = node->value_line = r->at.pos.line;
+    node->column = node->value_column = r->at.pos.column;
+    if (kind == CONF_NODE_LIST)
+        node->items = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    return node;
 }
 
 static ConfNode *read_list(XlReader *r, unsigned depth);
 
-/* A value without a key. Scalars: *ret_text gets the bytes, and the node's own text is set by the
- * caller when it is complete. */
+/* A value without a key; finish_text() is the caller's, once its text is complete. */
 static ConfNode *
-read_value(XlReader *r, unsigned depth, GString **ret_text)
+read_value(XlReader *r, unsigned depth)
 {
     char c = conf_cursor_peek(&r->at, 0);
-    ConfPos pos = r->at.pos;
-    GString *text;
+    ConfNode *node;
 
     if (!count_node(r))
         return NULL;
@@ -275,12 +310,9 @@ read_value(XlReader *r, unsigned depth, GString **ret_text)
         fail_value(r);
         return NULL;
     }
-    text = g_ascii_isdigit(c) ? read_number(r) : read_string(r);
-    if (text == NULL)
-        return NULL;
-    *ret_text = text;
-    return conf_node_new(g_ascii_isdigit(c) ? CONF_NODE_INT : CONF_NODE_STRING, NULL, pos.line,
-                         pos.column);
+    node = new_node(r, g_ascii_isdigit(c) ? CONF_NODE_INT : CONF_NODE_STRING);
+    node->text = g_ascii_isdigit(c) ? read_number(r) : read_string(r);
+    return node->text != NULL ? node : NULL;
 }
 
 /* The text here cannot go on a list: it is either the end, or the next setting, and then what is
@@ -313,18 +345,15 @@ static gboolean
 read_item(XlReader *r, ConfNode *list, unsigned depth, ConfPos opened)
 {
     char c = conf_cursor_peek(&r->at, 0);
-    GString *text = NULL;
     ConfNode *item;
 
     if (c == '\0' || c == ',' || g_ascii_isalpha(c))
         return fail_list(r, opened, "a value or ']'");
-    item = read_value(r, depth, &text);
+    item = read_value(r, depth);
     if (item == NULL)
         return FALSE;
-    if (text != NULL) {
-        set_text(r, item, text);
-        g_string_free(text, TRUE);
-    }
+    if (item->text != NULL)
+        finish_text(r, item);
     g_ptr_array_add(list->items, item);
     return TRUE;
 }
@@ -333,8 +362,7 @@ static ConfNode *
 read_list(XlReader *r, unsigned depth)
 {
     ConfPos opened = r->at.pos;
-    g_autoptr(ConfNode)
-        list = conf_node_new(CONF_NODE_LIST, NULL, r->at.pos.line, r->at.pos.column);
+    g_autoptr(ConfNode) list = new_node(r, CONF_NODE_LIST);
 
     if (depth >= CONF_MAX_DEPTH) {
         conf_error_at(r->error, CONF_ERROR_LIMIT, r->at.file, opened,
@@ -363,51 +391,119 @@ read_list(XlReader *r, unsigned depth)
 
 /* ---- settings ---- */
 
-static Setting *
-find_setting(XlReader *r, const char *key)
+static bool
+find_few(const XlReader *r, const char *key, guint *ret_index)
 {
-    guint place = GPOINTER_TO_UINT(g_hash_table_lookup(r->places, key));
+    for (guint i = 0; i < r->settings->len; i++) {
+        const ConfNode *node = r->settings->pdata[i];
 
-    return place > 0 ? r->settings->pdata[place - 1] : NULL;
+        if (node != NULL && node->key[0] == key[0] && strcmp(node->key, key) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+find_setting(XlReader *r, const char *key, guint *ret_index)
+{
+    gpointer place;
+
+    if (r->places == NULL)
+        return find_few(r, key, ret_index);
+    place = g_hash_table_lookup(r->places, key);
+    *ret_index = GPOINTER_TO_UINT(place) - 1;
+    return place != NULL;
 }
 
 static void
-assign(XlReader *r, Setting *setting)
+add_place(XlReader *r, guint index)
 {
-    Setting *old = find_setting(r, setting->node->key);
+    const ConfNode *node = r->settings->pdata[index];
 
-    if (old != NULL) {
-        guint place = GPOINTER_TO_UINT(g_hash_table_lookup(r->places, old->node->key));
+    if (node != NULL)
+        g_hash_table_insert(r->places, node->key, GUINT_TO_POINTER(index + 1));
+}
 
-        conf_native_add_note(r->native, old->node->line, old->node->column,
-                             "%s: line %u assigns it again, and that value holds", old->node->key,
-                             setting->node->line);
-        r->settings->pdata[place - 1] = NULL;
-        g_hash_table_remove(r->places, setting->node->key);
-        setting_free(old);
+static void
+assign(XlReader *r, ConfNode *node)
+{
+    guint old;
+
+    if (find_setting(r, node->key, &old)) {
+        ConfNode *replaced = r->settings->pdata[old];
+
+        conf_native_add_note(r->native, replaced->line, replaced->column,
+                             "%s: line %u assigns it again, and that value holds", node->key,
+                             node->line);
+        r->settings->pdata[old] = NULL;
+        if (r->places != NULL)
+            g_hash_table_remove(r->places, node->key);
+        if (r->grown != NULL)
+            g_hash_table_remove(r->grown, replaced);
+        conf_node_free(replaced);
     }
-    g_ptr_array_add(r->settings, setting);
-    g_hash_table_insert(r->places, setting->node->key, GUINT_TO_POINTER(r->settings->len));
+    g_ptr_array_add(r->settings, node);
+    if (r->places != NULL) {
+        add_place(r, r->settings->len - 1);
+    } else if (r->settings->len > FEW_SETTINGS) {
+        r->places = g_hash_table_new(g_str_hash, g_str_equal);
+        for (guint i = 0; i < r->settings->len; i++)
+            add_place(r, i);
+    }
+}
+
+static void
+free_text(gpointer text)
+{
+    g_string_free(text, TRUE);
+}
+
+static GString *
+grown_text(XlReader *r, ConfNode *node)
+{
+    GString *text;
+
+    if (r->grown == NULL)
+        r->grown = g_hash_table_new_full(NULL, NULL, NULL, free_text);
+    text = g_hash_table_lookup(r->grown, node);
+    if (text == NULL) {
+        text = g_string_new(node->text);
+        g_hash_table_insert(r->grown, node, text);
+    }
+    return text;
+}
+
+static void
+take_grown_text(XlReader *r, ConfNode *node)
+{
+    GString *text = r->grown != NULL ? g_hash_table_lookup(r->grown, node) : NULL;
+
+    if (text == NULL)
+        return;
+    node->text = keep(r, text->str, text->len);
+    g_hash_table_remove(r->grown, node);
 }
 
 /* "+=": lists grow, strings and numbers are joined as text. */
 static gboolean
-append(XlReader *r, Setting *old, Setting *more, ConfPos pos)
+append(XlReader *r, ConfNode *old, ConfNode *more, ConfPos pos)
 {
     if ((old->text == NULL) != (more->text == NULL)) {
         conf_error_at(r->error, CONF_ERROR_SYNTAX, r->at.file, pos,
-                      "'%s' is a %s since line %u, and a %s cannot be added to it", old->node->key,
-                      old->text == NULL ? "list" : "string", old->node->line,
+                      "'%s' is a %s since line %u, and a %s cannot be added to it", old->key,
+                      old->text == NULL ? "list" : "string", old->line,
                       more->text == NULL ? "list" : "string");
         return FALSE;
     }
     if (old->text != NULL) {
-        g_string_append_len(old->text, more->text->str, (gssize)more->text->len);
-        if (more->node->kind == CONF_NODE_STRING)
-            old->node->kind = CONF_NODE_STRING;
+        g_string_append(grown_text(r, old), more->text);
+        if (more->kind == CONF_NODE_STRING)
+            old->kind = CONF_NODE_STRING;
     } else {
-        g_ptr_array_extend_and_steal(old->node->items, more->node->items);
-        more->node->items = NULL;
+        g_ptr_array_extend_and_steal(old->items, more->items);
+        more->items = NULL;
     }
     return TRUE;
 }
@@ -428,7 +524,7 @@ read_key(XlReader *r)
     while (r->at.p < r->at.end && (g_ascii_islower(*r->at.p) || g_ascii_isdigit(*r->at.p) ||
                                    *r->at.p == '_' || *r->at.p == '.'))
         conf_cursor_advance(&r->at);
-    return g_strndup(start, (gsize)(r->at.p - start));
+    return keep(r, start, (gsize)(r->at.p - start));
 }
 
 static gboolean
@@ -479,30 +575,23 @@ static gboolean
 read_setting(XlReader *r)
 {
     ConfPos pos = r->at.pos;
-    g_autofree char *key = read_key(r);
-    Setting *setting, *old;
-    gboolean ok = TRUE;
+    char *key = read_key(r);
+    g_autoptr(ConfNode) node = NULL;
+    guint old;
     bool add;
 
     if (key == NULL || !read_operator(r, key, &add))
         return FALSE;
-    setting = g_new0(Setting, 1);
-    setting->node = read_value(r, 0, &setting->text);
-    if (setting->node == NULL || !read_end(r)) {
-        setting_free(setting);
+    node = read_value(r, 0);
+    if (node == NULL || !read_end(r))
         return FALSE;
-    }
-    setting->node->key = g_steal_pointer(&key);
-    setting->node->line = pos.line;
-    setting->node->column = pos.column;
-    old = add ? find_setting(r, setting->node->key) : NULL;
-    if (old == NULL) {
-        assign(r, setting);
-    } else {
-        ok = append(r, old, setting, pos);
-        setting_free(setting);
-    }
-    return ok;
+    node->key = key;
+    node->line = pos.line;
+    node->column = pos.column;
+    if (add && find_setting(r, node->key, &old))
+        return append(r, r->settings->pdata[old], node, pos);
+    assign(r, g_steal_pointer(&node));
+    return TRUE;
 }
 
 static gboolean
@@ -527,13 +616,15 @@ static void
 finish(XlReader *r)
 {
     for (guint i = 0; i < r->settings->len; i++) {
-        Setting *setting = r->settings->pdata[i];
+        ConfNode *node = r->settings->pdata[i];
 
-        if (setting == NULL)
+        if (node == NULL)
             continue;
-        if (setting->text != NULL)
-            set_text(r, setting->node, setting->text);
-        g_ptr_array_add(r->native->root->items, g_steal_pointer(&setting->node));
+        take_grown_text(r, node);
+        if (node->text != NULL)
+            finish_text(r, node);
+        g_ptr_array_add(r->native->root->items, node);
+        r->settings->pdata[i] = NULL;
     }
 }
 
@@ -541,14 +632,17 @@ GPtrArray *
 conf_xl_parse(const char *text, gsize len, const char *file, GError **error)
 {
     g_autoptr(ConfNative) native = conf_native_new(CONF_FORMAT_XL, file);
-    g_autoptr(GPtrArray) settings = g_ptr_array_new_with_free_func(setting_free);
-    g_autoptr(GHashTable) places = g_hash_table_new(g_str_hash, g_str_equal);
-    XlReader reader = { .native = native, .settings = settings, .places = places, .error = error };
+    g_autoptr(GPtrArray) settings = g_ptr_array_new_with_free_func((GDestroyNotify)conf_node_free);
+    XlReader reader = { .native = native, .settings = settings, .error = error };
+    gboolean ok = conf_cursor_init(&reader.at, text, len, file, error) && read_file(&reader);
     GPtrArray *natives;
 
-    if (!conf_cursor_init(&reader.at, text, len, file, error) || !read_file(&reader))
+    if (ok)
+        finish(&reader);
+    g_clear_pointer(&reader.places, g_hash_table_unref);
+    g_clear_pointer(&reader.grown, g_hash_table_unref);
+    if (!ok)
         return NULL;
-    finish(&reader);
     natives = g_ptr_array_new_with_free_func((GDestroyNotify)conf_native_free);
     g_ptr_array_add(natives, g_steal_pointer(&native));
     return natives;

@@ -13,9 +13,14 @@
  *     </xlvirt:xl>
  *
  * A key is one of xl.cfg(5), its value what stands there, without quotes; a list has one element
- * an item, in order. A device is known by what names it in domXML: a disk by its target (xvda),
- * an interface by its MAC address, a PCI device by its address (0000:01:00.0), a USB controller by
- * "usb" and its index (usb0). Its keys are the parameters of xl's device syntax; a flag is "1".
+ * an item, in order; of a list of lists, an element is an inner list and a line of it an item. A
+ * device is known by what names it in domXML: a disk by its target (xvda), an interface by its MAC
+ * address, a PCI device by its address (0000:01:00.0), a USB controller by "usb" and its index
+ * (usb0), a channel by its name, the framebuffer of a PV domain by "vfb" and its place among all
+ * <graphics> (vfb0). Its keys are the parameters of xl's device syntax; a flag is "1".
+ *
+ * A key that domXML has an element for is here where the element can't say its value
+ * (on_crash="soft-reset"): then it is whole, and has the last word.
  *
  * Unknown elements and attributes are left out when it is written back.
  */
@@ -55,12 +60,15 @@ ConfXlExt *conf_xl_ext_load(const ConfDomain *def, GError **error);
  * must be UTF-8. */
 gboolean conf_xl_ext_store(ConfDomain *def, const ConfXlExt *ext, GError **error);
 bool conf_xl_ext_is_empty(const ConfXlExt *ext);
+/* Takes a key out of the definition's metadata: its element was changed, and counts from now on. */
+gboolean conf_xl_ext_forget(ConfDomain *def, const char *name, GError **error);
 
 /* ---- one list of keys: ext->keys, or those of a device ---- */
 
 GPtrArray *conf_xl_keys_new(void);
 const char *conf_xl_keys_get(const GPtrArray *keys, const char *name);       /* the first; NULL */
 void conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value); /* replaces all */
+void conf_xl_keys_remove(GPtrArray *keys, const char *name);
 void conf_xl_keys_add_item(GPtrArray *keys, const char *name, const char *value);
 
 /* The device's keys; NULL where there are none. */

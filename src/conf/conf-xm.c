@@ -128,6 +128,7 @@ set_value(Builder *b, ConfNode *node, const ConfPyValue *value, unsigned depth)
     case CONF_PY_V_BUILTIN:
     case CONF_PY_V_MODULE:
     case CONF_PY_V_MATCH:
+    case CONF_PY_V_PATTERN:
     case CONF_PY_V_EXC_TYPE:
     case CONF_PY_V_EXC:
     default:
@@ -244,8 +245,20 @@ py_clear(ConfPy *py)
     g_clear_pointer(&py->noted, g_hash_table_unref);
     g_clear_pointer(&py->wanted, g_hash_table_unref);
     g_clear_pointer(&py->given, g_hash_table_unref);
+    g_clear_pointer(&py->dice, g_rand_free);
     g_clear_error(&py->fatal);
     conf_py_arena_clear(&py->arena);
+}
+
+/* The same for the same text (FNV-1a). */
+static guint32
+seed_of(const char *text, gsize len)
+{
+    guint32 hash = 2166136261u;
+
+    for (gsize i = 0; i < len; i++)
+        hash = (hash ^ (guchar)text[i]) * 16777619u;
+    return hash;
 }
 
 static gboolean
@@ -273,6 +286,7 @@ conf_xm_parse(const char *text, gsize len, const char *file, const ConfNativeOpt
     ConfPy py;
 
     py_init(&py, native, options);
+    py.seed = seed_of(text, len);
     if (run_config(&py, text, len, error)) {
         natives = g_ptr_array_new_with_free_func((GDestroyNotify)conf_native_free);
         g_ptr_array_add(natives, g_steal_pointer(&native));

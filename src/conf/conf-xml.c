@@ -343,7 +343,7 @@ print_escaped(GString *out, ConfXmlStyle style, const char *text, bool attribute
     for (const char *at = text; *at; at++) {
         size_t plain = strcspn(at, special);
 
-        g_string_append_len(out, at, plain);
+        conf_xml_put(out, at, plain);
         at += plain;
         switch (*at) {
         case '\0':
@@ -374,11 +374,11 @@ static void
 print_name(GString *out, const void *prefix, const void *name)
 {
     if (prefix)
-        g_string_append(out, prefix);
+        conf_xml_put(out, prefix, strlen(prefix));
     if (prefix && name)
         g_string_append_c(out, ':');
     if (name)
-        g_string_append(out, name);
+        conf_xml_put(out, name, strlen(name));
 }
 
 void
@@ -386,7 +386,7 @@ conf_xml_print_indent(GString *out, unsigned indent)
 {
     static const char blanks[] = "                                                ";
 
-    g_string_append_len(out, blanks, MIN(indent, sizeof(blanks) - 1));
+    conf_xml_put(out, blanks, MIN(indent, sizeof(blanks) - 1));
 }
 
 void
@@ -395,10 +395,11 @@ conf_xml_print_attribute(GString *out, ConfXmlStyle style, const char *prefix, c
 {
     char quote = style == CONF_XML_STYLE_LIBVIRT ? '\'' : '"';
 
-    g_string_append_c(out, ' ');
+    char equals[] = { '=', quote };
+
+    conf_xml_put(out, " ", 1);
     print_name(out, prefix, name);
-    g_string_append_c(out, '=');
-    g_string_append_c(out, quote);
+    conf_xml_put(out, equals, sizeof equals);
     print_escaped(out, style, value, true);
     g_string_append_c(out, quote);
 }

@@ -5,6 +5,7 @@
 #include "conf-private.h"
 
 #include <libxml/tree.h>
+#include <string.h>
 
 typedef xmlNode ConfXmlNode; /* a node without a document, freed with all below it */
 void conf_xml_node_free(ConfXmlNode *node);
@@ -44,6 +45,19 @@ bool conf_xml_is_text(const xmlNode *node);
 bool conf_xml_is_kept(const xmlNode *node); /* an element or a comment */
 /* No document of libvirt is deeper; a hostile one would become a hundred times as long. */
 #define CONF_XML_MAX_INDENT 40
+
+/* g_string_append_len(), of which a document has thousands, without a call where there is room. */
+static inline void
+conf_xml_put(GString *out, const char *text, size_t len)
+{
+    if (out->allocated_len - out->len <= len) {
+        g_string_append_len(out, text, (gssize)len);
+        return;
+    }
+    memcpy(out->str + out->len, text, len);
+    out->len += len;
+    out->str[out->len] = '\0';
+}
 
 /* Text that XML can carry: valid UTF-8 without control characters. */
 char *conf_xml_clean(const char *text);

@@ -13,6 +13,7 @@
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>
 #include <conf/conf-report.h>
+#include <conf/conf-snapshot.h>
 #include <conf/conf-xlext.h>
 
 G_BEGIN_DECLS
@@ -31,7 +32,7 @@ typedef enum ConfError {
     CONF_N_ERRORS,
 } ConfError;
 
-#define CONF_MAX_INPUT   (100u << 20) /* bytes of one document */
+#define CONF_MAX_INPUT   (8u << 20)   /* bytes of one document */
 #define CONF_MAX_XML     (4u << 20)   /* bytes of one domXML, as a protocol string */
 #define CONF_MAX_DEPTH   256          /* brackets or elements inside each other */
 #define CONF_MAX_DEVICES 4096         /* of one kind in one domain */
@@ -78,6 +79,10 @@ gboolean conf_domain_metadata_set(ConfDomain *def, const char *uri, const char *
  * given back. */
 const char *conf_cpu_feature_to_xl(const char *name);
 const char *conf_cpu_feature_from_xl(const char *name);
+
+/* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT and NULL when unknown. */
+ConfAction conf_action_parse(const char *name);
+const char *conf_action_name(ConfAction action);
 
 /* A character device as QEMU's -serial has it: "pty", "file:/x", "tcp:host:port,server,nowait";
  * NULL where the one cannot say the other. */

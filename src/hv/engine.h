@@ -39,7 +39,13 @@ typedef enum HvEngineEventKind {
     HV_ENGINE_EVENT_GONE,     /* domain is no more, whoever destroyed it */
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
     HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
+    HV_ENGINE_EVENT_NAME,     /* somebody else may have given it another name: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
+    HV_ENGINE_EVENT_CLOCK,    /* the guest set its clock to `value` seconds from UTC */
+    HV_ENGINE_EVENT_WRITTEN,  /* the guest wrote `excess` bytes beyond the threshold `value` of the
+                                 disk `target`, which has none from now on */
+    HV_ENGINE_EVENT_LOST,     /* the domain's device model does not obey any more */
+    HV_N_ENGINE_EVENTS,
 } HvEngineEventKind;
 
 typedef struct HvEngineEvent {
@@ -47,7 +53,9 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32];  /* EJECT: as in <target dev=> */
+    char target[32]; /* EJECT, WRITTEN: as in <target dev=> */
+    gint64 value;
+    guint64 excess;
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
@@ -108,6 +116,27 @@ HvEngineStats *hv_engine_stats_new(void);
 void hv_engine_stats_free(HvEngineStats *stats);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
 
+/* ---- snapshots ---- */
+
+typedef enum HvDiskSnapshotOp {
+    HV_DISK_SNAPSHOT_CREATE,
+    HV_DISK_SNAPSHOT_DELETE, /* internal ones; one that is not there is as good as deleted */
+} HvDiskSnapshotOp;
+
+/* The id of an internal snapshot in a qcow2 image, which may be in use: NULL where it has none of
+ * this name. */
+gboolean hv_snapshot_find_in_image(const ConfDisk *disk, const char *name, char **ret_id,
+                                   GError **error);
+/* What the disks of `domain` are after an external snapshot. */
+void hv_snapshot_move_disks(ConfDomain *domain, const ConfSnapshot *snapshot);
+/* Internal snapshots in images that nobody has open: for an engine whose backends keep none open.
+ * `snapshot->disks` are disks of `domain`, by target. On failure none is created; one to be deleted
+ * that is not there is as good as deleted. */
+gboolean hv_snapshot_images_create(const ConfSnapshot *snapshot, const ConfDomain *domain,
+                                   GError **error);
+gboolean hv_snapshot_images_delete(const ConfSnapshot *snapshot, const ConfDomain *domain,
+                                   GError **error);
+
 typedef struct HvEngineOps {
     const char *name;
 
@@ -125,8 +154,9 @@ typedef struct HvEngineOps {
     gboolean (*destroy)(HvEngine *engine, int domid, GError **error); /* gone on return */
 
     /* Optional. */
-    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error); /* asks */
-    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);   /* asks */
+    /* They ask the guest, and return soon: what it makes of that is seen by its end. */
+    gboolean (*shutdown)(HvEngine *engine, int domid, unsigned mode, GError **error);
+    gboolean (*reboot)(HvEngine *engine, int domid, unsigned mode, GError **error);
     gboolean (*pause)(HvEngine *engine, int domid, GError **error);
     gboolean (*unpause)(HvEngine *engine, int domid, GError **error);
     gboolean (*set_memory)(HvEngine *engine, int domid, guint64 kib, GError **error); /* target */
@@ -186,9 +216,16 @@ typedef struct HvEngineOps {
     /* Of a running domain. On failure it has its old name everywhere. */
     gboolean (*rename)(HvEngine *engine, int domid, const char *before, const char *after,
                        GError **error);
+    /* Q. The name that it has in the hypervisor; where somebody else has changed it, what the
+     * engine keeps with the domain follows. NULL hook: nobody else can. */
+    char *(*name_of)(HvEngine *engine, int domid, GError **error);
     /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
     gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
                              const ConfDisk *disk, guint64 bytes, GError **error);
+    /* Sends HV_ENGINE_EVENT_WRITTEN once, when the guest has written beyond `bytes` of the image
+     * behind `disk` (one of `live`); 0: not any more. */
+    gboolean (*set_block_threshold)(HvEngine *engine, int domid, const ConfDisk *disk,
+                                    guint64 bytes, GError **error);
     /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
      * "image/x-portable-pixmap"). */
     gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
@@ -199,6 +236,11 @@ typedef struct HvEngineOps {
      * with `human` as the monitor's own command line. */
     char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
                              GError **error);
+    /* Q: `fd`, a connected stream socket, becomes a client of the server behind `graphics` (vnc or
+     * spice, of the live definition); it stays the caller's. With `skip_auth` it needs no password.
+     * UNSUPPORTED, or a NULL hook: libhv connects to where that server listens. */
+    gboolean (*add_graphics_client)(HvEngine *engine, int domid, const ConfGraphics *graphics,
+                                    int fd, gboolean skip_auth, GError **error);
     /* Q: the domain that we run in, which list() leaves out: its figures and, where `ret_def` is
      * not NULL, its definition (uuid zeros, name "Domain-0", id 0). NULL hook: it is not shown.
      * set_memory(), set_vcpus(), vcpus() and what else tunes a running domain take id 0, too. */
@@ -254,6 +296,17 @@ typedef struct HvEngineOps {
      * without an error: there is no such module, or it is off. *ret_enforcing may be NULL. `domid`
      * -1 asks for our own. */
     char *(*security_label)(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
+
+    /* ---- snapshots (optional) ---- */
+
+    /* What a snapshot is in the disks of a running domain, or of one that save() has left
+     * suspended. `snapshot->disks` has one row for each disk of `live`, by target. Internal: a
+     * snapshot of the snapshot's name in its qcow2 image; one of a logical volume is libhv's
+     * business. External: the file is there, empty on top of the disk's image, and the guest writes
+     * to it from now on. All disks at one moment. On failure none of it was done, but for
+     * HV_ERROR_TIMEOUT: then nobody knows. */
+    gboolean (*disk_snapshot)(HvEngine *engine, int domid, const ConfDomain *live,
+                              const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);
 } HvEngineOps;
 
 /* Engines in the library. "libxl" is loaded at run time from ENGINEDIR/hv-engine-libxl.so, whose

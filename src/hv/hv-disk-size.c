@@ -95,6 +95,30 @@ measure(int fd, const ConfDisk *disk, HvDiskSize *ret_size, GError **error)
     return FALSE;
 }
 
+const char *
+hv_image_format(const char *path)
+{
+    guint8 start[HEADER_LEN] = { 0 };
+    const char *type = "raw";
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return type;
+    /* A vhd that grows has its footer at the start, too. */
+    if (pread(fd, start, sizeof(start), 0) > 0) {
+        for (gsize i = 0; i < G_N_ELEMENTS(formats); i++)
+            if (memcmp(start, formats[i].magic, formats[i].magic_len) == 0) {
+                type = formats[i].type;
+                break;
+            }
+        /* One magic, and a version behind it. */
+        if (g_str_equal(type, "qcow") && start[7] > 1)
+            type = "qcow2";
+    }
+    close(fd);
+    return type;
+}
+
 static gboolean
 has_local_image(const ConfDisk *disk, GError **error)
 {

@@ -137,6 +137,12 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
                             "Refusing to undefine while domain managed save image exists");
         return FALSE;
     }
+    if (!hv_view_is_active(now) && now->snapshots && !(undefine_flags & HV_UNDEFINE_SNAPSHOTS)) {
+        g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                    "cannot delete inactive domain with %u snapshots",
+                    hv_snapshots_count(now->snapshots));
+        return FALSE;
+    }
     if ((now->managed_save && !hv_store_remove_managed_save(store, domain->name, error)) ||
         !hv_store_remove_definition(store, domain->name, error)) {
         look_again(domain);
@@ -147,8 +153,12 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
     next->autostart = FALSE;
     next->managed_save = FALSE;
     next->updated = FALSE;
-    if (hv_view_is_active(now))
+    if (hv_view_is_active(now)) {
         g_clear_pointer(&next->persistent, conf_domain_unref);
+    } else {
+        hv_snapshots_forget(store, domain->name, now->snapshots);
+        g_clear_pointer(&next->snapshots, hv_snapshots_unref);
+    }
     hv_domain_publish(domain, g_steal_pointer(&next));
     if (hv_view_is_active(now))
         hv_event_post(domain, last.kind, last.detail, now->domid);

@@ -42,6 +42,7 @@ enum { CODE_POWEROFF, CODE_REBOOT, CODE_SUSPEND, CODE_CRASH, CODE_WATCHDOG, CODE
 
 typedef struct Ending {
     const char *what;
+    const char *key;           /* of xl, in the definition's metadata: it has the last word */
     gsize action;              /* offset of the ConfAction in ConfDomain */
     ConfAction default_action; /* where the definition is silent */
     HvState state;             /* until it is destroyed, or for as long as it is preserved */
@@ -63,18 +64,19 @@ typedef struct Ending {
     .reason = HV_REASON_SHUTOFF_CRASHED, .detail = HV_DETAIL_STOPPED_CRASHED
 
 static const Ending endings[] = {
-    [CODE_POWEROFF] = { "powered off", G_STRUCT_OFFSET(ConfDomain, on_poweroff),
+    [CODE_POWEROFF] = { "powered off", "on_poweroff", G_STRUCT_OFFSET(ConfDomain, on_poweroff),
                         CONF_ACTION_DESTROY, GOING_DOWN },
-    [CODE_REBOOT] = { "asked for a reboot", G_STRUCT_OFFSET(ConfDomain, on_reboot),
+    [CODE_REBOOT] = { "asked for a reboot", "on_reboot", G_STRUCT_OFFSET(ConfDomain, on_reboot),
                       CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
     [CODE_SUSPEND] = { NULL },
-    [CODE_CRASH] = { "crashed", G_STRUCT_OFFSET(ConfDomain, on_crash), CONF_ACTION_DESTROY,
-                     BROKEN_DOWN },
+    [CODE_CRASH] = { "crashed", "on_crash", G_STRUCT_OFFSET(ConfDomain, on_crash),
+                     CONF_ACTION_DESTROY, BROKEN_DOWN },
     /* domXML has no on_watchdog: a guest that stopped to feed its watchdog counts as crashed. */
-    [CODE_WATCHDOG] = { "was ended by its watchdog", G_STRUCT_OFFSET(ConfDomain, on_crash),
-                        CONF_ACTION_DESTROY, BROKEN_DOWN },
-    [CODE_SOFT_RESET] = { "asked for a soft reset", G_STRUCT_OFFSET(ConfDomain, on_reboot),
-                          CONF_ACTION_RESTART, GOING_DOWN, .reboot = TRUE },
+    [CODE_WATCHDOG] = { "was ended by its watchdog", "on_watchdog",
+                        G_STRUCT_OFFSET(ConfDomain, on_crash), CONF_ACTION_DESTROY, BROKEN_DOWN },
+    [CODE_SOFT_RESET] = { "asked for a soft reset", "on_soft_reset",
+                          G_STRUCT_OFFSET(ConfDomain, on_reboot), CONF_ACTION_RESTART, GOING_DOWN,
+                          .reboot = TRUE },
 };
 
 static void
@@ -88,10 +90,24 @@ publish_state(HvDomain *domain, HvState state, HvReason reason)
     hv_domain_publish(domain, next);
 }
 
+/* What only xl has a word for, see conf/conf-xlext.h. A soft reset is a restart here: the guest
+ * comes up again, in new memory. */
+static ConfAction
+action_of_key(const Ending *ending, const ConfDomain *live)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(live, NULL);
+    const char *word = ext ? conf_xl_keys_get(ext->keys, ending->key) : NULL;
+
+    return g_strcmp0(word, "soft-reset") == 0 ? CONF_ACTION_RESTART : conf_action_parse(word);
+}
+
 static ConfAction
 action_of(const Ending *ending, const ConfDomain *live)
 {
-    ConfAction action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
+    ConfAction action = action_of_key(ending, live);
+
+    if (action == CONF_ACTION_ABSENT)
+        action = G_STRUCT_MEMBER(ConfAction, live, ending->action);
 
     return action == CONF_ACTION_ABSENT ? ending->default_action : action;
 }
@@ -166,6 +182,18 @@ end_guest(HvJob *job, const HvView *now, const Ending *ending)
         hv_domain_ended(job, ending->reason, ending->detail);
 }
 
+static HvWatchdogAction
+watchdog_action(const HvView *now, gboolean foreign)
+{
+    ConfAction action = action_of(&endings[CODE_WATCHDOG], now->live);
+
+    if (foreign)
+        return HV_WATCHDOG_NONE;
+    if (action == CONF_ACTION_PRESERVE)
+        return HV_WATCHDOG_PAUSE;
+    return is_restart(action) ? HV_WATCHDOG_RESET : HV_WATCHDOG_POWEROFF;
+}
+
 /* ---- one event ---- */
 
 static void
@@ -179,6 +207,8 @@ guest_shut_down(HvJob *job, const HvView *now, const HvEngineEvent *event)
                   job->domain->name, code);
         code = CODE_CRASH;
     }
+    if (code == CODE_WATCHDOG)
+        hv_event_post_watchdog(job->domain, watchdog_action(now, event->foreign), now->domid);
     /* Whoever started it destroys or restarts it: not two at once. */
     if (event->foreign)
         keep_guest(job, now, &endings[code]);
@@ -265,7 +295,7 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
     if (event->kind == HV_ENGINE_EVENT_SHUTDOWN && event->code == CODE_SUSPEND)
         return;
     domain = hv_registry_find(host, event->uuid);
-    job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
+    job = domain ? hv_job_begin_ended(domain, event->domid) : NULL;
     if (!job)
         return;
     now = hv_domain_view(domain);
@@ -279,7 +309,17 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
 }
 
 static void
-tray_opened(HvHost *host, const HvEngineEvent *event)
+block_written(HvDomain *domain, const HvView *now, const HvEngineEvent *event)
+{
+    const ConfDisk *disk = conf_domain_find_disk(now->live, event->target);
+
+    if (disk && g_strcmp0(disk->target, event->target) == 0)
+        hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
+}
+
+/* What happens inside a domain that runs on. */
+static void
+guest_did(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
@@ -288,8 +328,34 @@ tray_opened(HvHost *host, const HvEngineEvent *event)
     if (!job)
         return;
     now = hv_domain_view(domain);
-    if (now->domid == event->domid)
+    if (now->domid != event->domid || !now->live)
+        return;
+    if (event->kind == HV_ENGINE_EVENT_EJECT)
         hv_domain_tray_opened(job, now, event->target);
+    else if (event->kind == HV_ENGINE_EVENT_CLOCK)
+        hv_domain_clock_set(job, now, event->value);
+    else
+        block_written(domain, now, event);
+}
+
+/* Whoever holds its job may be the one that waits for it in vain: this is told at once. */
+static void
+control_lost(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
+
+    if (now && now->domid == event->domid)
+        hv_event_post(domain, HV_EVENT_CONTROL_ERROR, HV_DETAIL_NONE, now->domid);
+}
+
+static void
+name_changed(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+
+    if (domain)
+        hv_domain_follow_name(domain, event->domid);
 }
 
 static void
@@ -306,9 +372,18 @@ handle(HvHost *host, const HvEngineEvent *event)
     case HV_ENGINE_EVENT_STATE:
         state_changed(host, event);
         break;
-    case HV_ENGINE_EVENT_EJECT:
-        tray_opened(host, event);
+    case HV_ENGINE_EVENT_NAME:
+        name_changed(host, event);
         break;
+    case HV_ENGINE_EVENT_EJECT:
+    case HV_ENGINE_EVENT_CLOCK:
+    case HV_ENGINE_EVENT_WRITTEN:
+        guest_did(host, event);
+        break;
+    case HV_ENGINE_EVENT_LOST:
+        control_lost(host, event);
+        break;
+    case HV_N_ENGINE_EVENTS:
     default:
         g_warning("engine '%s' sent an event of unknown kind %d", host->ops->name, event->kind);
     }

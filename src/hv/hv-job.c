@@ -3,8 +3,9 @@
  * One job a domain. It, and not a lock, keeps a domain's state still while the engine blocks.
  *
  * Ending a domain has the right of way: a stop cancels the holder where the holder can be cancelled
- * (start, restore, save), takes the domain over where the holder is inside a hook that cannot be
- * (a guest may let shutdown hang for ever), and goes before everybody else who waits.
+ * (start, restore, save), takes the domain over where the holder is inside a hook that may hang (a
+ * guest may let a device hang for ever; a dump is cancelled as well), and goes before everybody
+ * else who waits.
  */
 #include "hv-private.h"
 
@@ -18,7 +19,8 @@ static const struct {
     [HV_JOB_REBOOT] = { "reboot", FALSE }, [HV_JOB_SUSPEND] = { "suspend", FALSE },
     [HV_JOB_RESUME] = { "resume", FALSE }, [HV_JOB_SAVE] = { "save", TRUE },
     [HV_JOB_MODIFY] = { "modify", FALSE }, [HV_JOB_DUMP] = { "dump", TRUE },
-    [HV_JOB_RESET] = { "reset", FALSE },
+    [HV_JOB_RESET] = { "reset", FALSE },   [HV_JOB_SNAPSHOT] = { "snapshot", TRUE },
+    [HV_JOB_REVERT] = { "revert", TRUE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == HV_N_JOBS);
 
@@ -112,7 +114,8 @@ cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)
 
     if (!job->cancellable || g_cancellable_is_cancelled(job->cancellable))
         return;
-    if (ret_broke && (job->kind == HV_JOB_START || job->kind == HV_JOB_RESTORE))
+    if (ret_broke &&
+        (job->kind == HV_JOB_START || job->kind == HV_JOB_RESTORE || job->kind == HV_JOB_REVERT))
         *ret_broke = TRUE;
     cancellable = g_object_ref(job->cancellable);
     /* Runs the engine's handlers, which may take locks of their own. */
@@ -121,15 +124,36 @@ cancel_holder_locked(HvDomain *domain, gboolean *ret_broke)
     g_mutex_lock(&domain->lock);
 }
 
-/* A deadline of -1: none, and nothing is cancelled. */
-static HvJob *
-begin_stop_locked(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **error)
+/* The hook's holder, if it is still that: what it wanted does not count any more. */
+static void
+overtake_locked(HvDomain *domain)
 {
-    while (may_go_on_locked(domain, error)) {
-        if (domain->job && domain->job->in_hook) {
-            domain->job->overtaken = TRUE;
-            domain->job = NULL;
-        }
+    HvJob *job = domain->job;
+
+    cancel_holder_locked(domain, NULL);
+    if (domain->job != job || !job->in_hook)
+        return;
+    job->overtaken = TRUE;
+    domain->job = NULL;
+}
+
+/* News of a domain id that another has followed: whoever works on that one is not to be overtaken.
+ */
+static gboolean
+is_former_locked(const HvDomain *domain, int ended_domid)
+{
+    return ended_domid >= 0 && domain->view->domid >= 0 && domain->view->domid != ended_domid;
+}
+
+/* A deadline of -1: none, and who is in no hook is not cancelled. `ended_domid`: -1, or what has
+ * ended. */
+static HvJob *
+begin_stop_locked(HvDomain *domain, gint64 deadline, int ended_domid, gboolean *ret_broke,
+                  GError **error)
+{
+    while (may_go_on_locked(domain, error) && !is_former_locked(domain, ended_domid)) {
+        if (domain->job && domain->job->in_hook)
+            overtake_locked(domain);
         if (!domain->job)
             return take_locked(domain, HV_JOB_STOP);
         if (deadline < 0) {
@@ -149,13 +173,13 @@ begin_stop_locked(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError
 }
 
 static HvJob *
-begin_stop(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **error)
+begin_stop(HvDomain *domain, gint64 deadline, int ended_domid, gboolean *ret_broke, GError **error)
 {
     HvJob *job;
 
     g_mutex_lock(&domain->lock);
     domain->stop_waiters++;
-    job = begin_stop_locked(domain, deadline, ret_broke, error);
+    job = begin_stop_locked(domain, deadline, ended_domid, ret_broke, error);
     domain->stop_waiters--;
     g_cond_broadcast(&domain->changed);
     g_mutex_unlock(&domain->lock);
@@ -165,13 +189,13 @@ begin_stop(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **erro
 HvJob *
 hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error)
 {
-    return begin_stop(domain, deadline_of(domain), ret_broke, error);
+    return begin_stop(domain, deadline_of(domain), -1, ret_broke, error);
 }
 
 HvJob *
-hv_job_begin_ended(HvDomain *domain, GError **error)
+hv_job_begin_ended(HvDomain *domain, int domid)
 {
-    return begin_stop(domain, -1, NULL, error);
+    return begin_stop(domain, -1, domid, NULL, NULL);
 }
 
 void
@@ -249,6 +273,14 @@ gboolean
 hv_job_is_cancelled(HvJob *job)
 {
     return job->cancellable && g_cancellable_is_cancelled(job->cancellable);
+}
+
+gboolean
+hv_job_is_overtaken(HvJob *job)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&job->domain->lock);
+
+    return job->overtaken;
 }
 
 static HvJobInfo

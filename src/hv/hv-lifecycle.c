@@ -15,14 +15,15 @@
  * domain is active. As the stock Xen driver: to pause a paused domain, or resume a running one, is
  * no error. */
 static const HvVerdict verdicts[HV_N_STATES][HV_N_OPS] = {
-    /*     START DESTROY SHUTDOWN REBOOT SUSPEND RESUME SAVE TUNE RESET DUMP PM_SUSPEND PM_WAKEUP */
-    [HV_STATE_SHUTOFF] = { YES, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO },
-    [HV_STATE_RUNNING] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO },
-    [HV_STATE_BLOCKED] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO },
-    [HV_STATE_PAUSED] = { NO, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO, NO },
-    [HV_STATE_SHUTDOWN] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO },
-    [HV_STATE_CRASHED] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO },
-    [HV_STATE_PMSUSPENDED] = { NO, YES, NO, NO, NO, NO, NO, YES, YES, YES, NO, YES },
+    /*     START DESTROY SHUTDOWN REBOOT SUSPEND RESUME SAVE TUNE RESET DUMP PM_SUSPEND PM_WAKEUP
+     *     SNAPSHOT */
+    [HV_STATE_SHUTOFF] = { YES, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, YES },
+    [HV_STATE_RUNNING] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO, YES },
+    [HV_STATE_BLOCKED] = { NO, YES, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO, YES },
+    [HV_STATE_PAUSED] = { NO, YES, YES, YES, SO_YET, YES, YES, YES, YES, YES, NO, NO, YES },
+    [HV_STATE_SHUTDOWN] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO, NO },
+    [HV_STATE_CRASHED] = { NO, YES, NO, NO, NO, NO, NO, NO, YES, YES, NO, NO, NO },
+    [HV_STATE_PMSUSPENDED] = { NO, YES, NO, NO, NO, NO, NO, YES, YES, YES, NO, YES, NO },
 };
 
 #undef NO
@@ -106,6 +107,11 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
+    hv_pci_give_back(domain->host, now->live);
+    if (transient) {
+        hv_snapshots_forget(domain->host->store, domain->name, now->snapshots);
+        g_clear_pointer(&next->snapshots, hv_snapshots_unref);
+    }
     hv_domain_publish(domain, next);
     if (transient)
         hv_registry_remove_telling(domain, detail == HV_DETAIL_NONE ? NULL : &last);
@@ -145,7 +151,9 @@ publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
     conf_domain_assign_aliases(live);
     next->domid = domid;
     next->state = boot->paused ? HV_STATE_PAUSED : HV_STATE_RUNNING;
-    next->reason = boot->paused ? HV_REASON_PAUSED_USER : boot->reason;
+    next->reason = boot->reason;
+    if (boot->paused)
+        next->reason = boot->paused_reason ? boot->paused_reason : HV_REASON_PAUSED_USER;
     next->updated = FALSE;
     next->started_us = g_get_real_time();
     write_status(domain, next);
@@ -184,6 +192,22 @@ set_start_failure(HvJob *job, const GError *cause, GError **error)
     g_propagate_error(error, g_error_copy(cause));
 }
 
+static HvEventDetail
+paused_detail(const HvBoot *boot)
+{
+    if (boot->paused_detail)
+        return boot->paused_detail;
+    return boot->restore_fd >= 0 ? HV_DETAIL_SUSPENDED_RESTORED : HV_DETAIL_SUSPENDED_PAUSED;
+}
+
+static void
+tell_of_missing(HvDomain *domain, const HvMissing *missing, int domid)
+{
+    hv_store_log(domain->host->store, domain->name, "started without %s '%s', which is missing",
+                 missing->dropped ? "the disk" : "the medium", missing->path);
+    hv_event_post_missing(domain, missing, domid);
+}
+
 gboolean
 hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 {
@@ -191,8 +215,10 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     HvHost *host = domain->host;
     g_autofree char *log = hv_store_log_path(host->store, domain->name);
     g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) missing = NULL;
+    g_autoptr(ConfDomain) def = hv_def_startup(boot->def, boot->restore_fd >= 0, &missing);
     const HvEngineStart start = {
-        .def = boot->def,
+        .def = def,
         .paused = boot->paused,
         .restore_fd = boot->restore_fd,
         .cancellable = job->cancellable,
@@ -205,24 +231,23 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
                  boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
     if (hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
+        hv_pci_give_back(host, start.def);
         set_start_failure(job, local, error);
         return FALSE;
     }
     hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
                  boot->paused ? ", paused" : "");
     publish_start(domain, boot, domid, live);
+    for (guint i = 0; i < missing->len; i++)
+        tell_of_missing(domain, missing->pdata[i], domid);
     hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
     if (boot->paused)
-        hv_event_post(domain, HV_EVENT_SUSPENDED,
-                      boot->restore_fd >= 0 ? HV_DETAIL_SUSPENDED_RESTORED
-                                            : HV_DETAIL_SUSPENDED_PAUSED,
-                      domid);
+        hv_event_post(domain, HV_EVENT_SUSPENDED, paused_detail(boot), domid);
     return TRUE;
 }
 
-/* For everybody to see: the guest of before is gone, the next is not there yet. */
-static void
-publish_between(HvDomain *domain)
+void
+hv_domain_publish_between(HvDomain *domain, HvReason reason, HvEventDetail detail)
 {
     g_autoptr(HvView) now = hv_domain_view(domain);
     HvView *next = hv_view_copy(now);
@@ -232,10 +257,10 @@ publish_between(HvDomain *domain)
         g_clear_pointer(&next->live, conf_domain_unref);
     next->domid = -1;
     next->state = HV_STATE_SHUTOFF;
-    next->reason = HV_REASON_SHUTOFF_SHUTDOWN;
+    next->reason = reason;
     hv_domain_forget_consoles(domain);
     hv_domain_publish(domain, next);
-    hv_event_post(domain, HV_EVENT_STOPPED, HV_DETAIL_STOPPED_SHUTDOWN, now->domid);
+    hv_event_post(domain, HV_EVENT_STOPPED, detail, now->domid);
 }
 
 /* `same`: the definition that ran. Else changes of the persistent one take effect, as with the
@@ -261,7 +286,7 @@ go_on_again(HvJob *job, gboolean tell_reboot, gboolean same, GError **error)
     g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(HvView) then = NULL;
 
-    publish_between(domain);
+    hv_domain_publish_between(domain, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
     hv_job_become(job, HV_JOB_START);
     if (!boot_again(job, now, same, error)) {
         /* Cut off by our own end: the state file tells the next daemon to go on. */

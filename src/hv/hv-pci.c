@@ -2,6 +2,30 @@
 /* PCI devices of the host that guests may get. */
 #include "hv-private.h"
 
+/* ---- of a domain ---- */
+
+static gboolean
+is_lent(const ConfHostdev *hostdev)
+{
+    return g_strcmp0(hostdev->type, "pci") == 0 && g_strcmp0(hostdev->managed, "yes") == 0;
+}
+
+void
+hv_pci_give_back(HvHost *host, const ConfDomain *def)
+{
+    for (guint i = 0; host->ops->pci_attach && i < def->hostdevs->len; i++) {
+        const ConfHostdev *hostdev = def->hostdevs->pdata[i];
+        HvPciAddress address = { (guint)hostdev->domain.value, (guint)hostdev->bus.value,
+                                 (guint)hostdev->slot.value, (guint)hostdev->function.value };
+        g_autoptr(GError) error = NULL;
+
+        if (is_lent(hostdev) && !host->ops->pci_attach(host->engine, &address, &error))
+            g_warning("a device of domain '%s': %s", def->name, error->message);
+    }
+}
+
+/* ---- of the host ---- */
+
 typedef gboolean (*PciHook)(HvEngine *engine, const HvPciAddress *address, GError **error);
 
 gboolean

@@ -106,6 +106,8 @@ typedef enum HvJobKind {
     HV_JOB_MODIFY,
     HV_JOB_DUMP,
     HV_JOB_RESET,
+    HV_JOB_SNAPSHOT,
+    HV_JOB_REVERT,
     HV_N_JOBS,
 } HvJobKind;
 
@@ -128,8 +130,9 @@ HvJob *hv_job_begin(HvDomain *domain, HvJobKind kind, GError **error);
  * whether a start or restore was cancelled by it, and is set on failure, too. */
 HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
 /* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
- * may be about a domain that its start job has not yet published), waits without a limit. */
-HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+ * may be about a domain that its start job has not yet published), waits without a limit. NULL also
+ * when the domain has another id than `domid` by then: it lives again. */
+HvJob *hv_job_begin_ended(HvDomain *domain, int domid);
 /* Takes the job only where nobody has it, nor wants to stop the domain. */
 HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
@@ -141,6 +144,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvJob, hv_job_end)
  * nothing. */
 void hv_job_enter_hook(HvJob *job);
 gboolean hv_job_leave_hook(HvJob *job, GError **error);
+/* A stop has taken the domain over: it is not ours any more. */
+gboolean hv_job_is_overtaken(HvJob *job);
 void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
 gboolean hv_job_is_cancelled(HvJob *job);
 /* The job has moved a guest's memory, all of it or not: keeps its figures for
@@ -191,6 +196,19 @@ void hv_registry_release_name(HvDomain *reserved);
 void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
+/* ---- disks without a source (hv-startup.c) ---- */
+
+typedef struct HvMissing {
+    char *alias;      /* that the disk would have; may be NULL */
+    char *path;       /* what is not there */
+    gboolean dropped; /* the disk itself; else it lost its medium only */
+} HvMissing;
+
+/* What a domain starts with: `def` without the sources that may be missing and are. `restore`: its
+ * guest ran before. *ret_missing is a list of HvMissing. May block in the file system. */
+ConfDomain *hv_def_startup(const ConfDomain *def, gboolean restore, GPtrArray **ret_missing);
+gboolean hv_disk_is_removable(const ConfDisk *disk);
+
 /* ---- events (hv-event.c) ---- */
 
 HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
@@ -203,6 +221,11 @@ void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, 
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
 void hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid);
 void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid);
+void hv_event_post_clock(HvDomain *domain, gint64 offset, int domid);
+void hv_event_post_watchdog(HvDomain *domain, HvWatchdogAction action, int domid);
+void hv_event_post_missing(HvDomain *domain, const HvMissing *missing, int domid);
+void hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshold,
+                             guint64 excess, int domid);
 /* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
  * over; NULL: the value is the number. */
 GPtrArray *hv_event_params_new(void);
@@ -235,6 +258,7 @@ typedef enum HvOp {
     HV_OP_DUMP,
     HV_OP_PM_SUSPEND,
     HV_OP_PM_WAKEUP,
+    HV_OP_SNAPSHOT,
     HV_N_OPS,
 } HvOp;
 
@@ -251,8 +275,10 @@ typedef struct HvBoot {
     const ConfDomain *def;
     int restore_fd; /* -1: boot */
     gboolean paused;
-    HvReason reason;      /* of a running domain */
-    HvEventDetail detail; /* of the STARTED event */
+    HvReason reason;             /* of a running domain */
+    HvEventDetail detail;        /* of the STARTED event */
+    HvReason paused_reason;      /* where it is paused; 0: by a user */
+    HvEventDetail paused_detail; /* of the SUSPENDED event then; 0: by what it is started from */
 } HvBoot;
 
 /* Job held (START, RESTORE or STOP with a cancellable): runs the domain, writes the state file,
@@ -267,6 +293,8 @@ void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
 /* Job held, the domain is no more in the engine: state file, view, event (none for
  * HV_DETAIL_NONE); a transient domain leaves the registry. */
 void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
+/* Job held, for everybody to see: the guest of before is gone, the next is not there yet. */
+void hv_domain_publish_between(HvDomain *domain, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
  * more in the engine, and its state file says that it is to be started again. */
 void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
@@ -315,12 +343,26 @@ void hv_domain_forget_consoles(HvDomain *domain);
 
 /* Job held: the guest has opened the tray of this disk. */
 void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
+/* Job held: the guest has set its clock. */
+void hv_domain_clock_set(HvJob *job, const HvView *now, gint64 offset);
 
 /* ---- core dumps (hv-dump.c) ---- */
 
 /* Job held, the guest has crashed: a core into the folder that the stock driver has for them.
  * FALSE: a stop has taken the domain over meanwhile, and the caller touches nothing. */
 gboolean hv_domain_auto_dump(HvJob *job, int domid);
+
+/* ---- names (hv-rename.c) ---- */
+
+/* What runs under this id may have got another name from somebody else: it gets it here, too. Where
+ * it cannot have it, it keeps its own, and a warning says so. */
+void hv_domain_follow_name(HvDomain *domain, int domid);
+
+/* ---- PCI devices (hv-pci.c) ---- */
+
+/* Job held, the domain does not run (any more): what it had of <hostdev managed='yes'> goes back to
+ * its driver. */
+void hv_pci_give_back(HvHost *host, const ConfDomain *def);
 
 /* ---- rename-restart (hv-preserve.c) ---- */
 
@@ -369,7 +411,7 @@ char *hv_sysinfo_of(const char *dir);
 
 struct HvStore {
     /* folders, immutable after hv_store_new() */
-    char *config, *autostart, *state, *save, *log, *dump;
+    char *config, *autostart, *state, *save, *log, *dump, *snapshot;
     char *root;           /* "" = none; as the folders */
     GMutex lock;          /* a leaf: nothing else is taken under it */
     GHashTable *left_out; /* [lock] set of names whose definition could not be read */
@@ -460,8 +502,112 @@ gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *re
 /* The head of an image: what comes before the engine's stream. */
 gboolean hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused,
                             GError **error);
+/* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
+ * the guest may be suspended or not. */
+gboolean hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path,
+                             gboolean paused, GError **error);
+/* Job held: a guest that may be suspended is as it was `before`; `running` is the reason where it
+ * runs. FALSE: it is not, or a stop has taken the domain over. */
+gboolean hv_save_resume(HvJob *job, const HvView *before, HvReason running);
 /* Opens an image and leaves the offset behind the XML. -1 and *error when it is none. */
 int hv_save_open(const char *path, ConfDomain **ret_def, gboolean *ret_paused, GError **error);
+
+/* ---- snapshots: the set (hv-snapshot.c) ---- */
+
+/* Takes references. `current` NULL: none. NULL when there is none at all. A parent that is not
+ * there, or that is its own descendant, is none. */
+HvSnapshots *hv_snapshots_new(const GPtrArray *defs, const char *current);
+/* GPtrArray of ConfSnapshot, each with a reference: to be changed and made a set again. */
+GPtrArray *hv_snapshots_to_list(const HvSnapshots *all);
+/* NULL: none of that name. */
+const ConfSnapshot *hv_snapshots_get(const HvSnapshots *all, const char *name);
+const char *hv_snapshots_current_name(const HvSnapshots *all); /* NULL: none */
+/* Job held. Publishes the set, which is taken over. */
+void hv_domain_set_snapshots(HvDomain *domain, HvSnapshots *all);
+/* Job held: on disk, and for everybody to see. */
+gboolean hv_snapshot_make_current(HvDomain *domain, const char *name, GError **error);
+
+/* ---- snapshots: files (hv-snapshot-store.c) ---- */
+
+char *hv_snapshot_path(const HvStore *store, const char *domain, const char *name,
+                       const char *suffix);
+gboolean hv_snapshot_make_folder(const HvStore *store, const char *domain, GError **error);
+/* One file; `suffix` ".xml" is metadata, anything else a note of our own in the same format. */
+gboolean hv_snapshot_write_text(HvStore *store, const char *domain, const ConfSnapshot *def,
+                                const char *suffix, gboolean current, GError **error);
+ConfSnapshot *hv_snapshot_read(const HvStore *store, const char *domain, const char *name,
+                               const char *suffix, GError **error);
+/* Metadata, and with it the memory that we keep. */
+gboolean hv_snapshot_remove(HvStore *store, const char *domain, const char *name, GError **error);
+/* The files of `after` that are not as in `before`. */
+gboolean hv_snapshots_write(HvStore *store, const char *domain, const HvSnapshots *before,
+                            const HvSnapshots *after, GError **error);
+gboolean hv_snapshot_remove_file(HvStore *store, const char *domain, const char *name,
+                                 const char *suffix, GError **error);
+/* Names of the files with this suffix, without it. Never NULL. */
+GPtrArray *hv_snapshot_list_files(const HvStore *store, const char *domain, const char *suffix);
+/* Notes, beside the metadata: it is being taken, it is being gone back to. */
+#define HV_SNAPSHOT_PENDING   ".pending"
+#define HV_SNAPSHOT_REVERTING ".reverting"
+/* All metadata of a domain that is no more. */
+void hv_snapshots_forget(HvStore *store, const char *domain, const HvSnapshots *all);
+/* What is on disk; what cannot be read is logged and left alone. NULL: none. */
+HvSnapshots *hv_snapshots_load(HvStore *store, const char *domain);
+gboolean hv_snapshots_rename(HvStore *store, const char *before, const char *after, GError **error);
+
+/* ---- qcow2 (hv-qcow2.c) ---- */
+
+typedef struct HvQcow2Snapshot {
+    char *id, *name;
+} HvQcow2Snapshot;
+/* GPtrArray of HvQcow2Snapshot. The image may be in use: its list is what its user wrote last. */
+GPtrArray *hv_qcow2_snapshots(const char *path, GError **error);
+
+/* ---- snapshots: disks (hv-snapshot-disk.c) ---- */
+
+/* Completes def->disks: one for each disk of `domain`, in its order, by target. `place`: what a
+ * disk gets of which nobody says anything. */
+gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place,
+                           GError **error);
+/* Can this, which is aligned to `domain`, be taken? */
+gboolean hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain,
+                                 unsigned create_flags, GError **error);
+gboolean hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place);
+/* Are there internal ones in images (and not in logical volumes)? */
+gboolean hv_snapshot_has_images(const ConfSnapshot *def, const ConfDomain *domain);
+/* As hv_snapshot_images_create() in engine.h, for logical volumes, which may be in use. */
+gboolean hv_snapshot_volumes_create(const ConfSnapshot *def, const ConfDomain *domain,
+                                    GError **error);
+/* Images and volumes of a domain that does not run. */
+gboolean hv_snapshot_disks_check(const ConfSnapshot *def, const ConfDomain *domain, GError **error);
+gboolean hv_snapshot_disks_revert(const ConfSnapshot *def, const ConfDomain *domain,
+                                  GError **error);
+/* External ones: empty images on top of those of `domain`; and their end. */
+gboolean hv_snapshot_overlays_create(const ConfSnapshot *def, const ConfDomain *domain,
+                                     GError **error);
+void hv_snapshot_overlays_remove(const ConfSnapshot *def);
+/* Job held: the definitions name the new images instead of those that they stand on, or, not
+ * `forth`, again the old ones. */
+gboolean hv_snapshot_move(HvJob *job, const ConfSnapshot *def, gboolean forth, GError **error);
+/* Job held: internal ones, of a domain that may run. One that is not there is as good as deleted.
+ */
+gboolean hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def,
+                                  GError **error);
+
+/* ---- snapshots: logical volumes (hv-snapshot-lvm.c) ---- */
+
+gboolean hv_volume_check(const ConfDisk *disk, GError **error); /* is it one? */
+/* EXISTS: there is a volume of the name that the snapshot would get. */
+gboolean hv_volume_check_free(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_create(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_has(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_revert(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_delete(const ConfDisk *disk, const char *name, GError **error);
+
+/* ---- snapshots: after a daemon that was killed (hv-snapshot-pending.c) ---- */
+
+/* Of a domain that was just found again: ends what was cut off. */
+void hv_snapshot_settle(HvDomain *domain);
 
 /* ---- for tests ---- */
 

@@ -30,6 +30,7 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
     next->persistent = g_steal_pointer(&def);
     next->autostart = autostart;
     next->managed_save = managed_save;
+    next->snapshots = hv_snapshots_load(host->store, next->name);
     hv_registry_show(domain, next);
 }
 
@@ -223,7 +224,11 @@ note_gone(HvHost *host, const HvStatus *status)
 
     hv_store_remove_status(host->store, status->live->name);
     hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
-    if (now) {
+    if (!now) {
+        g_autoptr(HvSnapshots) all = hv_snapshots_load(host->store, status->live->name);
+
+        hv_snapshots_forget(host->store, status->live->name, all);
+    } else {
         HvView *next = hv_view_copy(now);
 
         next->reason = HV_REASON_SHUTOFF_DAEMON;
@@ -247,6 +252,23 @@ take_up_all(HvHost *host, GArray *all, GHashTable *statuses)
         else
             hv_reconcile_adopt(host, seen);
         g_hash_table_remove(statuses, seen->uuid);
+    }
+}
+
+/* Those of transient domains, and what was being done to any. */
+static void
+take_up_snapshots(HvHost *host)
+{
+    g_autoptr(GPtrArray) domains = hv_host_list(host);
+
+    for (guint i = 0; i < domains->len; i++) {
+        HvDomain *domain = domains->pdata[i];
+        g_autoptr(HvView) now = hv_domain_view(domain);
+        HvSnapshots *all = now->persistent ? NULL : hv_snapshots_load(host->store, domain->name);
+
+        if (all)
+            hv_domain_set_snapshots(domain, all);
+        hv_snapshot_settle(domain);
     }
 }
 
@@ -279,6 +301,7 @@ hv_reconcile(HvHost *host, GError **error)
         if (!((HvStatus *)status)->again || !reboot_on(host, status))
             note_gone(host, status);
     }
+    take_up_snapshots(host);
     return TRUE;
 }
 

@@ -62,8 +62,10 @@ named_view(const HvView *now, const char *name)
 
     g_free(next->name);
     next->name = g_strdup(name);
-    conf_domain_unref(next->persistent);
-    next->persistent = named(now->persistent, name);
+    if (now->persistent) {
+        conf_domain_unref(next->persistent);
+        next->persistent = named(now->persistent, name);
+    }
     if (now->live) {
         conf_domain_unref(next->live);
         next->live = named(now->live, name);
@@ -73,9 +75,10 @@ named_view(const HvView *now, const char *name)
 
 /* What is there of the domain under a name in the store. */
 static gboolean
-write_files(HvStore *store, const HvView *view, GError **error)
+write_files(HvStore *store, const HvView *view, const char *before, GError **error)
 {
-    return hv_store_write_definition(store, view->persistent, error) &&
+    return (!view->persistent || hv_store_write_definition(store, view->persistent, error)) &&
+           hv_snapshots_rename(store, before, view->name, error) &&
            (!view->autostart || hv_store_set_autostart(store, view->name, TRUE, error)) &&
            (!hv_view_is_active(view) || hv_store_write_status(store, view, error));
 }
@@ -115,13 +118,25 @@ rename_in_engine(HvJob *job, const HvView *now, const char *name, GError **error
     return hv_job_leave_hook(job, error) && ok;
 }
 
+/* Undoes write_files(). */
+static void
+take_back_files(HvStore *store, const HvView *now, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    remove_files(store, name);
+    if (now->snapshots && !hv_snapshots_rename(store, name, now->name, &error))
+        g_warning("the snapshots of domain '%s' are those of '%s' now: %s", now->name, name,
+                  error->message);
+}
+
 static void
 undo(HvJob *job, const HvView *now, const char *name)
 {
     HvHost *host = job->domain->host;
     g_autoptr(GError) error = NULL;
 
-    remove_files(host->store, name);
+    take_back_files(host->store, now, name);
     if (hv_view_is_active(now) &&
         !host->ops->rename(host->engine, now->domid, name, now->name, &error))
         g_warning("domain '%s' is called '%s' by the hypervisor: %s", now->name, name,
@@ -134,16 +149,27 @@ write_renamed(HvJob *job, const HvView *now, const HvView *next, GError **error)
 {
     if (!rename_in_engine(job, now, next->name, error))
         return FALSE;
-    if (write_files(job->domain->host->store, next, error))
+    if (write_files(job->domain->host->store, next, now->name, error))
         return TRUE;
     undo(job, now, next->name);
     return FALSE;
 }
 
+/* Job held, both names are ours: the new one's files are written. */
+static void
+change_name(HvDomain *domain, const HvView *now, HvDomain *reserved, HvView *next)
+{
+    HvStore *store = domain->host->store;
+
+    remove_files(store, now->name);
+    move_log(store, now->name, next->name);
+    hv_store_log(store, next->name, "renamed, it was '%s'", now->name);
+    hv_registry_rename(domain, reserved, next);
+}
+
 gboolean
 hv_domain_rename(HvDomain *domain, const char *name, GError **error)
 {
-    HvStore *store = domain->host->store;
     g_autoptr(HvJob) job = NULL;
     g_autoptr(HvView) now = NULL;
     g_autoptr(HvView) next = NULL;
@@ -157,6 +183,10 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
     now = hv_domain_view(domain);
     if (!check_domain(domain->host, now, error))
         return FALSE;
+    if (g_str_equal(now->name, name)) {
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "Can't rename domain to itself");
+        return FALSE;
+    }
     reserved = hv_registry_reserve_name(domain, name, error);
     if (!reserved)
         return FALSE;
@@ -165,10 +195,48 @@ hv_domain_rename(HvDomain *domain, const char *name, GError **error)
         hv_registry_release_name(reserved);
         return FALSE;
     }
-    /* While both names are ours. */
-    remove_files(store, now->name);
-    move_log(store, now->name, name);
-    hv_store_log(store, name, "renamed, it was '%s'", now->name);
-    hv_registry_rename(domain, reserved, g_steal_pointer(&next));
+    change_name(domain, now, reserved, g_steal_pointer(&next));
     return TRUE;
+}
+
+/* ---- renamed by somebody else ---- */
+
+/* Job held. */
+static gboolean
+follow(HvDomain *domain, const HvView *now, const char *name, GError **error)
+{
+    g_autoptr(HvView) next = NULL;
+    HvDomain *reserved;
+
+    if (!check_name(name, error))
+        return FALSE;
+    reserved = hv_registry_reserve_name(domain, name, error);
+    if (!reserved)
+        return FALSE;
+    next = named_view(now, name);
+    if (!write_files(domain->host->store, next, now->name, error)) {
+        take_back_files(domain->host->store, now, name);
+        hv_registry_release_name(reserved);
+        return FALSE;
+    }
+    change_name(domain, now, reserved, g_steal_pointer(&next));
+    return TRUE;
+}
+
+void
+hv_domain_follow_name(HvDomain *domain, int domid)
+{
+    HvHost *host = domain->host;
+    g_autoptr(HvJob) job = host->ops->name_of ? hv_job_begin(domain, HV_JOB_DEFINE, NULL) : NULL;
+    g_autoptr(HvView) now = job ? hv_domain_view(domain) : NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = NULL;
+
+    if (!now || now->domid != domid)
+        return;
+    /* No error: it may have ended since. */
+    name = host->ops->name_of(host->engine, domid, NULL);
+    if (name && !g_str_equal(name, now->name) && !follow(domain, now, name, &error))
+        g_warning("domain '%s' is called '%s' by the hypervisor now, and keeps its name here: %s",
+                  now->name, name, error->message);
 }

@@ -160,11 +160,9 @@ hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GErr
            hv_write_all(file->fd, xml, header.xml_len, file->path, error);
 }
 
-/* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
- * the guest may be suspended or not. */
-static gboolean
-write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path, gboolean paused,
-            GError **error)
+gboolean
+hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path,
+                    gboolean paused, GError **error)
 {
     HvHost *host = job->domain->host;
     g_autoptr(HvNewFile) file = hv_new_file_open(path, error);
@@ -175,8 +173,8 @@ write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *pa
                          error))
         return FALSE;
     if (hv_job_is_cancelled(job)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "save of domain '%s' was cancelled",
-                    job->domain->name);
+        g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED,
+                    "the memory of domain '%s' was not saved: cancelled", job->domain->name);
         return FALSE;
     }
     return hv_new_file_commit(file, error);
@@ -219,21 +217,22 @@ wake_up(HvDomain *domain, const HvView *before)
     return TRUE;
 }
 
-/* Job held: as before the save. A stop may overtake it, because it takes no GCancellable: then the
- * domain is not ours any more, and the caller does nothing to it either. */
-static void
-resume_saved(HvJob *job, const HvView *before)
+/* A stop may overtake it, because it takes no GCancellable: then the domain is not ours any more,
+ * and the caller does nothing to it either. */
+gboolean
+hv_save_resume(HvJob *job, const HvView *before, HvReason running)
 {
     gboolean awake;
 
     hv_job_enter_hook(job);
     awake = wake_up(job->domain, before);
     if (!hv_job_leave_hook(job, NULL) || !awake)
-        return;
+        return FALSE;
     if (before->state == HV_STATE_PAUSED)
         hv_domain_set_state(job, before->state, before->reason);
     else
-        hv_domain_set_state(job, HV_STATE_RUNNING, HV_REASON_RUNNING_SAVE_CANCELED);
+        hv_domain_set_state(job, HV_STATE_RUNNING, running);
+    return TRUE;
 }
 
 /* Job held, the image is safe: the domain goes. */
@@ -250,7 +249,7 @@ end_saved(HvJob *job, const HvView *before, const char *path, gboolean managed, 
             error, "domain '%s' was saved but could not be ended, so it runs on: ", domain->name);
         hv_store_remove_file(path, NULL);
         hv_job_completed(job, FALSE, before->domid);
-        resume_saved(job, before);
+        hv_save_resume(job, before, HV_REASON_RUNNING_SAVE_CANCELED);
         return FALSE;
     }
     if (managed) {
@@ -290,10 +289,11 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     if (save_flags & HV_SAVE_PAUSED)
         paused = TRUE;
     hv_domain_set_state(job, HV_STATE_PAUSED, HV_REASON_PAUSED_SAVE);
-    if (!write_image(job, now, replacement ? replacement : now->live, path, paused, error)) {
+    if (!hv_save_write_image(job, now, replacement ? replacement : now->live, path, paused,
+                             error)) {
         hv_store_log(domain->host->store, domain->name, "save to '%s' failed", path);
         hv_job_completed(job, FALSE, now->domid);
-        resume_saved(job, now);
+        hv_save_resume(job, now, HV_REASON_RUNNING_SAVE_CANCELED);
         return FALSE;
     }
     return end_saved(job, now, path, managed, error);

@@ -164,6 +164,7 @@ hv_store_new(const char *root, GError **error)
         { &store->save, "/var/lib/libvirt/libxl/save" },
         { &store->log, "/var/log/libvirt/libxl" },
         { &store->dump, "/var/lib/libvirt/libxl/dump" },
+        { &store->snapshot, "/var/lib/libvirt/libxl/snapshot" },
     };
 
     g_mutex_init(&store->lock);
@@ -190,6 +191,7 @@ hv_store_free(HvStore *store)
     g_free(store->save);
     g_free(store->log);
     g_free(store->dump);
+    g_free(store->snapshot);
     g_free(store->root);
     g_hash_table_unref(store->left_out);
     g_mutex_clear(&store->lock);

@@ -22,10 +22,8 @@ static gboolean
 check_memory(const ConfDomain *def, const MemoryEdit *edit, GError **error)
 {
     if (!edit->maximum && edit->kib > def->memory_kib) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                    "cannot set memory higher than max memory (%" G_GUINT64_FORMAT
-                    " KiB is more than %" G_GUINT64_FORMAT " KiB)",
-                    edit->kib, (guint64)def->memory_kib);
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                            "cannot set memory higher than max memory");
         return FALSE;
     }
     if (edit->maximum && edit->live && edit->kib < conf_domain_current_memory(def)) {

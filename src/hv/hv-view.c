@@ -17,6 +17,7 @@ hv_view_unref(HvView *view)
     g_free(view->name);
     conf_domain_unref(view->persistent);
     conf_domain_unref(view->live);
+    hv_snapshots_unref(view->snapshots);
     g_free(view);
 }
 
@@ -29,6 +30,7 @@ hv_view_copy(const HvView *view)
     copy->name = g_strdup(view->name);
     copy->persistent = view->persistent ? conf_domain_ref(view->persistent) : NULL;
     copy->live = view->live ? conf_domain_ref(view->live) : NULL;
+    copy->snapshots = view->snapshots ? hv_snapshots_ref(view->snapshots) : NULL;
     return copy;
 }
 

@@ -39,6 +39,8 @@ typedef enum HvError {
     HV_ERROR_CANCELLED,
     HV_ERROR_IO,          /* a file: path and errno are in the message */
     HV_ERROR_NO_METADATA, /* requested metadata element is not present */
+    HV_ERROR_NO_SNAPSHOT, /* looked up and not there */
+    HV_ERROR_RISKY,       /* a revert that might lose more than is asked for; force does it */
     HV_N_ERRORS,
 } HvError;
 
@@ -63,18 +65,22 @@ typedef enum HvReason {
     HV_REASON_RUNNING_SAVE_CANCELED,
     HV_REASON_RUNNING_WAKEUP,
     HV_REASON_RUNNING_CRASHED,
+    HV_REASON_RUNNING_FROM_SNAPSHOT,
     HV_REASON_PAUSED_USER,
     HV_REASON_PAUSED_MIGRATION,
     HV_REASON_PAUSED_SAVE,
     HV_REASON_PAUSED_DUMP,
     HV_REASON_PAUSED_STARTING_UP,
     HV_REASON_PAUSED_CRASHED,
+    HV_REASON_PAUSED_FROM_SNAPSHOT,
+    HV_REASON_PAUSED_SNAPSHOT, /* while one is taken */
     HV_REASON_SHUTDOWN_USER,
     HV_REASON_SHUTOFF_SHUTDOWN,
     HV_REASON_SHUTOFF_DESTROYED,
     HV_REASON_SHUTOFF_CRASHED,
     HV_REASON_SHUTOFF_SAVED,
     HV_REASON_SHUTOFF_FAILED,
+    HV_REASON_SHUTOFF_FROM_SNAPSHOT,
     HV_REASON_SHUTOFF_DAEMON, /* found gone when the daemon came back */
     HV_REASON_CRASHED_PANICKED,
     HV_REASON_PMSUSPENDED_USER,
@@ -83,6 +89,9 @@ typedef enum HvReason {
 
 typedef struct HvHost HvHost;
 typedef struct HvDomain HvDomain;
+
+/* All snapshots of a domain; see below. */
+typedef struct HvSnapshots HvSnapshots;
 
 /* ---- views ---- */
 
@@ -99,9 +108,10 @@ typedef struct HvView {
     /* NULL: not active. A transient domain has one also while it is about to start. */
     ConfDomain *live;
     gboolean autostart;
-    gboolean managed_save; /* an image exists */
-    gboolean updated;      /* persistent definition changed since start */
-    gint64 started_us;     /* wall clock of the start, 0: not active */
+    gboolean managed_save;  /* an image exists */
+    gboolean updated;       /* persistent definition changed since start */
+    gint64 started_us;      /* wall clock of the start, 0: not active */
+    HvSnapshots *snapshots; /* NULL: none */
 } HvView;
 
 HvView *hv_view_ref(HvView *view);
@@ -220,6 +230,7 @@ typedef enum HvShutdownMode {
 
 typedef enum HvUndefineFlags {
     HV_UNDEFINE_MANAGED_SAVE = 1 << 0,
+    HV_UNDEFINE_SNAPSHOTS = 1 << 1, /* also the metadata of snapshots */
 } HvUndefineFlags;
 
 typedef enum HvSaveFlags {
@@ -271,6 +282,9 @@ gboolean hv_domain_update_device(HvDomain *domain, ConfAnyDevice *device, unsign
 /* `target_or_path` names a disk of the running domain. */
 gboolean hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 bytes,
                                 GError **error);
+/* HV_EVENT_BLOCK_THRESHOLD once, when the guest writes beyond `bytes` of the image; 0: never. */
+gboolean hv_domain_set_block_threshold(HvDomain *domain, const char *target, guint64 bytes,
+                                       GError **error);
 
 /* The reset button: the guest boots again from its live definition. */
 gboolean hv_domain_reset(HvDomain *domain, GError **error);
@@ -304,6 +318,14 @@ char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean 
                                 GError **error);
 /* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
 int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
+/* `fd`, a connected stream socket of the caller's, becomes a client of the display server behind
+ * the graphics of this number in the live definition. *ret_server -1: done. Else the engine cannot
+ * hand it over, and this is a connection to where that server listens: the caller copies between
+ * the two, and owns it. `skip_auth`: without the password, where the engine can. */
+gboolean hv_domain_open_graphics(HvDomain *domain, guint index, int fd, gboolean skip_auth,
+                                 int *ret_server, GError **error);
+/* A descriptor on that display server. */
+int hv_domain_open_graphics_fd(HvDomain *domain, guint index, gboolean skip_auth, GError **error);
 
 /* The domain goes on under another name, with its files; the old object is no more. */
 gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);
@@ -523,6 +545,9 @@ typedef struct HvDiskSize {
 } HvDiskSize;
 /* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
 gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+/* The <driver type=> of a file, as its content has it; "raw" where that says nothing. For files
+ * that no definition knows: a guest may have written what it likes into its raw disk. */
+const char *hv_image_format(const char *path);
 
 GArray *hv_host_nodes(HvHost *host, GError **error); /* HvHostNode */
 GArray *hv_host_cpus(HvHost *host, GError **error);  /* HvHostCpu */
@@ -532,6 +557,55 @@ char *hv_host_sysinfo(HvHost *host, GError **error);
 gboolean hv_domain_security_label(HvDomain *domain, char **ret_label, gboolean *ret_enforcing,
                                   GError **error);
 gboolean hv_host_has_security_label(HvHost *host);
+
+/* ---- snapshots ---- */
+
+/* What a view has of them: immutable, reference counted, read without a lock. Each is a
+ * ConfSnapshot; parents stand before their children. NULL is an empty set. */
+HvSnapshots *hv_snapshots_ref(HvSnapshots *all);
+void hv_snapshots_unref(HvSnapshots *all);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvSnapshots, hv_snapshots_unref)
+guint hv_snapshots_count(const HvSnapshots *all);
+const ConfSnapshot *hv_snapshots_at(const HvSnapshots *all, guint index);
+/* -1 and *error (NO_SNAPSHOT): there is none of this name. */
+int hv_snapshots_find(const HvSnapshots *all, const char *name, GError **error);
+int hv_snapshots_current(const HvSnapshots *all);             /* -1: none */
+int hv_snapshots_parent(const HvSnapshots *all, guint index); /* -1: a root */
+guint hv_snapshots_n_children(const HvSnapshots *all, guint index);
+/* Is `index` a child of `ancestor`, or a child's child? */
+gboolean hv_snapshots_is_below(const HvSnapshots *all, guint index, guint ancestor);
+
+typedef enum HvSnapshotCreateFlags {
+    HV_SNAPSHOT_REDEFINE = 1 << 0,    /* only what is known of it: nothing is taken */
+    HV_SNAPSHOT_CURRENT = 1 << 1,     /* with REDEFINE: and it becomes the current one */
+    HV_SNAPSHOT_NO_METADATA = 1 << 2, /* take it and forget it */
+    HV_SNAPSHOT_HALT = 1 << 3,        /* end the guest afterwards */
+    HV_SNAPSHOT_DISK_ONLY = 1 << 4,
+    HV_SNAPSHOT_REUSE_EXT = 1 << 5, /* the files of external ones are there */
+    HV_SNAPSHOT_LIVE = 1 << 6,      /* memory is written while the guest runs */
+} HvSnapshotCreateFlags;
+/* `def` says what is wanted (conf_snapshot_parse_xml()); it is taken over in any case. Its name is
+ * returned; NULL and *error on failure, and all is as before. May block. */
+char *hv_domain_snapshot_create(HvDomain *domain, ConfSnapshot *def, unsigned create_flags,
+                                GError **error);
+
+typedef enum HvSnapshotRevertFlags {
+    HV_SNAPSHOT_REVERT_RUNNING = 1 << 0, /* whatever it was */
+    HV_SNAPSHOT_REVERT_PAUSED = 1 << 1,
+    HV_SNAPSHOT_REVERT_FORCE = 1 << 2, /* what would be HV_ERROR_RISKY */
+} HvSnapshotRevertFlags;
+/* What the domain is now is lost. May block. */
+gboolean hv_domain_snapshot_revert(HvDomain *domain, const char *name, unsigned revert_flags,
+                                   GError **error);
+
+typedef enum HvSnapshotDeleteFlags {
+    HV_SNAPSHOT_DELETE_CHILDREN = 1 << 0,
+    HV_SNAPSHOT_DELETE_METADATA_ONLY = 1 << 1,
+    HV_SNAPSHOT_DELETE_CHILDREN_ONLY = 1 << 2,
+} HvSnapshotDeleteFlags;
+/* Children get its parent. May block. */
+gboolean hv_domain_snapshot_delete(HvDomain *domain, const char *name, unsigned delete_flags,
+                                   GError **error);
 
 /* ---- events ---- */
 
@@ -554,8 +628,13 @@ typedef enum HvEventKind {
     HV_EVENT_PMSUSPENDED,           /* lifecycle */
     HV_EVENT_PMSUSPEND,             /* not lifecycle: the guest went to sleep */
     HV_EVENT_PMWAKEUP,
-    HV_EVENT_TUNABLE,       /* params */
-    HV_EVENT_JOB_COMPLETED, /* job */
+    HV_EVENT_TUNABLE,         /* params */
+    HV_EVENT_JOB_COMPLETED,   /* job */
+    HV_EVENT_RTC_CHANGE,      /* offset */
+    HV_EVENT_WATCHDOG,        /* watchdog */
+    HV_EVENT_DISK_CHANGE,     /* device, path, dropped: a source was missing at the start */
+    HV_EVENT_BLOCK_THRESHOLD, /* device (the disk's target), path, threshold, excess */
+    HV_EVENT_CONTROL_ERROR,   /* the hypervisor's side lost hold of the domain */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -582,6 +661,11 @@ typedef enum HvEventDetail {
     HV_DETAIL_DEFINED_RENAMED,
     HV_DETAIL_UNDEFINED_RENAMED,
     HV_DETAIL_PMSUSPENDED_MEMORY,
+    HV_DETAIL_DEFINED_FROM_SNAPSHOT,
+    HV_DETAIL_STARTED_FROM_SNAPSHOT,
+    HV_DETAIL_SUSPENDED_FROM_SNAPSHOT,
+    HV_DETAIL_RESUMED_FROM_SNAPSHOT,
+    HV_DETAIL_STOPPED_FROM_SNAPSHOT,
     HV_N_DETAILS,
 } HvEventDetail;
 
@@ -591,6 +675,15 @@ typedef struct HvEventParam {
     char *text; /* NULL: the value is the number */
     guint64 number;
 } HvEventParam;
+
+/* What became of a guest whose watchdog ran out. */
+typedef enum HvWatchdogAction {
+    HV_WATCHDOG_NONE, /* nothing by us */
+    HV_WATCHDOG_PAUSE,
+    HV_WATCHDOG_RESET,
+    HV_WATCHDOG_POWEROFF,
+    HV_N_WATCHDOG_ACTIONS,
+} HvWatchdogAction;
 
 typedef struct HvEvent {
     HvEventKind kind;
@@ -605,6 +698,11 @@ typedef struct HvEvent {
     gboolean tray_open;
     GPtrArray *params; /* HvEventParam; not changed by anybody; a reference may be taken */
     HvJobInfo job;
+    gint64 offset; /* seconds from UTC */
+    HvWatchdogAction watchdog;
+    const char *path;          /* of a disk's image; may be NULL */
+    gboolean dropped;          /* the disk itself; else it lost its medium only */
+    guint64 threshold, excess; /* bytes */
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the view

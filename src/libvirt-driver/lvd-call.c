@@ -16,6 +16,7 @@ lvd_call_new(LvdClient *client, const LvdHeader *header, const guint8 *body, gsi
     memset(call, 0, sizeof(LvdCall));
     call->client = lvd_client_ref(client);
     call->header = *header;
+    call->answer_fd = -1;
     call->body_len = body_len;
     memcpy(call->body, body, body_len);
     if (header->prog == LVD_PROGRAM_REMOTE && header->vers == LVD_VERSION)
@@ -31,16 +32,21 @@ lvd_call_free(LvdCall *call)
     if (!call)
         return;
     for (guint i = 0; i < call->n_fds; i++)
-        close(call->fds[i]);
+        if (call->fds[i] >= 0)
+            close(call->fds[i]);
+    if (call->answer_fd >= 0)
+        close(call->answer_fd);
     lvd_client_unref(call->client);
     g_free(call);
 }
 
-/* A call that gets an error from us waits for no guest either. */
+/* A call that gets an error from us waits for no guest either. One that we answer in a stock
+ * daemon's place looks at files, which may be on a server that hangs. */
 gboolean
 lvd_call_is_high(const LvdCall *call)
 {
-    return !call->proc || !call->proc->handler || call->proc->flags & LVD_PROC_HIGH;
+    return !call->proc || !call->proc->handler ||
+           (call->proc->flags & (LVD_PROC_HIGH | LVD_PROC_RELAY)) == LVD_PROC_HIGH;
 }
 
 LvdCall *
@@ -84,6 +90,41 @@ lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer dat
 {
     g_return_if_fail(!call->stream);
     call->stream = lvd_stream_new(call->client, &call->header, fd, closed, data);
+}
+
+guint
+lvd_call_n_fds(LvdCall *call)
+{
+    return call->n_fds;
+}
+
+int
+lvd_call_fd(LvdCall *call, guint index)
+{
+    g_return_val_if_fail(index < call->n_fds, -1);
+    return call->fds[index];
+}
+
+int
+lvd_call_steal_fd(LvdCall *call, guint index)
+{
+    int fd = lvd_call_fd(call, index);
+
+    call->fds[index] = -1;
+    return fd;
+}
+
+void
+lvd_call_return_fd(LvdCall *call, int fd)
+{
+    g_return_if_fail(call->answer_fd < 0 && !call->proc->ret);
+    call->answer_fd = fd;
+}
+
+void
+lvd_call_join(LvdCall *call, int a, int b)
+{
+    lvd_pump_start(call->client->server, a, b);
 }
 
 /* ---- before the handler ---- */
@@ -185,6 +226,21 @@ lvd_error_encode(const LvdHeader *header, const GError *error, guint8 *room, gsi
     return bytes;
 }
 
+void
+lvd_send_error(LvdClient *client, const LvdHeader *call, gint32 type, const GError *error)
+{
+    LvdHeader header = *call;
+    guint8 room[2048], *bytes;
+    gsize length;
+
+    header.type = type;
+    bytes = lvd_error_encode(&header, error, room, sizeof(room), &length);
+    if (bytes)
+        lvd_client_send(client, bytes, length, type == LVD_REPLY ? LVD_OUT_REPLY : LVD_OUT_PLAIN);
+    if (bytes != room)
+        g_free(bytes);
+}
+
 static guint8 *
 encode_reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch, gsize *ret_length)
 {
@@ -194,6 +250,13 @@ encode_reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch, gs
 
     header.type = LVD_REPLY;
     header.status = LVD_OK;
+    if (!*error && call->answer_fd >= 0) {
+        u_int n_fds = 1;
+
+        header.type = LVD_REPLY_FDS;
+        return lvd_frame_encode(&header, (xdrproc_t)xdr_u_int, &n_fds, scratch, LVD_SCRATCH_SIZE,
+                                ret_length);
+    }
     if (!*error) {
         bytes = lvd_frame_encode(&header, call->proc->ret, ret, scratch, LVD_SCRATCH_SIZE,
                                  ret_length);
@@ -217,6 +280,8 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     guint8 *bytes = encode_reply(call, ret, error, scratch, &length);
     LvdStream *stream = g_steal_pointer(&call->stream);
 
+    lvd_debug("client %u: %s: %s", call->client->id, call->proc ? call->proc->name : "unknown",
+              *error ? (*error)->message : "done");
     /* An encode failure above turned a success into an error: no stream then either. */
     if (stream && *error) {
         lvd_stream_abandon(stream);
@@ -225,7 +290,9 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     if (stream)
         lvd_stream_register(stream);
     lvd_client_call_replies(call->client, call);
-    if (bytes)
+    if (bytes && !*error && call->answer_fd >= 0)
+        lvd_client_send_with_fd(call->client, bytes, length, g_steal_fd(&call->answer_fd));
+    else if (bytes)
         lvd_client_send(call->client, bytes, length, LVD_OUT_REPLY);
     if (stream)
         lvd_stream_start(stream);

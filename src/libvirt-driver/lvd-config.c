@@ -49,6 +49,7 @@ static const Key keys[] = {
     { "log_level", KEY_SIGNED, FIELD(log_level), 1, 4 },
     /* not in a stock file */
     { "engine", KEY_STRING, FIELD(engine) },
+    { "relay", KEY_STRING, FIELD(relay) },
     { "max_client_slow_requests", KEY_NUMBER, FIELD(max_client_slow_requests), 0, 10000 },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
@@ -116,6 +117,7 @@ lvd_config_copy(const LvdConfig *config)
     copy->engine = g_strdup(config->engine);
     copy->unix_sock_dir = g_strdup(config->unix_sock_dir);
     copy->unix_sock_group = g_strdup(config->unix_sock_group);
+    copy->relay = g_strdup(config->relay);
     copy->engine_settings = g_hash_table_ref(config->engine_settings);
     /* A limit of nothing would be a daemon that serves nobody. */
     copy->max_clients = MAX(config->max_clients, 1);
@@ -134,8 +136,16 @@ lvd_config_free(LvdConfig *config)
     g_free(config->engine);
     g_free(config->unix_sock_dir);
     g_free(config->unix_sock_group);
+    g_free(config->relay);
     g_hash_table_unref(config->engine_settings);
     g_free(config);
+}
+
+char *
+lvd_config_socket_dir(const LvdConfig *config)
+{
+    return g_build_filename(config->root && *config->root ? config->root : "/",
+                            config->unix_sock_dir ? config->unix_sock_dir : "/run/libvirt", NULL);
 }
 
 /* ---- values ---- */
@@ -277,13 +287,20 @@ find_key(const char *name)
 static gboolean
 check_whole(const LvdConfig *config, const char *path, GError **error)
 {
-    if (config->engine &&
-        (g_str_equal(config->engine, "auto") || g_str_equal(config->engine, "libxl") ||
-         g_str_equal(config->engine, "sim")))
-        return TRUE;
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                "%s: engine: must be \"auto\", \"libxl\" or \"sim\"", path);
-    return FALSE;
+    if (!config->engine ||
+        (!g_str_equal(config->engine, "auto") && !g_str_equal(config->engine, "libxl") &&
+         !g_str_equal(config->engine, "sim"))) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "%s: engine: must be \"auto\", \"libxl\" or \"sim\"", path);
+        return FALSE;
+    }
+    if (config->relay && config->relay[0] != '/' && !g_str_equal(config->relay, "auto") &&
+        !g_str_equal(config->relay, "off")) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "%s: relay: must be \"auto\", \"off\" or an absolute path", path);
+        return FALSE;
+    }
+    return TRUE;
 }
 
 /* A file of reasonable size, and a file: no pipe, nothing that never ends. */

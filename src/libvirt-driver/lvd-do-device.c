@@ -13,7 +13,12 @@ typedef gboolean (*DeviceFunc)(HvDomain *domain, ConfAnyDevice *device, unsigned
 static ConfAnyDevice *
 parse_device(const char *xml, unsigned conf_flags, GError **error)
 {
-    return conf_device_parse_xml(xml, -1, "(device_definition)", conf_flags, error);
+    ConfAnyDevice *device = conf_device_parse_xml(xml, -1, "(device_definition)", conf_flags,
+                                                  error);
+
+    if (!device)
+        lvd_syntax_error(xml, error);
+    return device;
 }
 
 /* What somebody hands in to be added is read without what only a running device has; of what is to
@@ -105,6 +110,17 @@ lvd_do_domain_block_resize(LvdCall *call, const void *args, void *ret, GError **
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
     return domain &&
            hv_domain_block_resize(domain, a->disk, in_bytes ? a->size : a->size * 1024, error);
+}
+
+gboolean
+lvd_do_domain_set_block_threshold(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_set_block_threshold_args *a = args;
+
+    if (!lvd_check_flags(call, a->flags, error))
+        return FALSE;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    return domain && hv_domain_set_block_threshold(domain, a->dev, a->threshold, error);
 }
 
 /* ---- the host's PCI devices ---- */

@@ -48,10 +48,10 @@ undefine(LvdCall *call, const lvd_nonnull_domain *dom, unsigned flags, GError **
 {
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, dom, error);
 
-    return domain &&
-           hv_domain_undefine(
-               domain, flags & VIR_DOMAIN_UNDEFINE_MANAGED_SAVE ? HV_UNDEFINE_MANAGED_SAVE : 0,
-               error);
+    unsigned what = (flags & VIR_DOMAIN_UNDEFINE_MANAGED_SAVE ? HV_UNDEFINE_MANAGED_SAVE : 0) |
+                    (flags & VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA ? HV_UNDEFINE_SNAPSHOTS : 0);
+
+    return domain && hv_domain_undefine(domain, what, error);
 }
 
 gboolean

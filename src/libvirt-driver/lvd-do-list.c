@@ -10,11 +10,12 @@
 static unsigned
 list_traits(const HvView *view)
 {
-    unsigned traits = LIST(NO_SNAPSHOT) | LIST(NO_CHECKPOINT); /* there are none yet */
+    unsigned traits = LIST(NO_CHECKPOINT); /* there are none */
 
     traits |= hv_view_is_active(view) ? LIST(ACTIVE) : LIST(INACTIVE);
     traits |= view->persistent ? LIST(PERSISTENT) : LIST(TRANSIENT);
     traits |= view->managed_save ? LIST(MANAGEDSAVE) : LIST(NO_MANAGEDSAVE);
+    traits |= view->snapshots ? LIST(HAS_SNAPSHOT) : LIST(NO_SNAPSHOT);
     traits |= view->autostart ? LIST(AUTOSTART) : LIST(NO_AUTOSTART);
     switch (lvd_wire_state(view->state)) {
     case VIR_DOMAIN_RUNNING:

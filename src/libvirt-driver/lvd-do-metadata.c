@@ -68,8 +68,13 @@ lvd_do_domain_set_metadata(LvdCall *call, const void *args, void *ret, GError **
     if (text && *text == '\0')
         text = NULL; /* as stock has it, an empty text removes */
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
-    return domain && hv_domain_set_metadata(domain, metadata_types[a->type], text, lvd_opt(a->key),
-                                            lvd_opt(a->uri), lvd_affect(a->flags), error);
+    if (!domain)
+        return FALSE;
+    gboolean ok = hv_domain_set_metadata(domain, metadata_types[a->type], text, lvd_opt(a->key),
+                                         lvd_opt(a->uri), lvd_affect(a->flags), error);
+    if (!ok && text)
+        lvd_syntax_error(text, error);
+    return ok;
 }
 
 gboolean

@@ -26,6 +26,9 @@ G_BEGIN_DECLS
 void lvd_set_error(GError **error, int code, int from, const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* A ConfError of a native config becomes "configuration file syntax error"; other errors pass. */
 void lvd_native_error(GError **error);
+/* Of a document of a client that is no XML: the line that broke off and a mark below it, as libvirt
+ * shows them. Other errors pass. */
+void lvd_syntax_error(const char *xml, GError **error);
 
 /* ---- arguments ---- */
 
@@ -72,6 +75,7 @@ int lvd_wire_reason(HvReason reason);
 ConfDomain *lvd_parse_domain(const char *xml, unsigned conf_flags, gboolean validate,
                              GError **error);
 /* lvd-schema.c. `xml` was parsed before: it is well-formed and within the limits. */
-gboolean lvd_schema_validate(const char *xml, GError **error);
+typedef enum LvdSchema { LVD_SCHEMA_DOMAIN, LVD_SCHEMA_SNAPSHOT } LvdSchema;
+gboolean lvd_schema_validate(LvdSchema which, const char *xml, GError **error);
 
 G_END_DECLS

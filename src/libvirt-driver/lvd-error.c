@@ -5,10 +5,13 @@
  */
 #include "lvd-do.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A message of an error reply; far below what the protocol allows, far above what is read. */
 #define MESSAGE_MAX 65536
+/* Of a broken line of a document. */
+#define CONTEXT_MAX 80
 
 /* G_DEFINE_QUARK makes lvd_error_quark(). */
 G_DEFINE_QUARK(lvd_error_quark, lvd_error)
@@ -33,6 +36,8 @@ static const WireCode hv_wire_codes[] = {
     [HV_ERROR_CANCELLED] = { VIR_ERR_OPERATION_ABORTED, VIR_FROM_LIBXL },
     [HV_ERROR_IO] = { VIR_ERR_SYSTEM_ERROR, VIR_FROM_LIBXL },
     [HV_ERROR_NO_METADATA] = { VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN },
+    [HV_ERROR_NO_SNAPSHOT] = { VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT },
+    [HV_ERROR_RISKY] = { VIR_ERR_SNAPSHOT_REVERT_RISKY, VIR_FROM_DOMAIN_SNAPSHOT },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hv_wire_codes) == HV_N_ERRORS);
 
@@ -63,6 +68,8 @@ static const struct {
     { VIR_ERR_CONF_SYNTAX, "configuration file syntax error" },
     { VIR_ERR_NO_DOMAIN, "Domain not found" },
     { VIR_ERR_AUTH_FAILED, "authentication failed" },
+    { VIR_ERR_NO_STORAGE_POOL, "Storage pool not found" },
+    { VIR_ERR_NO_STORAGE_VOL, "Storage volume not found" },
     { VIR_ERR_OPERATION_INVALID, "Requested operation is not valid" },
     { VIR_ERR_CONFIG_UNSUPPORTED, "unsupported configuration" },
     { VIR_ERR_OPERATION_TIMEOUT, "Timed out during operation" },
@@ -70,6 +77,8 @@ static const struct {
     { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
     { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
     { VIR_ERR_DEVICE_MISSING, "device not found" },
+    { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
+    { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },
     { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
     { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
 };
@@ -91,18 +100,23 @@ static const struct {
     { "virConnectNumOfDefinedDomains", VIR_FROM_DOMAIN },
     { "virConnectGetDomainCapabilities", VIR_FROM_DOMAIN },
     { "virConnectGetAllDomainStats", VIR_FROM_DOMAIN },
-    { "virNetwork", VIR_FROM_NETWORK },
-    { "virStorage", VIR_FROM_STORAGE },
     { "virNodeDevice", VIR_FROM_NODEDEV },
-    { "virInterface", VIR_FROM_INTERFACE },
-    { "virSecret", VIR_FROM_SECRET },
-    { "virNWFilter", VIR_FROM_NWFILTER },
 };
 
-/* The VIR_FROM_* that libvirt's public function `api` reports its own refusals with. */
+static const int family_domains[LVD_N_FAMILIES] = {
+    [LVD_FAMILY_NETWORK] = VIR_FROM_NETWORK, [LVD_FAMILY_STORAGE] = VIR_FROM_STORAGE,
+    [LVD_FAMILY_NODEDEV] = VIR_FROM_NODEDEV, [LVD_FAMILY_INTERFACE] = VIR_FROM_INTERFACE,
+    [LVD_FAMILY_SECRET] = VIR_FROM_SECRET,   [LVD_FAMILY_NWFILTER] = VIR_FROM_NWFILTER,
+};
+
+/* The VIR_FROM_* that libvirt's public function of this procedure reports its own refusals with. */
 static int
-api_domain(const char *api)
+api_domain(const LvdProc *proc)
 {
+    const char *api = proc->api;
+
+    if (proc->family != LVD_FAMILY_OURS)
+        return family_domains[proc->family];
     for (gsize i = 0; api && i < G_N_ELEMENTS(api_domains); i++)
         if (g_str_has_prefix(api, api_domains[i].prefix))
             return api_domains[i].from;
@@ -123,15 +137,15 @@ lvd_set_error(GError **error, int code, int from, const char *format, ...)
 void
 lvd_set_no_support(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_NO_SUPPORT, api_domain(proc->api), "%s",
+    lvd_set_error(error, VIR_ERR_NO_SUPPORT, api_domain(proc), "%s",
                   proc->api ? proc->api : proc->name);
 }
 
 void
 lvd_set_readonly(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, api_domain(proc->api),
-                  "read only access prevents %s", proc->api ? proc->api : proc->name);
+    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, api_domain(proc), "read only access prevents %s",
+                  proc->api ? proc->api : proc->name);
 }
 
 void
@@ -142,6 +156,40 @@ lvd_native_error(GError **error)
         return;
     (*error)->domain = LVD_ERROR;
     (*error)->code = LVD_ERROR_CODE(VIR_ERR_CONF_SYNTAX, VIR_FROM_XENXL);
+}
+
+/* The line of `xml` with a mark below the column, at most CONTEXT_MAX bytes of it. */
+static char *
+error_context(const char *xml, int line, int column)
+{
+    const char *start = xml;
+
+    for (int i = 1; i < line && strchr(start, '\n'); i++)
+        start = strchr(start, '\n') + 1;
+    gsize len = strcspn(start, "\r\n"), mark = MIN((gsize)MAX(column, 1) - 1, len);
+    gsize skipped = mark > CONTEXT_MAX ? mark - CONTEXT_MAX : 0;
+    g_autofree char *shown = g_strndup(start + skipped, MIN(len - skipped, CONTEXT_MAX));
+    g_autofree char *dashes = g_strnfill(mark - skipped, '-');
+
+    return g_strconcat(shown, "\n", dashes, "^", NULL);
+}
+
+void
+lvd_syntax_error(const char *xml, GError **error)
+{
+    int line, column, text = 0;
+
+    if (!error || !g_error_matches(*error, CONF_ERROR, CONF_ERROR_SYNTAX))
+        return;
+    /* "(name):LINE:COLUMN: reason" */
+    const char *place = strchr((*error)->message, ')');
+    if (!place || sscanf(place, "):%d:%d: %n", &line, &column, &text) != 2 || text == 0)
+        return;
+    g_autofree char *context = error_context(xml, line, column);
+    char *message = g_strdup_printf("%.*s):%d: %s\n%s", (int)(place - (*error)->message),
+                                    (*error)->message, line, place + text, context);
+    g_free((*error)->message);
+    (*error)->message = message;
 }
 
 /* ---- on the wire ---- */

@@ -19,6 +19,18 @@ put_word(guint8 *bytes, guint32 value)
     memcpy(bytes, &value, sizeof(value));
 }
 
+gint32
+lvd_body_word(const guint8 *body, gsize body_len, gsize index)
+{
+    return index < body_len / 4 ? (gint32)word(body + index * 4) : 0;
+}
+
+void
+lvd_body_set_word(guint8 *body, gint32 value)
+{
+    put_word(body, (guint32)value);
+}
+
 void
 lvd_header_read(LvdHeader *ret_header, const guint8 bytes[LVD_LENGTH_MIN])
 {

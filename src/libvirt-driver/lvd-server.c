@@ -192,8 +192,7 @@ LvdServer *
 lvd_server_new(const LvdConfig *config, HvHost *host)
 {
     LvdServer *server = g_new0(LvdServer, 1);
-    const char *root = config->root ? config->root : "";
-    const char *dir = config->unix_sock_dir ? config->unix_sock_dir : "/run/libvirt";
+    g_autofree char *dir = lvd_config_socket_dir(config);
 
     server->config = lvd_config_copy(config);
     server->host = host;
@@ -207,7 +206,7 @@ lvd_server_new(const LvdConfig *config, HvHost *host)
         listener->server = server;
         listener->socket.fd = -1;
         listener->socket.readonly = i == 1;
-        listener->socket.path = g_build_filename(*root ? root : "/", dir, socket_names[i], NULL);
+        listener->socket.path = g_build_filename(dir, socket_names[i], NULL);
     }
     return server;
 }
@@ -298,6 +297,8 @@ lvd_server_stop(LvdServer *server)
         lvd_client_close(item->data, "the daemon stops");
     if (server->loop)
         lvd_loop_run_posts(server->loop);
+    while (server->pumps)
+        lvd_pump_close(server->pumps->data);
 }
 
 gboolean

@@ -159,18 +159,12 @@ fail(LvdStream *stream, int code, const char *format, ...)
 {
     LvdHeader header = packet_header(stream, LVD_ERROR_STATUS);
     g_autoptr(GError) error = NULL;
-    guint8 room[2048], *bytes;
-    gsize length;
     va_list args;
 
     va_start(args, format);
     error = g_error_new_valist(LVD_ERROR, LVD_ERROR_CODE(code, VIR_FROM_STREAMS), format, args);
     va_end(args);
-    bytes = lvd_error_encode(&header, error, room, sizeof(room), &length);
-    if (bytes)
-        lvd_client_send(stream->client, bytes, length, LVD_OUT_PLAIN);
-    if (bytes != room)
-        g_free(bytes);
+    lvd_send_error(stream->client, &header, LVD_STREAM, error);
     lvd_stream_close(stream);
 }
 

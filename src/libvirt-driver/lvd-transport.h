@@ -10,6 +10,9 @@
  *   lvd-client.c    one connection: input, parsing, output queue
  *   lvd-call.c      one call: the checks before a handler, and its reply
  *   lvd-stream.c    one stream: a descriptor pumped both ways
+ *   lvd-pump.c      two descriptors, each copied to the other
+ *   lvd-relay.c     which calls go to a stock daemon of the host, and where it listens
+ *   lvd-upstream*.c one connection to such a daemon
  *
  * Locks     LvdClient.lock is a leaf but for LvdLoop.lock, which is a leaf. LvdWork.lock is a leaf.
  * Cost      A call takes six system calls in the daemon: poll, epoll_wait, recvmsg and futex in the
@@ -85,6 +88,9 @@ typedef struct LvdHeader {
 
 void lvd_header_read(LvdHeader *ret_header, const guint8 bytes[LVD_LENGTH_MIN]);
 void lvd_header_write(const LvdHeader *header, guint8 bytes[LVD_LENGTH_MIN]);
+/* A word of a payload that is not decoded; 0 where it is shorter. */
+gint32 lvd_body_word(const guint8 *body, gsize body_len, gsize index);
+void lvd_body_set_word(guint8 *body, gint32 value); /* the first one; there is one */
 /* A whole message of header and XDR (NULL = no payload), in `room` where it fits, else in a new
  * block that the caller frees. NULL: it cannot be encoded (a value over its limit, or all of it
  * over LVD_LENGTH_MAX). */
@@ -137,6 +143,7 @@ struct LvdServer {
     GSource *retry;           /* I/O thread: accept again after the process ran out of fds */
     guint8 *scratch;          /* I/O thread: LVD_SCRATCH_SIZE bytes of input */
     guint8 *chunk;            /* I/O thread: one stream packet */
+    GList *pumps;             /* I/O thread: LvdPump */
 };
 
 /* A copy, with every default filled in. */
@@ -153,6 +160,7 @@ void lvd_server_arm_keepalive(LvdServer *server);
 /* ---- client ---- */
 
 typedef struct LvdStream LvdStream;
+typedef struct LvdUpstream LvdUpstream;
 typedef struct LvdOut LvdOut;
 
 #define LVD_EVENT_QUEUE_MAX (16u << 20) /* bytes of events that a client leaves unread */
@@ -166,6 +174,7 @@ struct LvdClient {
     guint id;              /* immutable */
     pid_t pid;             /* immutable */
     uid_t uid;             /* immutable */
+    gid_t gid;             /* immutable */
     gboolean anonymous;    /* immutable: counted in listener->anonymous until open */
     gint open, readonly;   /* atomic */
     gint keepalive;        /* atomic: it answers pings */
@@ -177,10 +186,11 @@ struct LvdClient {
     GArray *fds;       /* LvdFd; NULL: never got one */
     LvdCall *fd_call;  /* its descriptors are still to come */
     gboolean stopped;  /* not parsing, not reading: lvd_client_resume() goes on */
-    guint stalled;     /* streams whose descriptor takes no more */
+    guint stalled;     /* streams and upstreams that take no more */
     gint64 heard;      /* monotonic time of the last input */
     gint64 pinged;     /* and of our last ping */
     guint pings_left;
+    LvdUpstream *upstreams[LVD_N_FAMILIES]; /* I/O thread; NULL: nothing relayed yet */
 
     GMutex lock;
     LvdOut *out, **out_tail; /* [lock] */
@@ -208,11 +218,14 @@ typedef enum {
     LVD_OUT_STREAM, /* the stream reads on when it left */
 } LvdOutKind;
 gboolean lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind kind);
+/* A REPLY_WITH_FDS and its descriptor, which is taken over. */
+void lvd_client_send_with_fd(LvdClient *client, const guint8 *bytes, gsize length, int fd);
 /* An empty message. */
 void lvd_client_send_header(LvdClient *client, const LvdHeader *header, LvdOutKind kind);
 /* I/O thread: what is due at `now`; the next time to look at it. */
 gint64 lvd_client_check_alive(LvdClient *client, gint64 now);
-void lvd_client_resume(LvdClient *client); /* any thread: go on with the input */
+void lvd_client_resume(LvdClient *client);             /* any thread: go on with the input */
+void lvd_client_run(LvdClient *client, LvdCall *call); /* I/O thread: by a worker */
 /* Any thread: the call's reply is about to be sent, so it is slow no more. */
 void lvd_client_call_replies(LvdClient *client, const LvdCall *call);
 void lvd_client_call_done(LvdClient *client); /* any thread: the call lets go of the session */
@@ -227,8 +240,9 @@ struct LvdCall {
     const LvdProc *proc; /* NULL: none of that number, or of another program */
     guint fds_left;      /* descriptors still to come */
     guint n_fds;
-    int fds[LVD_FDS_MAX]; /* closed with the call: no procedure takes any yet */
-    gboolean slow;        /* counts as such: immutable once submitted */
+    int fds[LVD_FDS_MAX]; /* closed with the call; -1: taken by the handler */
+    int answer_fd;        /* goes with a good reply; -1: none */
+    gboolean slow;        /* counts as such: immutable once it runs */
     gboolean close_after;
     LvdStream *stream; /* asked for by the handler */
     gsize body_len;
@@ -245,6 +259,8 @@ LvdCall *lvd_call_current(void);                 /* of this worker, or NULL */
 /* An ERROR message with this header's prog, proc and serial. */
 guint8 *lvd_error_encode(const LvdHeader *header, const GError *error, guint8 *room,
                          gsize room_size, gsize *ret_length);
+/* The error reply to `call` (LVD_REPLY), or the end of the stream that it opened (LVD_STREAM). */
+void lvd_send_error(LvdClient *client, const LvdHeader *call, gint32 type, const GError *error);
 
 /* ---- stream ---- */
 
@@ -260,6 +276,24 @@ void lvd_stream_packet(LvdClient *client, const LvdHeader *header, const guint8 
                        gsize body_len);
 void lvd_stream_sent(LvdStream *stream); /* its packet left the client's queue */
 void lvd_stream_close(LvdStream *stream);
+
+/* ---- pump ---- */
+
+typedef struct LvdPump LvdPump;
+/* Copies between two stream sockets until both have ended. Takes them over. Any thread. */
+void lvd_pump_start(LvdServer *server, int a, int b);
+void lvd_pump_close(LvdPump *pump); /* I/O thread */
+
+/* ---- relay ---- */
+
+/* All in the I/O thread. TRUE: taken over. FALSE: the call is ours to run, or to refuse; so are
+ * calls of a family that no stock daemon serves here. */
+gboolean lvd_relay_call(LvdClient *client, LvdCall *call);
+/* FALSE: not of a procedure that is relayed. */
+gboolean lvd_relay_packet(LvdClient *client, const LvdHeader *header, const guint8 *body,
+                          gsize body_len);
+void lvd_relay_sent(LvdClient *client); /* a stream packet left the client's queue */
+void lvd_relay_close(LvdClient *client);
 
 /* ---- log ---- */
 

@@ -47,16 +47,33 @@ typedef enum LvdProcFlags {
     LVD_PROC_READONLY = 1 << 1,    /* a read-only client may call it */
     LVD_PROC_BEFORE_OPEN = 1 << 2, /* 1, 2, 60, 66-70 */
     LVD_PROC_EVENT = 1 << 3,       /* never called */
+    LVD_PROC_STREAM = 1 << 4,      /* a good reply opens a stream */
+    LVD_PROC_RELAY = 1 << 5,       /* goes to the stock daemon of its family, where there is one */
+    LVD_PROC_REGISTER = 1 << 6,    /* of RELAY rows: answers the id of a callback for events */
+    LVD_PROC_DEREGISTER = 1 << 7,  /* of RELAY rows: is about such an id */
 } LvdProcFlags;
+
+/* Who serves it: we, or a stock daemon of the host (lvd-relay.c). */
+typedef enum LvdFamily {
+    LVD_FAMILY_OURS,
+    LVD_FAMILY_NETWORK,
+    LVD_FAMILY_STORAGE,
+    LVD_FAMILY_NODEDEV,
+    LVD_FAMILY_INTERFACE,
+    LVD_FAMILY_SECRET,
+    LVD_FAMILY_NWFILTER,
+    LVD_N_FAMILIES
+} LvdFamily;
 
 typedef struct LvdProc {
     int number;
     const char *name;    /* "domain_create" */
     const char *api;     /* "virDomainCreate", for messages; NULL = none */
-    LvdHandler handler;  /* NULL: not supported */
+    LvdHandler handler;  /* NULL: not supported; of a RELAY row: where no stock daemon is */
     xdrproc_t args, ret; /* NULL = void */
     gsize args_size, ret_size;
     unsigned flags;
+    LvdFamily family;
 } LvdProc;
 
 /* The row of a number, or NULL. Never indexes out of the table. */
@@ -76,6 +93,14 @@ gboolean lvd_call_is_readonly(LvdCall *call);
  * over and before fd is closed. */
 typedef void (*LvdStreamClosed)(int fd, gpointer data);
 void lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer data);
+/* The descriptors that came with the call; they are closed with it, but for one that was stolen. */
+guint lvd_call_n_fds(LvdCall *call);
+int lvd_call_fd(LvdCall *call, guint index);
+int lvd_call_steal_fd(LvdCall *call, guint index);
+/* Goes with the reply of a procedure that returns nothing else; taken over. */
+void lvd_call_return_fd(LvdCall *call, int fd);
+/* From now on what one of these two stream sockets gets goes to the other; both taken over. */
+void lvd_call_join(LvdCall *call, int a, int b);
 
 void lvd_client_set_open(LvdClient *client, gboolean readonly); /* CONNECT_OPEN succeeded */
 gboolean lvd_client_is_open(LvdClient *client);
@@ -119,6 +144,7 @@ typedef struct LvdConfig {
     char *root;
     char *engine;
     char *unix_sock_dir; /* below root; NULL = /run/libvirt */
+    char *relay; /* "auto" (or NULL), "off", or the path of a socket or of a folder of them */
     char *unix_sock_group;
     unsigned unix_sock_ro_perms, unix_sock_rw_perms;
     unsigned max_clients, max_queued_clients, max_anonymous_clients;
@@ -138,6 +164,7 @@ LvdConfig *lvd_config_new(void); /* stock defaults */
 void lvd_config_free(LvdConfig *config);
 /* FILE:LINE:COLUMN: in the message; an unknown key is a warning in the log, not an error. */
 gboolean lvd_config_load(LvdConfig *config, const char *path, GError **error);
+char *lvd_config_socket_dir(const LvdConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
 
 /* ---- the server (transport) ---- */

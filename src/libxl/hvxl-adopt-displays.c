@@ -119,8 +119,10 @@ adopt_spice(ConfDomain *def, const libxl_spice_info *spice, const char *keymap)
     if (!libxl_defbool_is_default(spice->agent_mouse))
         graphics->mouse_mode = g_strdup(hvxl_is_on(spice->agent_mouse) ? "client" : "server");
     graphics->clipboard_copypaste = hvxl_get_tristate(spice->clipboard_sharing);
-    hvxl_adopt_string(&graphics->image_compression, spice->image_compression);
-    hvxl_adopt_string(&graphics->streaming_mode, spice->streaming_video);
+    if (hvxl_spice_is_element(spice->image_compression))
+        graphics->image_compression = g_strdup(spice->image_compression);
+    if (hvxl_spice_is_element(spice->streaming_video))
+        graphics->streaming_mode = g_strdup(spice->streaming_video);
     if (hvxl_is_on(spice->vdagent) && !hvxl_is_on(spice->clipboard_sharing))
         adopt_spice_agent(def);
 }
@@ -170,8 +172,8 @@ adopt_sound(const char *words, ConfDomain *def)
     for (char **word = list; *word; word++) {
         ConfSound *sound;
 
-        if (**word == '\0')
-            continue;
+        if (!hvxl_sound_is_element(*word))
+            continue; /* a key of our own has it */
         sound = conf_sound_new();
         sound->model = g_strdup(strcmp(*word, "hda") == 0 ? "ich6" : *word);
         g_ptr_array_add(def->sounds, sound);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <console>, <serial>, <parallel> and <channel>. A PV or PVH domain has its console without being
  * asked; an HVM domain's is its first serial port. */
-#include "hvxl-config-private.h"
+#include "hvxl-config-keys.h"
 
 #include <string.h>
 
@@ -129,7 +129,9 @@ hvxl_build_channel(HvxlBuild *b, const ConfChardev *chr, libxl_device_channel *x
         return hvxl_refuse(chr->target_name, "devices/channel/@type", "other", error);
     }
     hvxl_set_string(&xl->name, chr->target_name);
-    return build_rest(b, "devices/channel", chr, error);
+    return build_rest(b, "devices/channel", chr, error) &&
+           hvxl_keys_build(b, hvxl_channel_keys, hvxl_n_channel_keys, chr->target_name,
+                           conf_xl_ext_device(b->ext, chr->target_name), xl, error);
 }
 
 gboolean

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* <graphics>, <video>, <input> and <sound>. An HVM domain has one display of each kind and one card
  * of its device model; a PV or PVH domain has framebuffers of Xen's. */
-#include "hvxl-config-private.h"
+#include "hvxl-config-keys.h"
 
 #include <string.h>
 
@@ -288,7 +288,10 @@ build_framebuffers(HvxlBuild *b, GError **error)
         libxl_device_vkb *vkb = HVXL_ADD(b->config, vkbs, num_vkbs, vkb);
 
         vfb->devid = vkb->devid = (int)i;
-        if (!hvxl_build_vfb(b, b->def->graphics->pdata[i], vfb, error))
+        g_autofree char *name = g_strdup_printf("vfb%u", i);
+        if (!hvxl_build_vfb(b, b->def->graphics->pdata[i], vfb, error) ||
+            !hvxl_keys_build(b, hvxl_vfb_keys, hvxl_n_vfb_keys, name,
+                             conf_xl_ext_device(b->ext, name), vfb, error))
             return FALSE;
     }
     return TRUE;
@@ -403,6 +406,16 @@ static const HvxlName sound_models[] = {
     { "ich6", 0 }, { "ac97", 1 }, { "es1370", 2 }, { "sb16", 3 }, HVXL_NAMES_END,
 };
 static const char *const sound_words[] = { "hda", "ac97", "es1370", "sb16" };
+
+bool
+hvxl_sound_is_element(const char *word)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(sound_words); i++) {
+        if (strcmp(sound_words[i], word) == 0)
+            return true;
+    }
+    return false;
+}
 
 static gboolean
 build_sounds(HvxlBuild *b, GError **error)

@@ -336,3 +336,99 @@ hvxl_key_adopt_dtdev(const void *base, const HvxlKey *key, GPtrArray *keys)
     for (int i = 0; i < config->num_dtdevs; i++)
         conf_xl_keys_add_item(keys, key->name, config->dtdevs[i].path);
 }
+
+/* ---- vfb ---- */
+
+/* A framebuffer that nothing shows: those that something does are <graphics>. */
+gboolean
+hvxl_key_build_vfb(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
+                   GError **error)
+{
+    for (guint i = 0; i < values->len; i++) {
+        libxl_device_vfb *vfb = HVXL_ADD(b->config, vfbs, num_vfbs, vfb);
+        libxl_device_vkb *vkb = HVXL_ADD(b->config, vkbs, num_vkbs, vkb);
+
+        vfb->devid = b->config->num_vfbs - 1;
+        vkb->devid = b->config->num_vkbs - 1;
+        libxl_defbool_set(&vfb->vnc.enable, false);
+        libxl_defbool_set(&vfb->sdl.enable, false);
+    }
+    return TRUE;
+}
+
+/* ---- pci ---- */
+
+static gboolean
+hex_field(const char **at, char stop, guint64 max, guint64 *ret)
+{
+    char *end;
+
+    if (!g_ascii_isxdigit(**at))
+        return FALSE;
+    *ret = g_ascii_strtoull(*at, &end, 16);
+    *at = end + 1;
+    return *end == stop && *ret <= max;
+}
+
+/* "[DDDD:]BB:SS.*[@VSLOT]": all functions of a slot, each in its place for the guest. */
+static gboolean
+set_slot(libxl_device_pci *xl, const char *text)
+{
+    const char *at = text, *vslot = strchr(text, '@');
+    guint64 domain = 0, bus, slot, guest = 0;
+    bool has_domain = strchr(strchr(text, ':') ? strchr(text, ':') + 1 : text, ':') != NULL;
+
+    if ((has_domain && !hex_field(&at, ':', 0xffff, &domain)) || !hex_field(&at, ':', 0xff, &bus) ||
+        !hex_field(&at, '.', 0x1f, &slot) || *at != '*' || (at[1] && at + 1 != vslot))
+        return FALSE;
+    if (vslot && (vslot++, !hex_field(&vslot, '\0', 0x1f, &guest)))
+        return FALSE;
+    xl->domain = (int)domain;
+    xl->bus = (uint8_t)bus;
+    xl->dev = (uint8_t)slot;
+    xl->vfunc_mask = LIBXL_PCI_FUNC_ALL;
+    xl->vdevfn = (uint32_t)guest << 3;
+    return TRUE;
+}
+
+static gboolean
+build_pci_word(HvxlBuild *b, const HvxlKey *key, const char *word, libxl_device_pci *xl,
+               GError **error)
+{
+    g_autoptr(GPtrArray) keys = conf_xl_keys_new();
+    g_auto(GStrv) parts = g_strsplit(word, "=", 2);
+    const char *slot = parts[1] == NULL ? word : strcmp(parts[0], "bdf") == 0 ? parts[1] : NULL;
+
+    if (slot)
+        return set_slot(xl, slot) || wrong(key, word, error);
+    if (strcmp(parts[0], "vslot") == 0) {
+        const char *at = parts[1];
+        guint64 guest;
+
+        if (!hex_field(&at, '\0', 0x1f, &guest))
+            return wrong(key, word, error);
+        xl->vdevfn = (uint32_t)guest << 3;
+        return TRUE;
+    }
+    conf_xl_keys_set(keys, parts[0], parts[1]);
+    return hvxl_keys_build(b, hvxl_pci_keys, hvxl_n_pci_keys, "pci", keys, xl, error);
+}
+
+/* What only xl's own syntax can say: a name of xl's, or all functions of a slot. */
+gboolean
+hvxl_key_build_pci(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
+                   GError **error)
+{
+    for (guint i = 0; i < values->len; i++) {
+        g_auto(GStrv) words = g_strsplit(values->pdata[i], ",", 32);
+        libxl_device_pci *xl = HVXL_ADD(b->config, pcidevs, num_pcidevs, pci);
+
+        for (char **word = words; *word; word++) {
+            if (*g_strstrip(*word) && !build_pci_word(b, key, *word, xl, error))
+                return FALSE;
+        }
+        if (xl->name == NULL && xl->vfunc_mask != LIBXL_PCI_FUNC_ALL)
+            return wrong(key, values->pdata[i], error);
+    }
+    return TRUE;
+}

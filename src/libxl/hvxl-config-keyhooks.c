@@ -48,86 +48,7 @@ hvxl_key_adopt_init_seclabel(const void *base, const HvxlKey *key, GPtrArray *ke
         conf_xl_keys_set(keys, key->name, config->c_info.ssid_label);
 }
 
-/* ---- actions ---- */
-
-static const HvxlName actions[] = {
-    { "destroy", LIBXL_ACTION_ON_SHUTDOWN_DESTROY },
-    { "restart", LIBXL_ACTION_ON_SHUTDOWN_RESTART },
-    { "rename-restart", LIBXL_ACTION_ON_SHUTDOWN_RESTART_RENAME },
-    { "preserve", LIBXL_ACTION_ON_SHUTDOWN_PRESERVE },
-    { "coredump-destroy", LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_DESTROY },
-    { "coredump-restart", LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_RESTART },
-    { "soft-reset", LIBXL_ACTION_ON_SHUTDOWN_SOFT_RESET },
-    HVXL_NAMES_END,
-};
-
-static gboolean
-build_action(const HvxlKey *key, const GPtrArray *values, libxl_action_on_shutdown *action,
-             GError **error)
-{
-    int value;
-
-    if (!hvxl_name_find(actions, values->pdata[0], &value))
-        return wrong(key, values->pdata[0], error);
-    *action = (libxl_action_on_shutdown)value;
-    return TRUE;
-}
-
-static void
-adopt_action(const HvxlKey *key, libxl_action_on_shutdown action, libxl_action_on_shutdown usual,
-             GPtrArray *keys)
-{
-    if (action != usual && hvxl_name_of(actions, (int)action))
-        conf_xl_keys_set(keys, key->name, hvxl_name_of(actions, (int)action));
-}
-
-gboolean
-hvxl_key_build_on_watchdog(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
-                           GError **error)
-{
-    return build_action(key, values, &b->config->on_watchdog, error);
-}
-
-void
-hvxl_key_adopt_on_watchdog(const void *base, const HvxlKey *key, GPtrArray *keys)
-{
-    adopt_action(key, ((const libxl_domain_config *)base)->on_watchdog,
-                 LIBXL_ACTION_ON_SHUTDOWN_DESTROY, keys);
-}
-
-gboolean
-hvxl_key_build_on_soft_reset(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
-                             GError **error)
-{
-    return build_action(key, values, &b->config->on_soft_reset, error);
-}
-
-void
-hvxl_key_adopt_on_soft_reset(const void *base, const HvxlKey *key, GPtrArray *keys)
-{
-    adopt_action(key, ((const libxl_domain_config *)base)->on_soft_reset,
-                 LIBXL_ACTION_ON_SHUTDOWN_SOFT_RESET, keys);
-}
-
 /* ---- soft affinity ---- */
-
-static gboolean
-parse_cpus(HvxlBuild *b, const char *text, libxl_bitmap *ret_map, GError **error)
-{
-    g_autoptr(ConfBitmap) map = NULL;
-
-    if (strcmp(text, "all") == 0) {
-        hvxl_bitmap_new(ret_map, b->env->n_cpus ? b->env->n_cpus : 1024);
-        libxl_bitmap_set_any(ret_map);
-        return TRUE;
-    }
-    if (g_str_has_prefix(text, "node"))
-        return hvxl_refuse(NULL, "metadata/xl/cpus_soft", "nodes", error);
-    map = conf_bitmap_parse(text, 0, error);
-    if (map)
-        hvxl_bitmap_build(ret_map, map, b->env->n_cpus);
-    return map != NULL;
-}
 
 /* A string is for all vcpus; a list has an item a vcpu, and vcpus beyond it have none. */
 gboolean
@@ -141,7 +62,8 @@ hvxl_key_build_cpus_soft(HvxlBuild *b, const HvxlKey *key, const GPtrArray *valu
     info->vcpu_soft_affinity = g_new0(libxl_bitmap, (gsize)MAX(count, 1));
     for (int i = 0; i < count; i++) {
         info->num_vcpu_soft_affinity = i + 1;
-        if (!parse_cpus(b, values->pdata[for_all ? 0 : i], &info->vcpu_soft_affinity[i], error))
+        if (!hvxl_cpus_parse(b, key, values->pdata[for_all ? 0 : i], &info->vcpu_soft_affinity[i],
+                             error))
             return FALSE;
     }
     libxl_defbool_set(&info->numa_placement, false);
@@ -664,7 +586,7 @@ parse_rate(const char *text, guint64 *ret_bytes, guint64 *ret_interval)
     if (*end == '@') {
         interval = g_ascii_strtoull(end + 1, &end, 10);
         unit = strcmp(end, "ms") == 0 ? 1000 : strcmp(end, "us") == 0 ? 1 : 1000000;
-        if ((unit == 1000000 && strcmp(end, "s") != 0) || interval == 0 ||
+        if ((unit == 1000000 && *end && strcmp(end, "s") != 0) || interval == 0 ||
             interval > G_MAXUINT32 / unit)
             return FALSE;
         interval *= unit;

@@ -2,6 +2,7 @@
 /* The tables of keys, and what their types have in common. */
 #include "hvxl-config-keys.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define FIELD(who, key, kind, path, ...)                                                           \
@@ -32,6 +33,12 @@ static const HvxlName dm_versions[] = {
     HVXL_NAMES_END,
 };
 
+#define BUILD(who, key, fn, path)                                                                  \
+    {                                                                                              \
+        .name = key, .type = HVXL_KEY_HOOK, .guests = who, .field = path,                          \
+        .build = hvxl_key_build_##fn, .build_only = true                                           \
+    }
+
 static gboolean
 build_elsewhere(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
                 GError **error)
@@ -52,11 +59,18 @@ const HvxlKey hvxl_keys[] = {
     FIELD(HVXL_ANY, "xend_suspend_evtchn_compat", DEFBOOL, c_info.xend_suspend_evtchn_compat),
     FIELD(HVXL_HVM | HVXL_PVH, "oos", DEFBOOL, c_info.oos),
     FIELD(HVXL_ANY, "nomigrate", DEFBOOL, b_info.disable_migrate),
-    HOOK(HVXL_ANY, "on_watchdog", on_watchdog, "on_watchdog"),
-    HOOK(HVXL_ANY, "on_soft_reset", on_soft_reset, "on_soft_reset"),
+    HOOK(HVXL_ANY, "on_poweroff", action, "on_poweroff"),
+    HOOK(HVXL_ANY, "on_reboot", action, "on_reboot"),
+    HOOK(HVXL_ANY, "on_crash", action, "on_crash"),
+    HOOK(HVXL_ANY, "on_watchdog", action, "on_watchdog"),
+    HOOK(HVXL_ANY, "on_soft_reset", action, "on_soft_reset"),
+    BUILD(HVXL_PV, "firmware", firmware, "b_info.kernel"),
+    BUILD(HVXL_ANY, "bootloader_args", bootloader_args, "b_info.bootloader_args"),
     FIELD(HVXL_ANY, "device_tree", STRING, b_info.device_tree),
 
     /* processors and memory */
+    BUILD(HVXL_ANY, "cpus", cpus, "b_info.vcpu_hard_affinity"),
+    FIELD(HVXL_ANY, "cpu_weight", INT, b_info.sched_params.weight, .build_only = true),
     HOOK(HVXL_ANY, "cpus_soft", cpus_soft, "b_info.vcpu_soft_affinity"),
     FIELD(HVXL_ANY, "period", INT, b_info.sched_params.period),
     FIELD(HVXL_ANY, "budget", INT, b_info.sched_params.budget),
@@ -96,6 +110,12 @@ const HvxlKey hvxl_keys[] = {
     FIELD(HVXL_HVM, "xen_platform_pci", DEFBOOL, b_info.u.hvm.xen_platform_pci),
     FIELD(HVXL_HVM, "vendor_device", ENUM, b_info.u.hvm.vendor_device,
           .words = libxl_vendor_device_string_table),
+    HOOK(HVXL_HVM, "vncunused", vncunused, "b_info.u.hvm.vnc.findunused"),
+    FIELD(HVXL_HVM, "spicevdagent", DEFBOOL, b_info.u.hvm.spice.vdagent, .build_only = true),
+    HOOK(HVXL_HVM, "spice_image_compression", spice_word, "b_info.u.hvm.spice.image_compression"),
+    HOOK(HVXL_HVM, "spice_streaming_video", spice_word, "b_info.u.hvm.spice.streaming_video"),
+    HOOK(HVXL_HVM, "soundhw", soundhw, "b_info.u.hvm.soundhw"),
+    HOOK(HVXL_HVM, "serial", serial, "b_info.u.hvm.serial_list"),
     HOOK(HVXL_HVM, "usb", usb, "b_info.u.hvm.usb"),
     HOOK(HVXL_HVM, "usbdevice", usbdevice, "b_info.u.hvm.usbdevice_list"),
     HOOK(HVXL_HVM, "viridian", viridian, "b_info.u.hvm.viridian_enable"),
@@ -130,6 +150,9 @@ const HvxlKey hvxl_keys[] = {
     HOOK(HVXL_ANY, "p9", p9, "p9s[]"),
     HOOK(HVXL_ANY, "vdispl", vdispl, "vdispls[]"),
     HOOK(HVXL_ANY, "vkb", vkb, "vkbs[]"),
+    HOOK(HVXL_ANY, "vsnd", vsnd, "vsnds[]"),
+    BUILD(HVXL_ANY, "vfb", vfb, "vfbs[]"),
+    BUILD(HVXL_ANY, "pci", pci, "pcidevs[]"),
 
     /* Of the PCI devices: hvxl-config-hostdev.c has put them there. */
     { .name = "pci_msitranslate",
@@ -145,7 +168,6 @@ const HvxlKey hvxl_keys[] = {
       .build = build_elsewhere,
       .adopt = adopt_elsewhere },
 
-    ABSENT("vsnd", "the PV sound protocol's list of lists is not translated yet"),
     ABSENT("virtio", newer),
     ABSENT("xenstore_feature_mask", newer),
     ABSENT("xenstore_quota", newer),
@@ -164,6 +186,7 @@ const HvxlKey hvxl_keys[] = {
 const size_t hvxl_n_keys = G_N_ELEMENTS(hvxl_keys);
 
 const HvxlKey hvxl_disk_keys[] = {
+    ABSENT("grant_usage", newer),
     DEVICE_FIELD(disk, "script", STRING, script),
     DEVICE_FIELD(disk, "direct-io-safe", BOOL, direct_io_safe),
     DEVICE_FIELD(disk, "trusted", DEFBOOL, trusted),
@@ -183,7 +206,10 @@ const HvxlKey hvxl_nic_keys[] = {
     DEVICE_FIELD(nic, "gatewaydev", STRING, gatewaydev),
     DEVICE_FIELD(nic, "trusted", DEFBOOL, trusted),
     HOOK(HVXL_ANY, "rate", rate, "rate_bytes_per_interval, rate_interval_usecs"),
+    DEVICE_FIELD(nic, "ip", STRING, ip, .build_only = true),
+    DEVICE_FIELD(nic, "devid", INT, devid, .build_only = true),
     DEVICE_FIELD(nic, "forwarddev", STRING, coloft_forwarddev),
+    ABSENT("vlan", newer),
 };
 const size_t hvxl_n_nic_keys = G_N_ELEMENTS(hvxl_nic_keys);
 
@@ -204,7 +230,28 @@ const HvxlKey hvxl_usbctrl_keys[] = {
 };
 const size_t hvxl_n_usbctrl_keys = G_N_ELEMENTS(hvxl_usbctrl_keys);
 
+const HvxlKey hvxl_channel_keys[] = {
+    DEVICE_FIELD(channel, "backend", STRING, backend_domname),
+};
+const size_t hvxl_n_channel_keys = G_N_ELEMENTS(hvxl_channel_keys);
+
+const HvxlKey hvxl_vfb_keys[] = {
+    DEVICE_FIELD(vfb, "vncunused", DEFBOOL, vnc.findunused, .build_only = true),
+};
+const size_t hvxl_n_vfb_keys = G_N_ELEMENTS(hvxl_vfb_keys);
+
 /* ---- text to value ---- */
+
+/* A number as xl reads it: decimal, 0x hexadecimal, 0 octal. */
+static gboolean
+parse_number(const char *text, gint64 min, gint64 max, gint64 *ret_number)
+{
+    char *end;
+
+    errno = 0;
+    *ret_number = g_ascii_strtoll(text, &end, 0);
+    return errno == 0 && end != text && *end == '\0' && *ret_number >= min && *ret_number <= max;
+}
 
 gboolean
 hvxl_key_parse_bool(const char *text, bool *ret_on)
@@ -212,9 +259,14 @@ hvxl_key_parse_bool(const char *text, bool *ret_on)
     static const char *const on[] = { "1", "true", "True", "yes", "on", NULL };
     static const char *const off[] = { "0", "false", "False", "no", "off", NULL };
 
-    if (!g_strv_contains(on, text) && !g_strv_contains(off, text))
-        return FALSE;
+    gint64 number;
+
     *ret_on = g_strv_contains(on, text);
+    if (*ret_on || g_strv_contains(off, text))
+        return TRUE;
+    if (!parse_number(text, G_MININT64, G_MAXINT64, &number))
+        return FALSE;
+    *ret_on = number != 0;
     return TRUE;
 }
 
@@ -246,8 +298,7 @@ parse_enum(const HvxlKey *key, const char *text, int *ret_value)
 static gboolean
 parse_value(const HvxlKey *key, const char *text, void *field)
 {
-    guint64 number = 0;
-    gint64 integer = 0;
+    gint64 number = 0;
     bool on = false;
 
     switch (key->type) {
@@ -258,19 +309,19 @@ parse_value(const HvxlKey *key, const char *text, void *field)
         hvxl_list_append(field, text);
         return TRUE;
     case HVXL_KEY_INT:
-        if (!g_ascii_string_to_signed(text, 10, INT_MIN, INT_MAX, &integer, NULL))
+        if (!parse_number(text, INT_MIN, INT_MAX, &number))
             return FALSE;
-        *(int *)field = (int)integer;
+        *(int *)field = (int)number;
         return TRUE;
     case HVXL_KEY_UINT32:
-        if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT32, &number, NULL))
+        if (!parse_number(text, 0, G_MAXUINT32, &number))
             return FALSE;
         *(uint32_t *)field = (uint32_t)number;
         return TRUE;
     case HVXL_KEY_MIB:
-        if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64 / 2048, &number, NULL))
+        if (!parse_number(text, 0, G_MAXINT64 / 1024, &number))
             return FALSE;
-        *(uint64_t *)field = number * 1024;
+        *(uint64_t *)field = (uint64_t)number * 1024;
         return TRUE;
     case HVXL_KEY_BOOL:
         return hvxl_key_parse_bool(text, field);
@@ -436,7 +487,7 @@ hvxl_keys_adopt(const HvxlKey *table, size_t n_rows, libxl_domain_type type, con
     for (size_t i = 0; i < n_rows; i++) {
         const HvxlKey *key = &table[i];
 
-        if (!(key->guests & 1u << type) || key->type == HVXL_KEY_ABSENT)
+        if (!(key->guests & 1u << type) || key->type == HVXL_KEY_ABSENT || key->build_only)
             continue;
         if (key->type == HVXL_KEY_HOOK)
             key->adopt(base, key, keys);

@@ -36,6 +36,7 @@ struct HvxlKey {
     const libxl_enum_string_table *words; /* ENUM: libxl's words */
     const HvxlName *names;                /* ENUM: xl's own words */
     const char *why;                      /* ABSENT */
+    bool build_only;                      /* an element says it on the way back */
     /* `values` of the key, in order, never empty, into the table's struct at `base`. */
     gboolean (*build)(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
                       GError **error);
@@ -53,6 +54,10 @@ extern const HvxlKey hvxl_pci_keys[];
 extern const size_t hvxl_n_pci_keys;
 extern const HvxlKey hvxl_usbctrl_keys[];
 extern const size_t hvxl_n_usbctrl_keys;
+extern const HvxlKey hvxl_channel_keys[];
+extern const size_t hvxl_n_channel_keys;
+extern const HvxlKey hvxl_vfb_keys[];
+extern const size_t hvxl_n_vfb_keys;
 
 /* Puts one list of ConfXlKey into the struct at `base`. `of` names a device; NULL: the domain. A
  * key that is not in the table is a warning. */
@@ -69,9 +74,13 @@ gboolean hvxl_key_parse_bool(const char *text, bool *ret_on);
 
 #define HVXL_KEY_HOOKS(DO)                                                                         \
     DO(init_seclabel)                                                                              \
+    DO(action)                                                                                     \
+    DO(vsnd)                                                                                       \
+    DO(spice_word)                                                                                 \
+    DO(vncunused)                                                                                  \
+    DO(serial)                                                                                     \
+    DO(soundhw)                                                                                    \
     DO(cpus_soft)                                                                                  \
-    DO(on_watchdog)                                                                                \
-    DO(on_soft_reset)                                                                              \
     DO(ioports)                                                                                    \
     DO(irqs)                                                                                       \
     DO(iomem)                                                                                      \
@@ -97,5 +106,23 @@ gboolean hvxl_key_parse_bool(const char *text, bool *ret_on);
                                   GError **);                                                      \
     void hvxl_key_adopt_##key(const void *, const HvxlKey *, GPtrArray *);
 HVXL_KEY_HOOKS(HVXL_DECLARE_HOOK)
+
+/* Those that are not read back (hvxl-config-keyvalues.c, hvxl-config-keydevices.c). */
+#define HVXL_KEY_BUILDERS(DO)                                                                      \
+    DO(cpus)                                                                                       \
+    DO(firmware)                                                                                   \
+    DO(bootloader_args)                                                                            \
+    DO(vfb)                                                                                        \
+    DO(pci)
+#define HVXL_DECLARE_BUILDER(key)                                                                  \
+    gboolean hvxl_key_build_##key(HvxlBuild *, const HvxlKey *, const GPtrArray *, void *,         \
+                                  GError **);
+HVXL_KEY_BUILDERS(HVXL_DECLARE_BUILDER)
+
+/* xl's lists of processors: "0-3,^2", "all,^node:0", "nodes:0-1". HV_ERROR_CONFIG for what is none,
+ * and for nodes where the host's are not known. */
+#define HVXL_MAX_CPUS 1024 /* where the host's number is not known */
+gboolean hvxl_cpus_parse(HvxlBuild *b, const HvxlKey *key, const char *text, libxl_bitmap *ret_map,
+                         GError **error);
 
 G_END_DECLS

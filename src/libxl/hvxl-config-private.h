@@ -100,6 +100,11 @@ typedef struct HvxlName {
         NULL, 0                                                                                    \
     }
 
+/* A word of QEMU's for a sound card that <sound> has a model for. */
+bool hvxl_sound_is_element(const char *word);
+/* A word for how SPICE compresses that libvirt has, too. */
+bool hvxl_spice_is_element(const char *word); /* accepts NULL */
+
 bool hvxl_name_find(const HvxlName *names, const char *name, int *ret_value);
 const char *hvxl_name_of(const HvxlName *names, int value); /* NULL: there is none */
 

@@ -211,7 +211,7 @@ const HvxlRow hvxl_rows[] = {
     REFUSED("devices/disk/source/@protocol", "other", "Xen has rbd, iscsi and nbd: attach the disk on the host, and use type='block'"),
     REFUSED("devices/disk/source/@name", "a LUN other than 0", "block-iscsi knows LUN 0 alone: attach the disk on the host, and use type='block'"),
     REFUSED("devices/disk/driver/@type", "not raw, with a script", "what a block script attaches is raw"),
-    WARNED("devices/disk/source/@startupPolicy", NULL, "a source that is missing is an error"),
+    KEPT("devices/disk/source/@startupPolicy", "the start leaves out what may be missing and is"),
     HONOURED("devices/disk/backenddomain", "disks[].backend_domname"),
     HONOURED_AS("devices/disk/target/@dev", NULL, "disks[].vdev", "the name tells the bus"),
     WARNED("devices/disk/boot/@order", "not the first of its kind", "libxl orders kinds of devices: of each kind the first is tried first"),
@@ -361,7 +361,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("devices/hostdev/@managed", "yes", "pcidevs[].seize", "PCI: libxl takes it from dom0's driver, and back"),
     REFUSED("devices/hostdev/driver/@name", "other", "a PCI device goes to Xen's pciback: driver name='xen', or none"),
     HONOURED("devices/hostdev/source/@writeFiltering", "pcidevs[].permissive"),
-    HONOURED_AS("devices/hostdev/address", NULL, "pcidevs[].vdevfn", "the slot on bus 0"),
+    HONOURED_AS("devices/hostdev/address", NULL, "pcidevs[].vdevfn, usbdevs[].ctrl, usbdevs[].port", "PCI: the slot on bus 0; USB: the controller and its port"),
     WARNED("devices/hostdev/address", "not on bus 0", "libxl places a device on bus 0, and chooses the slot"),
     WARNED("devices/hostdev/rom", NULL, "libxl shows the device's own ROM"),
     WARNED("devices/hostdev/boot", NULL, "libxl orders kinds of devices: disks, CD-ROMs, network"),
@@ -410,6 +410,7 @@ const HvxlRow hvxl_rows[] = {
 
     /* ---- keys of xl ---- */
     HONOURED_AS("metadata", NULL, "see below", "keys of xl that domXML has no place for"),
+    REFUSED("metadata/xl/cpus", "nodes", "which processors are on a node is not known here: name the processors"),
     REFUSED("metadata/xl/cpus_soft", "nodes", "name the processors: which are on a node depends on the host"),
 };
 /* clang-format on */

@@ -44,6 +44,10 @@ typedef struct HvxlConfigEnv {
     gint64 now;                 /* seconds since 1970; 0: the clock */
 
     gpointer data; /* of the functions below, each of which may be NULL */
+    /* Sets the processors of a NUMA node of the host in the map. */
+    gboolean (*node_cpus)(unsigned node, ConfBitmap *map, gpointer data, GError **error);
+    /* The path of a file that comes with Xen, "pvgrub64.bin"; NULL: it isn't there. g_free() it. */
+    char *(*firmware)(const char *name, gpointer data);
     /* The bridge of an active network, g_free() it. */
     char *(*network_bridge)(const char *network, const char *portgroup, gpointer data,
                             GError **error);

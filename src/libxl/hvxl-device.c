@@ -261,8 +261,13 @@ attach_pci(Plug *plug, libxl_device_pci *xl, gboolean managed, GError **error)
     rc = WAIT(plug, op, 0, libxl_device_pci_add(plug->ctx->libxl, plug->domid, xl, &op.how));
     if (rc == 0)
         return TRUE;
-    hvxl_set_error(plug->ctx, rc, error, "cannot attach PCI device %04x:%02x:%02x.%x",
-                   address.domain, address.bus, address.slot, address.function);
+    /* What libxl says where the domain is not prepared for it names a hypercall. */
+    hvxl_set_error(plug->ctx, rc, error, "cannot attach PCI device %04x:%02x:%02x.%x%s",
+                   address.domain, address.bus, address.slot, address.function,
+                   plug->live->features.xen_passthrough == CONF_TRISTATE_ON
+                       ? ""
+                       : " (a domain that was started without one takes it only where it has "
+                         "<features><xen><passthrough state='on'/>)");
     if (managed)
         hvxl_pci_attach(plug->engine, &address, NULL);
     return FALSE;
@@ -367,24 +372,47 @@ attach_interface(Plug *plug, ConfAnyDevice *device, GError **error)
     return ok;
 }
 
+/* libxl's own libxl_mac_to_device_nic() keeps the list of all of them for ever (4.17). */
+static gboolean
+find_nic(const Plug *plug, const char *mac, libxl_device_nic *ret_nic, GError **error)
+{
+    int n = 0;
+    libxl_device_nic *all = libxl_device_nic_list(plug->ctx->libxl, plug->domid, &n);
+    gboolean found = FALSE;
+
+    for (int i = 0; i < n && !found; i++) {
+        g_autofree char *text = g_strdup_printf(LIBXL_MAC_FMT, LIBXL_MAC_BYTES(all[i].mac));
+
+        found = g_ascii_strcasecmp(text, mac) == 0;
+        if (found)
+            libxl_device_nic_copy(plug->ctx->libxl, ret_nic, &all[i]);
+    }
+    libxl_device_nic_list_free(all, n);
+    if (!found)
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "domain id %u has no interface %s",
+                    plug->domid, mac);
+    return found;
+}
+
 static gboolean
 detach_interface(Plug *plug, const ConfAnyDevice *device, GError **error)
 {
     const ConfInterface *iface = device->interface;
     libxl_device_nic xl;
+    gboolean found;
     HvxlOp op;
-    int rc;
+    int rc = 0;
 
     if (is_pci_nic(iface))
         return with_nic_pci(plug, iface, detach_pci, error);
     libxl_device_nic_init(&xl);
-    rc = libxl_mac_to_device_nic(plug->ctx->libxl, plug->domid, iface->mac, &xl);
-    if (rc == 0)
+    found = find_nic(plug, iface->mac, &xl, error);
+    if (found)
         rc = WAIT(plug, op, 0,
                   libxl_device_nic_remove(plug->ctx->libxl, plug->domid, &xl, &op.how));
     libxl_device_nic_dispose(&xl);
-    return rc == 0 ||
-           hvxl_set_error(plug->ctx, rc, error, "cannot detach interface %s", iface->mac);
+    return found && (rc == 0 || hvxl_set_error(plug->ctx, rc, error, "cannot detach interface %s",
+                                               iface->mac));
 }
 
 /* What can change is how dom0's side is connected; all else a guest would have to be told. */
@@ -446,7 +474,8 @@ update_interface(Plug *plug, const ConfAnyDevice *before, ConfAnyDevice *after, 
     g_autofree char *from = NULL;
     g_autofree char *to = NULL;
     libxl_device_nic xl;
-    int rc, domid = (int)plug->domid;
+    int domid = (int)plug->domid;
+    gboolean found;
     int devid;
 
     if (!check_nic(old, new, error))
@@ -456,11 +485,11 @@ update_interface(Plug *plug, const ConfAnyDevice *before, ConfAnyDevice *after, 
     if (!to)
         return FALSE;
     libxl_device_nic_init(&xl);
-    rc = libxl_mac_to_device_nic(plug->ctx->libxl, plug->domid, old->mac, &xl);
+    found = find_nic(plug, old->mac, &xl, error);
     devid = xl.devid;
     libxl_device_nic_dispose(&xl);
-    if (rc != 0)
-        return hvxl_set_error(plug->ctx, rc, error, "cannot find interface %s", old->mac);
+    if (!found)
+        return FALSE;
     if (!g_str_equal(from, to) && !hvxl_vif_set_bridge(plug->engine, domid, devid, from, to, error))
         return FALSE;
     if (is_up(old) == is_up(new) ||

@@ -2,6 +2,7 @@
 /* Engine `libxl`: real Xen, over libxenlight. docs/XEN.md tells how it works. */
 #include "hvxl-hooks.h"
 
+#include "hvxl-ask.h"
 #include "hvxl-device.h"
 #include "hvxl-gate.h"
 #include "hvxl-kernel-cache.h"
@@ -77,6 +78,7 @@ engine_close(HvEngine *engine)
 {
     if (!engine)
         return;
+    hvxl_asks_free(engine->asks);
     hvxl_watch_free(engine->watch);
     hvxl_gate_free(engine->gate);
     hvxl_memory_free(engine->memory);
@@ -137,6 +139,7 @@ engine_open(const HvEngineConfig *config, GError **error)
     engine->hotplug = choose_hotplug(engine);
     engine->kernels = choose_kernel_cache(engine);
     engine->pool = hvxl_pool_new(engine);
+    engine->asks = hvxl_asks_new(engine);
     engine->gate = hvxl_gate_new(CLAMP(g_get_num_processors(), 1, MAX_PLACES), GATE_PATIENCE_MS);
     if (!connect_xen(engine, error)) {
         engine_close(engine);
@@ -190,13 +193,16 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .pm_wakeup = hvxl_pm_wakeup,
     .core_dump = hvxl_core_dump,
     .rename = hvxl_rename,
+    .name_of = hvxl_domain_name,
     .preserve = hvxl_preserve,
     .block_resize = hvxl_block_resize,
     .screenshot = hvxl_screenshot,
     .channel = hvxl_channel,
     .monitor_command = hvxl_monitor_command,
+    .add_graphics_client = hvxl_add_graphics_client,
     .control_domain = hvxl_control_domain,
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,
     .pci_reset = hvxl_pci_reset,
+    .disk_snapshot = hvxl_disk_snapshot,
 };

@@ -104,6 +104,61 @@ usb_find(unsigned vendor, unsigned product, unsigned *ret_bus, unsigned *ret_dev
     return FALSE;
 }
 
+/* ---- NUMA nodes, files of Xen ---- */
+
+static gboolean
+node_cpus(unsigned node, ConfBitmap *map, gpointer data, GError **error)
+{
+    HvEngine *engine = data;
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    libxl_bitmap cpus;
+    gboolean ok;
+
+    if (ctx == NULL)
+        return FALSE;
+    libxl_bitmap_init(&cpus);
+    /* A node that is not there has no processors: xl takes it so, too. */
+    if (node >= engine->n_nodes)
+        return TRUE;
+    ok = libxl_cpu_bitmap_alloc(ctx->libxl, &cpus, 0) == 0 &&
+         libxl_node_to_cpumap(ctx->libxl, (int)node, &cpus) == 0;
+    for (unsigned i = 0; ok && i < engine->n_cpus; i++) {
+        if (libxl_bitmap_test(&cpus, (int)i))
+            conf_bitmap_set(map, i, true);
+    }
+    libxl_bitmap_dispose(&cpus);
+    if (!ok)
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "the processors of NUMA node %u are not known", node);
+    return ok;
+}
+
+/* Distributions put a version's files beside those of others. */
+static char *
+firmware(const char *name, gpointer data)
+{
+    static const char *const folders[] = { "/usr/lib/xen/boot", "/usr/libexec/xen/boot",
+                                           "/usr/lib64/xen/boot" };
+    HvEngine *engine = data;
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, NULL);
+    const libxl_version_info *version = ctx ? libxl_get_version_info(ctx->libxl) : NULL;
+
+    g_autofree char *of_version = version ? g_strdup_printf("/usr/lib/xen-%d.%d/boot/%s",
+                                                            version->xen_version_major,
+                                                            version->xen_version_minor, name)
+                                          : NULL;
+
+    if (of_version && g_file_test(of_version, G_FILE_TEST_IS_REGULAR))
+        return g_steal_pointer(&of_version);
+    for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *path = g_build_filename(folders[i], name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
+            return g_steal_pointer(&path);
+    }
+    return NULL;
+}
+
 /* ---- spice ---- */
 
 static gboolean
@@ -166,5 +221,7 @@ hvxl_env_fill(HvEngine *engine, HvxlCtx *ctx, HvxlConfigEnv *ret_env)
     ret_env->data = engine;
     ret_env->network_bridge = network_bridge;
     ret_env->usb_find = usb_find;
+    ret_env->node_cpus = node_cpus;
+    ret_env->firmware = firmware;
     ret_env->spice_port = spice_port;
 }

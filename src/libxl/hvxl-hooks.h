@@ -18,14 +18,16 @@ gboolean hvxl_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid
 
 /* hvxl-run.c */
 gboolean hvxl_destroy(HvEngine *engine, int domid, GError **error);
-gboolean hvxl_shutdown(HvEngine *engine, int domid, unsigned mode, GError **error);
-gboolean hvxl_reboot(HvEngine *engine, int domid, unsigned mode, GError **error);
 gboolean hvxl_pause(HvEngine *engine, int domid, GError **error);
 gboolean hvxl_unpause(HvEngine *engine, int domid, GError **error);
 gboolean hvxl_set_memory(HvEngine *engine, int domid, guint64 kib, GError **error);
 gboolean hvxl_set_max_memory(HvEngine *engine, int domid, guint64 kib, GError **error);
 gboolean hvxl_set_vcpus(HvEngine *engine, int domid, guint online, GError **error);
 GArray *hvxl_vcpus(HvEngine *engine, int domid, GError **error);
+
+/* hvxl-ask.c */
+gboolean hvxl_shutdown(HvEngine *engine, int domid, unsigned mode, GError **error);
+gboolean hvxl_reboot(HvEngine *engine, int domid, unsigned mode, GError **error);
 
 /* hvxl-save.c */
 gboolean hvxl_save(HvEngine *engine, int domid, int fd, GCancellable *cancellable,

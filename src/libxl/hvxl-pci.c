@@ -49,6 +49,23 @@ is_assignable(HvxlCtx *ctx, const HvPciAddress *address)
     return found;
 }
 
+/* Without one libxl takes a device from its driver before it finds that it cannot go on, and cannot
+ * give it back. */
+static gboolean
+check_iommu(HvxlCtx *ctx, GError **error)
+{
+    libxl_physinfo info;
+    gboolean has;
+
+    libxl_physinfo_init(&info);
+    has = libxl_get_physinfo(ctx->libxl, &info) == 0 && info.cap_hvm_directio;
+    libxl_physinfo_dispose(&info);
+    if (!has)
+        g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
+                    "giving PCI devices to guests: Xen uses no IOMMU on this host");
+    return has;
+}
+
 typedef int (*AssignFunc)(libxl_ctx *ctx, libxl_device_pci *pci, int rebind);
 
 static gboolean
@@ -59,7 +76,7 @@ assign(HvEngine *engine, const HvPciAddress *address, gboolean to_guests, Assign
     libxl_device_pci xl = device_of(address);
     int rc = 0;
 
-    if (!ctx || !check_present(address, error))
+    if (!ctx || !check_present(address, error) || (to_guests && !check_iommu(ctx, error)))
         return FALSE;
     if (is_assignable(ctx, address) != to_guests)
         rc = func(ctx->libxl, &xl, 1);

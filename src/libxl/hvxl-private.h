@@ -25,6 +25,7 @@
 #include <libxl_utils.h>
 #include <xenstore.h>
 
+typedef struct HvxlAsks HvxlAsks;
 typedef struct HvxlPool HvxlPool;
 typedef struct HvxlKernelCache HvxlKernelCache;
 typedef struct HvxlGate HvxlGate;
@@ -44,6 +45,7 @@ struct HvEngine {
     guint n_cpus, n_nodes;    /* immutable after open(): of the host */
     struct xs_handle *xs;     /* self-locking; for reads, never watches */
     HvxlPool *pool;           /* self-locking */
+    HvxlAsks *asks;           /* self-locking */
     HvxlMemory *memory;       /* self-locking */
     HvxlGate *gate;           /* self-locking: of starts */
     HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */

@@ -12,12 +12,17 @@
 
 /* The answer to `command` as one line, with "return" or "error" in it. NULL: *error. */
 char *hvxl_qmp(int domid, const char *command, GError **error);
-/* As above, but an "error" in the answer is an error. */
+/* The same for what may last, as it writes to images: waits for a minute. */
+char *hvxl_qmp_patient(int domid, const char *command, GError **error);
+/* As hvxl_qmp(), but an "error" in the answer is an error. */
 char *hvxl_qmp_return(int domid, const char *command, GError **error);
 /* A string of a flat place in an answer: what follows "KEY": ; NULL: there is none. For answers of
  * a known form only: it does not look at what is inside what. */
 char *hvxl_qmp_string(const char *answer, const char *key);
 /* A JSON string of this text, with its quotes. */
 char *hvxl_qmp_quote(const char *text);
+/* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
+char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
+#define HVXL_QMP_FD "xlvirt"
 /* A line of the human monitor; what it prints. */
 char *hvxl_qmp_human(int domid, const char *line, GError **error);

@@ -21,52 +21,6 @@ hvxl_destroy(HvEngine *engine, int domid, GError **error)
     return rc == 0 || hvxl_set_error(ctx, rc, error, "cannot destroy domain id %d", domid);
 }
 
-/* ---- asking ---- */
-
-/* How a guest is asked: by its PV drivers, or as if somebody pressed a button. */
-typedef struct Request {
-    const char *what;
-    int (*by_pv)(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how);
-    libxl_trigger trigger;
-} Request;
-
-static const Request to_shutdown = { "shut down", libxl_domain_shutdown, LIBXL_TRIGGER_POWER };
-static const Request to_reboot = { "reboot", libxl_domain_reboot, LIBXL_TRIGGER_RESET };
-
-static gboolean
-ask_guest(HvEngine *engine, int domid, unsigned mode, const Request *request, GError **error)
-{
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
-    unsigned modes = mode ? mode : HV_SHUTDOWN_PV | HV_SHUTDOWN_ACPI;
-    int rc = ERROR_NOPARAVIRT;
-
-    if (!ctx)
-        return FALSE;
-    if (modes & HV_SHUTDOWN_PV)
-        rc = request->by_pv(ctx->libxl, (uint32_t)domid, NULL);
-    if (rc == ERROR_NOPARAVIRT && (modes & HV_SHUTDOWN_ACPI))
-        rc = libxl_send_trigger(ctx->libxl, (uint32_t)domid, request->trigger, 0, NULL);
-    if (rc == ERROR_NOPARAVIRT)
-        return hvxl_set_error(ctx, rc, error,
-                              "the guest of domain id %d has no PV drivers that could be asked to "
-                              "%s; try the mode acpi",
-                              domid, request->what);
-    return rc == 0 ||
-           hvxl_set_error(ctx, rc, error, "cannot ask domain id %d to %s", domid, request->what);
-}
-
-gboolean
-hvxl_shutdown(HvEngine *engine, int domid, unsigned mode, GError **error)
-{
-    return ask_guest(engine, domid, mode, &to_shutdown, error);
-}
-
-gboolean
-hvxl_reboot(HvEngine *engine, int domid, unsigned mode, GError **error)
-{
-    return ask_guest(engine, domid, mode, &to_reboot, error);
-}
-
 /* ---- pausing ---- */
 
 gboolean

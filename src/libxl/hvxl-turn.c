@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Keys, NMI, sleep, dumps, names, screens: what happens to a running domain beside its start and
+/* Keys, NMI, sleep, names, screens: what happens to a running domain beside its start and
  * end. No reset: Xen knows none, and QEMU's own ends the domain. */
 #include "hvxl-device.h"
 
@@ -12,7 +12,6 @@
 #include <linux/input-event-codes.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -146,78 +145,6 @@ hvxl_pm_wakeup(HvEngine *engine, int domid, const ConfDomain *live, GError **err
     return rc == 0 || hvxl_set_error(ctx, rc, error, "cannot wake domain id %d up", domid);
 }
 
-/* ---- core dumps ---- */
-
-/* libxl does not tell how far it is: the file does. */
-typedef struct Meter {
-    GMutex lock;
-    GCond changed;
-    gboolean over; /* [lock] */
-    const char *path;
-    guint64 total;
-    HvEngineProgress progress;
-    gpointer data;
-} Meter;
-
-static gpointer
-measure(gpointer data)
-{
-    Meter *meter = data;
-    struct stat st;
-
-    g_mutex_lock(&meter->lock);
-    while (!meter->over) {
-        if (stat(meter->path, &st) == 0)
-            meter->progress(MIN((guint64)st.st_size, meter->total), meter->total, meter->data);
-        g_cond_wait_until(&meter->changed, &meter->lock,
-                          g_get_monotonic_time() + G_USEC_PER_SEC / 4);
-    }
-    g_mutex_unlock(&meter->lock);
-    return NULL;
-}
-
-static guint64
-memory_of(HvxlCtx *ctx, int domid)
-{
-    libxl_dominfo info;
-    guint64 bytes = 0;
-
-    libxl_dominfo_init(&info);
-    if (libxl_domain_info(ctx->libxl, &info, (uint32_t)domid) == 0)
-        bytes = info.current_memkb * 1024;
-    libxl_dominfo_dispose(&info);
-    return bytes;
-}
-
-gboolean
-hvxl_core_dump(HvEngine *engine, int domid, const char *path, GCancellable *cancellable,
-               HvEngineProgress progress, gpointer data, GError **error)
-{
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
-    Meter meter = { .path = path, .progress = progress, .data = data };
-    GThread *thread;
-    HvxlOp op;
-    int rc;
-
-    if (!ctx)
-        return FALSE;
-    meter.total = memory_of(ctx, domid);
-    g_mutex_init(&meter.lock);
-    g_cond_init(&meter.changed);
-    thread = g_thread_new("hv-dump", measure, &meter);
-    hvxl_op_init(&op, ctx, cancellable, 0);
-    rc = hvxl_op_wait(&op, libxl_domain_core_dump(ctx->libxl, (uint32_t)domid, path, &op.how));
-    g_mutex_lock(&meter.lock);
-    meter.over = TRUE;
-    g_cond_signal(&meter.changed);
-    g_mutex_unlock(&meter.lock);
-    g_thread_join(thread);
-    g_mutex_clear(&meter.lock);
-    g_cond_clear(&meter.changed);
-    return rc == 0 ||
-           hvxl_set_error(ctx, rc, error, "cannot dump the memory of domain id %d", domid);
-}
-
 /* ---- names ---- */
 
 /* The XML that libxl keeps for who finds the domain later says the same. */
@@ -249,6 +176,29 @@ hvxl_rename(HvEngine *engine, int domid, const char *before, const char *after, 
         return hvxl_set_error(ctx, rc, error, "cannot rename domain id %d", domid);
     rename_userdata(ctx, domid, after, NULL);
     return TRUE;
+}
+
+char *
+hvxl_domain_name(HvEngine *engine, int domid, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autofree char *kept = NULL;
+    g_autofree char *tag = NULL;
+    char *name = ctx ? libxl_domid_to_name(ctx->libxl, (uint32_t)domid) : NULL;
+    char *copy = g_strdup(name);
+
+    free(name);
+    if (!ctx)
+        return NULL;
+    if (!copy) {
+        hvxl_set_error(ctx, ERROR_DOMAIN_NOTFOUND, error, "domain id %d has no name", domid);
+        return NULL;
+    }
+    kept = hvxl_userdata_read(ctx, domid);
+    tag = g_markup_printf_escaped("<name>%s</name>", copy);
+    if (kept && !strstr(kept, tag))
+        rename_userdata(ctx, domid, copy, NULL);
+    return copy;
 }
 
 /* What is left of a guest has no use for its disks and interfaces, and its successor needs them. */
@@ -425,4 +375,22 @@ hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean 
                      GError **error)
 {
     return human ? hvxl_qmp_human(domid, command, error) : hvxl_qmp(domid, command, error);
+}
+
+/* A device model that cannot take it is none that libhv needs to tell of: it has the server's
+ * address. */
+gboolean
+hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                         gboolean skip_auth, GError **error)
+{
+    g_autofree char *quoted = hvxl_qmp_quote(graphics->type);
+    g_autofree char *command = g_strdup_printf(
+        "{\"execute\":\"add_client\",\"arguments\":{\"protocol\":%s,"
+        "\"fdname\":\"" HVXL_QMP_FD "\",\"skipauth\":%s}}",
+        quoted, skip_auth ? "true" : "false");
+    g_autofree char *answer = hvxl_qmp_with_fd(domid, command, fd, error);
+
+    if (!answer && error && *error)
+        (*error)->code = HV_ERROR_UNSUPPORTED;
+    return answer != NULL;
 }

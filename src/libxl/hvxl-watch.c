@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,6 +24,7 @@
 /* While xenstore does not answer. */
 #define BLIND_MS 1000
 
+#define NAME_TOKEN "name"
 #define TOKEN_GONE "gone"
 
 typedef struct Known {
@@ -34,6 +36,8 @@ typedef struct Known {
     int code;
     gboolean paused;
     gboolean dying;   /* told, or never will be */
+    gboolean watched; /* its name is */
+    gboolean quiet;   /* the next news of its name is that the watch was set */
     gsize record;     /* length of libxl's record at the look before; 0: none yet */
     guint born, seen; /* rounds */
 } Known;
@@ -152,6 +156,17 @@ compare_locked(Known *known, const HvEngineDomain *seen, GArray *events)
     known->paused = seen->paused;
 }
 
+static void
+watch_name(HvxlWatch *watch, int domid, gboolean on)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%d/name", domid);
+
+    if (!on)
+        xs_unwatch(watch->xs, path, NAME_TOKEN);
+    else if (!xs_watch(watch->xs, path, NAME_TOKEN))
+        g_warning("cannot watch the name of domain id %d: %s", domid, g_strerror(errno));
+}
+
 /* [lock] One that a start of ours added in this very round may be younger than the list. */
 static void
 drop_vanished_locked(HvxlWatch *watch, GArray *events)
@@ -167,6 +182,8 @@ drop_vanished_locked(HvxlWatch *watch, GArray *events)
             continue;
         if (known->told && !known->dying)
             add_event(events, known, HV_ENGINE_EVENT_GONE);
+        if (known->watched)
+            watch_name(watch, known->domid, FALSE);
         g_hash_table_iter_remove(&iter);
     }
 }
@@ -235,6 +252,52 @@ look(HvxlWatch *watch, gboolean tell)
     return pending;
 }
 
+/* ---- names ---- */
+
+/* Of all that were told and are not dying. `quiet`: they are as libhv knows them. */
+static void
+watch_names(HvxlWatch *watch, gboolean quiet)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, watch->known);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Known *known = value;
+
+        if (!known->told || known->dying || known->watched)
+            continue;
+        known->watched = TRUE;
+        known->quiet = quiet;
+        watch_name(watch, known->domid, TRUE);
+    }
+}
+
+/* A watch has fired: for the first time it tells that it was set, for the last that the domain is
+ * gone. */
+static void
+name_changed(HvxlWatch *watch, const char *path)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(HvEngineEvent));
+    g_autofree char *name = NULL;
+    Known *known;
+    int domid;
+
+    if (sscanf(path, "/local/domain/%d/name", &domid) != 1)
+        return;
+    name = hvxl_xs_read(watch->engine, "%s", path);
+    g_mutex_lock(&watch->lock);
+    known = g_hash_table_lookup(watch->known, GINT_TO_POINTER(domid));
+    if (known && name && !known->quiet)
+        add_event(events, known, HV_ENGINE_EVENT_NAME);
+    if (known)
+        known->quiet = FALSE;
+    g_mutex_unlock(&watch->lock);
+    for (guint i = 0; i < events->len; i++)
+        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+}
+
 /* ---- the thread ---- */
 
 /* FALSE: xenstore does not answer. `ret_gone`: a domain may have ended. */
@@ -247,7 +310,9 @@ drain(HvxlWatch *watch, gboolean *ret_gone)
     while (read(watch->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
         continue;
     while ((event = xs_check_watch(watch->xs))) {
-        if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
+        if (g_str_equal(event[XS_WATCH_TOKEN], NAME_TOKEN))
+            name_changed(watch, event[XS_WATCH_PATH]);
+        else if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
             *ret_gone = TRUE;
         free(event);
     }
@@ -289,6 +354,8 @@ run(gpointer data)
             gboolean pending = look(watch, TRUE);
 
             due = now + (blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
+            if (!blind)
+                watch_names(watch, TRUE);
         }
     }
     return NULL;
@@ -383,6 +450,7 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     }
     /* What is there now is found by list(). */
     look(watch, FALSE);
+    watch_names(watch, FALSE);
     watch->thread = g_thread_new("hvxl-watch", run, watch);
     return watch;
 }

@@ -401,8 +401,8 @@ class TestErrors(Case):
             (['memtune', 'e'], 1, None,
              'this function is not supported by the connection driver: virDomainGetMemoryParameters'),
             (['net-list'], 1, None, 'this function is not supported by the connection driver: virConnect'),
-            (['snapshot-list', 'e'], 1, None,
-             'this function is not supported by the connection driver: virDomainSnapshotNum'),
+            (['checkpoint-list', 'e'], 1, None,
+             'this function is not supported by the connection driver: virDomain'),
             (['list', '--all', '--name'], 0, '^Domain-0\ne\n\n$', None),
         ])
 

@@ -12,7 +12,11 @@
 char *golden_folder(const char *kind);
 /* The names below `folder` that end in `suffix`, without it, sorted. Fails when there are none. */
 GPtrArray *golden_list(const char *folder, const char *suffix);
+/* For g_ptr_array_sort() of names. */
+gint golden_compare_names(gconstpointer a, gconstpointer b);
 char *golden_read(const char *folder, const char *name, const char *suffix);
+/* Fails where they differ, and shows the first line that does. */
+void golden_compare(const char *name, const char *expected, const char *text);
 /* Compares with (or writes) the file; an empty text is a file that is not there. */
 void golden_check(const char *folder, const char *name, const char *suffix, const char *text);
 /* Against libvirt's own schema, where it is installed (Debian: libvirt-daemon or libvirt-dev). */

@@ -4,15 +4,19 @@
 the guest sees, what Xen has, and what a client hears of it."""
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, '..'), os.path.join(HERE, '../client')]
 import tap  # noqa: E402
 import xenhost  # noqa: E402
+from harness import Wire  # noqa: E402
 from xenclient import PATIENCE, Client, libvirt, wait_for, xml  # noqa: E402
 
 REFUSAL = xenhost.refusal() or (None if libvirt else 'python3-libvirt is not installed')
@@ -115,7 +119,7 @@ class TestGuest(Case):
     @classmethod
     def setUpClass(cls):
         cls.addClassCleanup(remove, 'dev')
-        start_linux('pv', 'dev')
+        start_linux('pv', 'dev', ('<console', "<channel type='pty'><target type='xen' name='org.lab'/></channel><console"))
         cls.domid = LAB.guests()['dev']
         cls.events = Events('dev')
         cls.addClassCleanup(cls.events.end)
@@ -219,6 +223,27 @@ class TestGuest(Case):
         virsh('inject-nmi dev')
         LAB.wait_console('dev', 'NMI received', PATIENCE)
         self.matches('domstate dev', '^running$')
+
+    def test_channel(self):
+        """A second console of the guest's, by its name."""
+        connection = libvirt.open(LAB.uri())
+        self.addCleanup(connection.close)
+        stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
+        connection.lookupByName('dev').openChannel('org.lab', stream)
+        self.addCleanup(stream.abort)
+        LAB.run("lab-guest ask dev 'stty raw -echo </dev/hvc1; cat </dev/hvc1 >/dev/hvc1 &' 2", check=False)
+        said = b''
+
+        def answered():
+            nonlocal said
+            if said == b'':
+                stream.send(b'hello')
+            data = stream.recv(100)
+            said += data if isinstance(data, bytes) else b''
+            return b'hello' in said
+
+        wait_for(answered, 'an answer on the channel')
+        self.refused('detach-device-alias dev channel0 --live', 'not supported')
 
     def test_rename(self):
         """While it runs; for Xen, too."""
@@ -324,8 +349,80 @@ class TestHvm(Case):
         self.matches('dominfo media', '^Managed save: +no$')
 
 
+    def test_params(self):
+        """Saved and taken up by the calls that virsh does not make."""
+        connection = libvirt.open(LAB.uri())
+        self.addCleanup(connection.close)
+        path = '/var/lib/libvirt/libxl/save/params.image'
+        self.addCleanup(LAB.run, f'rm -f {path}')
+        connection.lookupByName('media').saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
+        self.assertNotIn('media', LAB.guests())
+        connection.restoreParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
+        self.matches('domstate media', '^running$')
+
+    def dump(self, then):
+        """A core dump, of which `then` is done when it is under way; what it failed of."""
+        connection = libvirt.open(LAB.uri())
+        self.addCleanup(connection.close)
+        domain = connection.lookupByName('media')
+        failed = []
+
+        def run():
+            try:
+                domain.coreDump('/tmp/media.core', libvirt.VIR_DUMP_LIVE)
+            except libvirt.libvirtError as error:
+                failed.append(error.get_error_code())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_for(lambda: domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE, 'the job')
+        then(domain)
+        thread.join()
+        self.assertEqual(LAB.run('ls /tmp/media.core* 2>/dev/null || true'), '')
+        self.assertEqual(LAB.run('pgrep -f xlvirt-dump-core || true'), '')
+        return failed
+
+    def test_abort(self):
+        """A dump, whose process is ended: the guest runs on."""
+        for call in (lambda d: d.abortJob(), lambda d: d.abortJobFlags(0)):
+            self.assertEqual(self.dump(call), [libvirt.VIR_ERR_OPERATION_ABORTED])
+        self.matches('domstate media', '^running$')
+
+    def test_ended_in_a_dump(self):
+        """Nothing of it stays behind, not even what Xen keeps while its memory is mapped."""
+        self.assertEqual(len(self.dump(lambda d: d.destroy())), 1)
+        wait_for(lambda: len(LAB.run('xl list').splitlines()) == 2, 'the rest of it to go', 20)
+
+
 class TestSmall(Case):
     """What needs no Linux."""
+
+    def socket(self, _readonly):
+        """For Wire."""
+        return re.search('socket=(.*)', LAB.uri())[1]
+
+    def test_wire(self):
+        """Calls that stock clients make by themselves, or with another driver's help."""
+        with Wire(self) as wire:
+            self.assertIn(b'xen:///system', wire.call(110)[1])
+            self.assertEqual(wire.call(60, struct.pack('>i', 10)), (0, struct.pack('>i', 0)))
+            # No IOMMU here: nothing is taken from its driver.
+            code, _, message = wire.error(118, Wire.text(b'pci_0000_00_02_0'))
+            self.assertEqual(code, libvirt.VIR_ERR_NO_SUPPORT)
+            self.assertIn('IOMMU', message)
+        self.assertIn('virtio-pci', LAB.run('readlink /sys/bus/pci/devices/0000:00:02.0/driver'))
+
+    def test_unanswered(self):
+        """A guest that does not answer keeps nobody waiting, and its domain free for other calls."""
+        self.addCleanup(remove, 'deaf')
+        define('stub', 'deaf')
+        virsh('start deaf')
+        before = time.monotonic()
+        for command in ('shutdown', 'reboot', 'shutdown'):
+            virsh(f'{command} deaf')
+        virsh('suspend deaf')
+        virsh('destroy deaf')
+        self.assertLess(time.monotonic() - before, 45)
 
     def test_reset(self):
         """Started anew from what it was, also from what only the running one is."""

@@ -248,6 +248,28 @@ class TestOthers(Case):
         self.assertEqual(self.state('prey'), libvirt.VIR_DOMAIN_SHUTOFF)
         CLIENT.domain('prey').create()
 
+    def test_xl_renames(self):
+        """What xl renames has that name here, too: list, events and files; also one that xl started, and
+        after a daemon that was not there then. Where the name is taken it keeps its own."""
+        self.define('stub', 'before').create()
+        self.define('stub', 'taken')
+        LAB.run('xl rename before after')
+        CLIENT.wait_event('after', 0, 3)
+        self.assertIsNone(CLIENT.domain('before'))
+        self.assertEqual(CLIENT.domain('after').ID(), LAB.guests()['after'])
+        files = LAB.run('ls /etc/libvirt/libxl /run/libvirt/libxl /var/log/libvirt/libxl').split()
+        self.assertEqual(files.count('after.xml'), 2)
+        self.assertNotIn('before.xml', files)
+        self.assertIn('after.log', files)
+        LAB.run('xl rename after taken')
+        LAB.run('xl create -q /srv/guests/stub.cfg')
+        CLIENT.wait_event('stub', STARTED)
+        LAB.run('xl rename stub other')
+        wait_for(lambda: CLIENT.names() == {'after', 'taken', 'other'}, 'the new name of xl\'s own')
+        LAB.run('lab-xlvirtd stop; xl rename taken late; lab-xlvirtd start', timeout=PATIENCE)
+        CLIENT.connect()
+        wait_for(lambda: CLIENT.names() == {'late', 'taken', 'other'}, 'the name that was given meanwhile')
+
     def test_domain_of_xl(self):
         """It appears with a definition out of libxl's record, is paused, resumed and destroyed by
         either of us."""

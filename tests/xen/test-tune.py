@@ -78,6 +78,7 @@ class TestTune(unittest.TestCase):
         self.assertRegex(self.xen.run('xl vcpu-list tune'), r'(?m)tune +\d+ +0 .* 0 / all$')
         self.matches('vcpupin tune', r'^ 0 +0$', r'^ 1 +1$')
         self.refused('emulatorpin tune', 'no device model')
+        self.scheduler_of_a_pool()
         self.matches('numatune tune', r'numa_nodeset +: 0$')
         self.xen.virsh('numatune tune --nodeset 0 --live')
         self.refused('numatune tune --nodeset 1', 'NUMA node 1 is not there')
@@ -98,6 +99,18 @@ class TestTune(unittest.TestCase):
         self.matches('domstats tune', r'vcpu.maximum=2$', r'vcpu.0.time=[1-9]', r'net.0.name=vif\d+.0$', r'block.0.capacity=16777216$')
         self.matches('dommemstat tune', r'^actual \d+$')
         self.matches('cpu-stats tune', r'^CPU1:$')
+
+    def scheduler_of_a_pool(self):
+        """Debian's Xen has two schedulers; a pool of processors may have the other one."""
+        self.xen.run("xl cpupool-cpu-remove Pool-0 1 && xl cpupool-create 'name=\"other\"' 'sched=\"credit\"' 'cpus=[\"1\"]' && "
+                     'xl cpupool-migrate tune other')
+        try:
+            self.matches('schedinfo tune --live', r'^Scheduler +: credit$', r'^weight +: 256$')
+            self.matches('schedinfo tune --set weight=700 --live', r'^weight +: 700$')
+            self.matches('schedinfo tune --cap 30 --live', r'^cap +: 30$')
+            self.assertRegex(self.xen.run('xl sched-credit -d tune'), r'tune +\d+ +700 +30')
+        finally:
+            self.xen.run('xl cpupool-migrate tune Pool-0; xl cpupool-destroy other; xl cpupool-cpu-add Pool-0 1')
 
     def test_host(self):
         self.matches('nodecpustats', r'^user: +[1-9]\d*$', r'^idle: +[1-9]\d*$')

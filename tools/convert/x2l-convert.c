@@ -68,6 +68,14 @@ close_input(int *fd)
         close(*fd);
 }
 
+static char *
+refuse_size(const char *path, GError **error)
+{
+    g_set_error(error, X2L_ERROR, X2L_ERROR_FILE,
+                "%s: larger than %u MiB; this is no configuration", path, CONF_MAX_INPUT >> 20);
+    return NULL;
+}
+
 /* One read for a file of a usual size: `expected` is what fstat() said. */
 static char *
 read_all(int fd, gsize expected, const char *path, gsize *ret_len, GError **error)
@@ -75,6 +83,8 @@ read_all(int fd, gsize expected, const char *path, gsize *ret_len, GError **erro
     g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)MIN(expected, CONF_MAX_INPUT) + 2);
     gsize step = MIN(expected, CONF_MAX_INPUT) + 1;
 
+    if (expected > CONF_MAX_INPUT)
+        return refuse_size(path, error);
     for (;;) {
         guint old = bytes->len;
         ssize_t r;
@@ -90,12 +100,8 @@ read_all(int fd, gsize expected, const char *path, gsize *ret_len, GError **erro
         }
         if (r == 0)
             break;
-        if (bytes->len > CONF_MAX_INPUT) {
-            g_set_error(error, X2L_ERROR, X2L_ERROR_FILE,
-                        "%s: larger than %u MiB; this is no configuration", path,
-                        CONF_MAX_INPUT >> 20);
-            return NULL;
-        }
+        if (bytes->len > CONF_MAX_INPUT)
+            return refuse_size(path, error);
         step = bytes->len == expected ? 1 : READ_STEP; /* at its end: only to see that it is */
     }
     *ret_len = bytes->len;

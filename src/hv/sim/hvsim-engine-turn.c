@@ -146,6 +146,26 @@ sim_engine_block_resize(HvEngine *engine, int domid, const ConfDomain *live, con
                             g_variant_new("(ist)", domid, disk->target, bytes), error);
 }
 
+/* No device model has the images open, so they are changed as those of a domain that does not run.
+ * That a guest writes to another image from now on changes nothing: it writes to none. */
+gboolean
+sim_engine_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
+                         const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error)
+{
+    if (!sim_engine_order(engine, SIM_OP_DISK_SNAPSHOT, g_variant_new("(i)", domid), error))
+        return FALSE;
+    return op == HV_DISK_SNAPSHOT_CREATE ? hv_snapshot_images_create(snapshot, live, error)
+                                         : hv_snapshot_images_delete(snapshot, live, error);
+}
+
+gboolean
+sim_engine_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk, guint64 bytes,
+                               GError **error)
+{
+    return sim_engine_order(engine, SIM_OP_THRESHOLD,
+                            g_variant_new("(ist)", domid, disk->target, bytes), error);
+}
+
 /* ---- the host's devices ---- */
 
 static gboolean

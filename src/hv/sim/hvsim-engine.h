@@ -35,8 +35,13 @@ gboolean sim_engine_rename(HvEngine *engine, int domid, const char *before, cons
                            GError **error);
 gboolean sim_engine_preserve(HvEngine *engine, int domid, const char *name, const guint8 uuid[16],
                              GError **error);
+gboolean sim_engine_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
+                                  const ConfSnapshot *snapshot, HvDiskSnapshotOp op,
+                                  GError **error);
 gboolean sim_engine_block_resize(HvEngine *engine, int domid, const ConfDomain *live,
                                  const ConfDisk *disk, guint64 bytes, GError **error);
+gboolean sim_engine_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk,
+                                        guint64 bytes, GError **error);
 gboolean sim_engine_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
                                int fd, const char **ret_mime, GError **error);
 int sim_engine_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);

@@ -17,7 +17,7 @@
 
 G_BEGIN_DECLS
 
-#define SIM_PROTOCOL  2u /* HELLO refuses another number */
+#define SIM_PROTOCOL  3u /* HELLO refuses another number */
 #define SIM_MAX_FRAME (32u << 20)
 #define SIM_MAX_CPUS  1024u /* physical: as wide as HvVcpuInfo.affinity */
 #define SIM_MAX_VCPUS 4096u
@@ -81,11 +81,14 @@ typedef enum SimOp {
     SIM_OP_DUMP,
     SIM_OP_RENAME,
     SIM_OP_RESIZE,
+    SIM_OP_DISK_SNAPSHOT,
     SIM_OP_SCREEN,
     SIM_OP_CHANNEL,
     SIM_OP_CONTROL,
     SIM_OP_PCI,
     SIM_OP_EJECT,
+    SIM_OP_CLOCK,
+    SIM_OP_LOSE,
     SIM_OP_PIN, /* from here to STATS: hvsim-tune.c */
     SIM_OP_VCPU_MAP,
     SIM_OP_PIN_EMULATOR,
@@ -98,6 +101,7 @@ typedef enum SimOp {
     SIM_OP_HOST_CPUS,
     SIM_OP_NIC_RATE,
     SIM_OP_DISK_LIMITS,
+    SIM_OP_THRESHOLD,
     SIM_OP_STATS,
     SIM_N_OPS,
 } SimOp;
@@ -152,7 +156,7 @@ void sim_uuid_to_words(const guint8 uuid[16], guint64 *ret_high, guint64 *ret_lo
 void sim_uuid_from_words(guint64 high, guint64 low, guint8 ret_uuid[16]);
 
 /* kind, domid, uuid, code, "this connection made it", target */
-#define SIM_EVENT_TYPE "(uittubs)"
+#define SIM_EVENT_TYPE "(uittubsxt)"
 
 /* What a saved guest is made of. Also the state record of the save stream. */
 typedef struct SimGuest {

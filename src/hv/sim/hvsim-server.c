@@ -446,6 +446,13 @@ do_resize(Request *request, SimDomain *domain, GError **error)
     return done(sim_turn_resize(domain, target, bytes, error));
 }
 
+/* Images are the engine's business; whether it may be done is the host's. */
+static GVariant *
+do_disk_snapshot(Request *request, SimDomain *domain, GError **error)
+{
+    return done(TRUE);
+}
+
 static GVariant *
 do_screen(Request *request, SimDomain *domain, GError **error)
 {
@@ -472,6 +479,20 @@ do_eject(Request *request, SimDomain *domain, GError **error)
     const char *target;
     g_variant_get(request->payload, "(i&s)", NULL, &target);
     return done(sim_turn_eject(domain, target, error));
+}
+
+static GVariant *
+do_clock(Request *request, SimDomain *domain, GError **error)
+{
+    gint64 offset;
+    g_variant_get(request->payload, "(ix)", NULL, &offset);
+    return done(sim_turn_clock(domain, offset, error));
+}
+
+static GVariant *
+do_lose(Request *request, SimDomain *domain, GError **error)
+{
+    return done(sim_turn_lose(domain, error));
 }
 
 static GVariant *
@@ -504,23 +525,59 @@ do_tune(Request *request, SimDomain *domain, GError **error)
 typedef GVariant *(*Handler)(Request *request, SimDomain *domain, GError **error);
 
 static const Handler handlers[SIM_N_OPS] = {
-    [SIM_OP_STOP] = do_stop,         [SIM_OP_INFO] = do_info,     [SIM_OP_LIST] = do_list,
-    [SIM_OP_NAMES] = do_names,       [SIM_OP_START] = do_start,   [SIM_OP_RESTORE] = do_start,
-    [SIM_OP_DESTROY] = do_destroy,   [SIM_OP_SHUTDOWN] = do_down, [SIM_OP_REBOOT] = do_down,
-    [SIM_OP_PAUSE] = do_pause,       [SIM_OP_UNPAUSE] = do_pause, [SIM_OP_MEMORY] = do_memory,
-    [SIM_OP_MAX_MEMORY] = do_memory, [SIM_OP_VCPUS] = do_vcpus,   [SIM_OP_VCPU_INFO] = do_vcpu_info,
-    [SIM_OP_SAVE] = do_save,         [SIM_OP_RESUME] = do_resume, [SIM_OP_CONSOLE] = do_console,
-    [SIM_OP_ADOPT] = do_adopt,       [SIM_OP_EXIT] = do_exit,     [SIM_OP_ATTACH] = do_device,
-    [SIM_OP_DETACH] = do_device,     [SIM_OP_UPDATE] = do_device, [SIM_OP_RESET] = do_reset,
-    [SIM_OP_NMI] = do_nmi,           [SIM_OP_KEYS] = do_keys,     [SIM_OP_SLEEP] = do_sleep,
-    [SIM_OP_WAKEUP] = do_sleep,      [SIM_OP_DUMP] = do_dump,     [SIM_OP_RENAME] = do_rename,
-    [SIM_OP_RESIZE] = do_resize,     [SIM_OP_SCREEN] = do_screen, [SIM_OP_CHANNEL] = do_channel,
-    [SIM_OP_CONTROL] = do_control,   [SIM_OP_PCI] = do_pci,       [SIM_OP_EJECT] = do_eject,
-    [SIM_OP_PIN] = do_tune,          [SIM_OP_VCPU_MAP] = do_tune, [SIM_OP_PIN_EMULATOR] = do_tune,
-    [SIM_OP_EMULATOR_PIN] = do_tune, [SIM_OP_SCHED] = do_tune,    [SIM_OP_SET_SCHED] = do_tune,
-    [SIM_OP_SET_NODES] = do_tune,    [SIM_OP_NODES] = do_tune,    [SIM_OP_HOST_NODES] = do_tune,
-    [SIM_OP_HOST_CPUS] = do_tune,    [SIM_OP_NIC_RATE] = do_tune, [SIM_OP_DISK_LIMITS] = do_tune,
+    [SIM_OP_STOP] = do_stop,
+    [SIM_OP_INFO] = do_info,
+    [SIM_OP_LIST] = do_list,
+    [SIM_OP_NAMES] = do_names,
+    [SIM_OP_START] = do_start,
+    [SIM_OP_RESTORE] = do_start,
+    [SIM_OP_DESTROY] = do_destroy,
+    [SIM_OP_SHUTDOWN] = do_down,
+    [SIM_OP_REBOOT] = do_down,
+    [SIM_OP_PAUSE] = do_pause,
+    [SIM_OP_UNPAUSE] = do_pause,
+    [SIM_OP_MEMORY] = do_memory,
+    [SIM_OP_MAX_MEMORY] = do_memory,
+    [SIM_OP_VCPUS] = do_vcpus,
+    [SIM_OP_VCPU_INFO] = do_vcpu_info,
+    [SIM_OP_SAVE] = do_save,
+    [SIM_OP_RESUME] = do_resume,
+    [SIM_OP_CONSOLE] = do_console,
+    [SIM_OP_ADOPT] = do_adopt,
+    [SIM_OP_EXIT] = do_exit,
+    [SIM_OP_ATTACH] = do_device,
+    [SIM_OP_DETACH] = do_device,
+    [SIM_OP_UPDATE] = do_device,
+    [SIM_OP_RESET] = do_reset,
+    [SIM_OP_NMI] = do_nmi,
+    [SIM_OP_KEYS] = do_keys,
+    [SIM_OP_SLEEP] = do_sleep,
+    [SIM_OP_WAKEUP] = do_sleep,
+    [SIM_OP_DUMP] = do_dump,
+    [SIM_OP_RENAME] = do_rename,
+    [SIM_OP_RESIZE] = do_resize,
+    [SIM_OP_SCREEN] = do_screen,
+    [SIM_OP_CHANNEL] = do_channel,
+    [SIM_OP_CONTROL] = do_control,
+    [SIM_OP_PCI] = do_pci,
+    [SIM_OP_EJECT] = do_eject,
+    [SIM_OP_PIN] = do_tune,
+    [SIM_OP_VCPU_MAP] = do_tune,
+    [SIM_OP_PIN_EMULATOR] = do_tune,
+    [SIM_OP_EMULATOR_PIN] = do_tune,
+    [SIM_OP_SCHED] = do_tune,
+    [SIM_OP_SET_SCHED] = do_tune,
+    [SIM_OP_SET_NODES] = do_tune,
+    [SIM_OP_NODES] = do_tune,
+    [SIM_OP_HOST_NODES] = do_tune,
+    [SIM_OP_HOST_CPUS] = do_tune,
+    [SIM_OP_NIC_RATE] = do_tune,
+    [SIM_OP_DISK_LIMITS] = do_tune,
     [SIM_OP_STATS] = do_tune,
+    [SIM_OP_DISK_SNAPSHOT] = do_disk_snapshot,
+    [SIM_OP_CLOCK] = do_clock,
+    [SIM_OP_LOSE] = do_lose,
+    [SIM_OP_THRESHOLD] = do_tune,
 };
 
 static void
@@ -733,8 +790,7 @@ on_listen(guint32 events, gpointer data)
 }
 
 static void
-on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, const char *target,
-                 gpointer data)
+on_machine_event(SimDomain *domain, const HvEngineEvent *what, gpointer data)
 {
     SimServer *server = data;
     guint64 high, low;
@@ -743,10 +799,10 @@ on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, const char
         Client *client = server->clients->pdata[i];
         if (client->greeted && !client->dead)
             client_send(client, SIM_KIND_EVENT, SIM_OP_NONE, 0,
-                        g_variant_new(SIM_EVENT_TYPE, (guint32)kind, sim_domain_id(domain), high,
-                                      low, (guint32)code,
-                                      kind == HV_ENGINE_EVENT_NEW && client == server->maker,
-                                      target),
+                        g_variant_new(SIM_EVENT_TYPE, (guint32)what->kind, sim_domain_id(domain),
+                                      high, low, (guint32)what->code,
+                                      what->kind == HV_ENGINE_EVENT_NEW && client == server->maker,
+                                      what->target, what->value, what->excess),
                         -1);
     }
 }

@@ -183,7 +183,7 @@ static const struct {
         "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain/>"),
     BAD(SYNTAX, "x:1:31: Entity 'foo' not defined",
         "<domain type='xen'><name>&foo;</name></domain>"),
-    BAD(INVALID, "x:1:1: unexpected root element <network>, expecting <domain>", "<network/>"),
+    BAD(INVALID, "x:1:1: expecting root element of 'domain', not 'network'", "<network/>"),
     BAD(INVALID, "x:1:1: missing domain type attribute", "<domain/>"),
     BAD(INVALID, "x:1:1: missing name information", "<domain type='xen'/>"),
     BAD(INVALID, "x:1:20: missing name information: the name is empty",

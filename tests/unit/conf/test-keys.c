@@ -13,6 +13,8 @@
 /* What the lists of keys count; a key more or less is a decision, not an accident. */
 #define N_XL_KEYS 172
 #define N_XM_KEYS 127
+/* Paths of xend's S-expressions, both dialects, in sxp-paths.tsv. */
+#define N_SXP_PATHS 226
 
 typedef struct Result {
     ConfDomain *def;
@@ -283,6 +285,7 @@ test_sample(gconstpointer data)
         g_assert_true(is_named(with.report, key, CONF_OUTCOME_DEFAULT));
         g_assert_true(same || without.xml == NULL);
         return;
+    case FATE_READ:
     case FATE_RUNTIME:
     case FATE_EVERY:
     case FATE_UNKNOWN:
@@ -363,11 +366,14 @@ test_sxp_sample(gconstpointer data)
     const ConfReportRow *unknown = find_row(with.report, path, CONF_OUTCOME_LOST);
 
     switch (sample->fate) {
+    case FATE_READ:
     case FATE_CARRIED:
     case FATE_AS:
         g_assert_false(same);
         g_assert_false(is_named(with.report, path, CONF_OUTCOME_LOST));
         g_assert_false(is_named(with.report, path, CONF_OUTCOME_CHANGED));
+        if (sample->fate == FATE_READ)
+            return;
         break;
     case FATE_SAYS:
         g_assert_true(same);
@@ -443,6 +449,92 @@ test_complete(void)
     }
     g_assert_cmpuint(g_hash_table_size(xl), ==, N_XL_KEYS);
     g_assert_cmpuint(g_hash_table_size(xm), ==, N_XM_KEYS);
+}
+
+/* ---- the tables of names, line by line ---- */
+
+typedef struct Listed {
+    char *name, *fate;
+    ConfFormat format;
+} Listed;
+
+static void
+listed_free(void *data)
+{
+    Listed *row = data;
+
+    g_free(row->name);
+    g_free(row->fate);
+    g_free(row);
+}
+
+/* "device/vbd/uname" is sampled below any kind of image and device that reads by the same rows. */
+static bool
+is_sample_of(const Listed *row, const Sample *sample)
+{
+    g_autofree char *key = NULL;
+    size_t len = strlen(row->name);
+
+    if (row->format == CONF_FORMAT_SXP)
+        return strncmp(sample->context, row->name, len) == 0 &&
+               (sample->context[len] == '\0' || sample->context[len] == '/') &&
+               sample->fate != FATE_UNKNOWN;
+    key = key_of(sample);
+    return is_for(sample, row->format) && g_str_equal(key, row->name);
+}
+
+static const char *
+fate_of(const Listed *row)
+{
+    bool sxp = row->format == CONF_FORMAT_SXP, runtime = false, lost = false;
+    const Sample *all = sxp ? sxp_samples : samples;
+
+    for (size_t i = 0; i < (sxp ? G_N_ELEMENTS(sxp_samples) : G_N_ELEMENTS(samples)); i++) {
+        if (!is_sample_of(row, &all[i]))
+            continue;
+        runtime |= all[i].fate == FATE_RUNTIME || all[i].fate == FATE_DEFAULT ||
+                   all[i].fate == FATE_EVERY;
+        lost |= all[i].fate == FATE_LOST;
+        if (all[i].fate <= FATE_CHANGED)
+            return "carried";
+    }
+    return lost ? "reported" : runtime ? "runtime" : "without a sample";
+}
+
+static void
+test_listed(gconstpointer data)
+{
+    const Listed *row = data;
+
+    g_assert_cmpstr(fate_of(row), ==, row->fate);
+}
+
+/* One case for each line "NAME<tab>FATE"; `expected` is how many there are. */
+static void
+add_listed(const char *file, ConfFormat format, unsigned expected)
+{
+    const char *source = g_getenv("XLVIRT_SOURCE");
+    g_autofree char *path = g_build_filename(source ? source : ".", "tests", "unit", "conf", file,
+                                             NULL);
+    g_autofree char *text = NULL;
+    unsigned count = 0;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        g_auto(GStrv) fields = g_strsplit(*line, "\t", 2);
+        Listed *row;
+
+        if (**line == '#' || g_strv_length(fields) != 2)
+            continue;
+        row = g_new(Listed, 1);
+        *row = (Listed){ g_strdup(fields[0]), g_strdup(fields[1]), format };
+        g_autofree char *test = g_strdup_printf(
+            "/conf/keys/listed/%s/%s", format == CONF_FORMAT_SXP ? "sxp" : "xm", fields[0]);
+        g_test_add_data_func_full(test, row, test_listed, listed_free);
+        count++;
+    }
+    g_assert_cmpuint(count, ==, expected);
 }
 
 static void
@@ -623,5 +715,7 @@ main(int argc, char **argv)
         }
     }
     add_sxp_cases();
+    add_listed("xm-keys.tsv", CONF_FORMAT_XM, N_XM_KEYS);
+    add_listed("sxp-paths.tsv", CONF_FORMAT_SXP, N_SXP_PATHS);
     return g_test_run();
 }

@@ -19,8 +19,9 @@ assert_covered(const ConfSchema *schema)
 {
     g_autofree bool *seen = g_new0(bool, schema->size);
 
-    if (schema == &conf_schema_domain) /* the reference count is nobody's field */
-        memset(seen, true, sizeof(((ConfDomain *)NULL)->refs));
+    /* The reference count is nobody's field. */
+    if (schema == &conf_schema_domain || schema == &conf_schema_snapshot)
+        memset(seen, true, sizeof(gatomicrefcount));
     for (unsigned i = 0; i < schema->n_rows; i++)
         mark(seen, &schema->rows[i]);
     for (size_t at = 0; at + 8 <= schema->size; at += 8) {

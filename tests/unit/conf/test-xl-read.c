@@ -278,11 +278,11 @@ test_hostile(void)
     assert_limit(repeat("a = ", "[", 1 << 20));
     assert_limit(repeat("a = [", "1,", 1 << 20));
     assert_limit(repeat("", "a = 1;", 1 << 20));
-    assert_limit(repeat("", "a += 'x';", 1 << 20));
+    assert_limit(repeat("", "a += 'x';", 1 << 19));
     /* Linear, where joining one by one would not be. */
-    text = repeat("", "a += '0123456789012345678901234567890123456789';", 100000);
+    text = repeat("", "a += '0123456789012345678901234567890123456789';", 60000);
     native = read_text(text);
-    g_assert_cmpuint(strlen(conf_node_find(native->root, "a")->text), ==, 40 * 100000);
+    g_assert_cmpuint(strlen(conf_node_find(native->root, "a")->text), ==, 40 * 60000);
 }
 
 /* Real files, where the checkout has them beside it. Their sxp cousins are read elsewhere. */

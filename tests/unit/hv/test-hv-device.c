@@ -87,6 +87,14 @@ wait_inside(void)
     g_mutex_unlock(&turns.lock);
 }
 
+static char *
+hook_name_of(HvEngine *engine, int domid, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&turns.lock);
+
+    return g_strdup(turns.name);
+}
+
 static HvEngineOps with_turns;
 
 static void
@@ -96,6 +104,7 @@ setup(Fixture *f, gconstpointer unused)
     with_turns.attach_device = hook_attach;
     with_turns.detach_device = hook_detach;
     with_turns.rename = hook_rename;
+    with_turns.name_of = hook_name_of;
     with_turns.core_dump = hook_core_dump;
     fixture_ops = &with_turns;
     turns.fail = (HvError)-1;
@@ -330,6 +339,37 @@ test_rename_fails(Fixture *f, gconstpointer unused)
     g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
 }
 
+/* Somebody else gave it a name: one that is free, one that is not, its own. */
+static void
+test_renamed_outside(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f);
+    g_autoptr(HvDomain) renamed = NULL;
+    g_autoptr(HvDomain) other = define_domain(f, "taken", 3);
+    g_autoptr(HvView) view = hv_domain_view(domain);
+    int domid = view->domid;
+
+    g_free(turns.name);
+    turns.name = g_strdup("two");
+    hv_domain_follow_name(domain, domid + 1);
+    g_assert_null(hv_host_lookup_name(f->host, "two", NULL));
+    hv_domain_follow_name(domain, domid);
+    renamed = hv_host_lookup_name(f->host, "two", NULL);
+    g_assert_nonnull(renamed);
+    g_assert_cmpint(state_of(renamed), ==, HV_STATE_RUNNING);
+    g_assert_true(file_exists(f, "/etc/libvirt/libxl/two.xml"));
+    g_assert_true(file_exists(f, "/run/libvirt/libxl/two.xml"));
+    g_assert_false(file_exists(f, "/etc/libvirt/libxl/one.xml"));
+    g_assert_false(file_exists(f, "/run/libvirt/libxl/one.xml"));
+    hv_domain_follow_name(renamed, domid);
+    g_assert_cmpuint(turns.n_renamed, ==, 0);
+    g_free(turns.name);
+    turns.name = g_strdup("taken");
+    hv_domain_follow_name(renamed, domid);
+    g_assert_true(file_exists(f, "/run/libvirt/libxl/two.xml"));
+    g_assert_nonnull(other);
+}
+
 /* ---- dumps ---- */
 
 static guint
@@ -429,6 +469,7 @@ main(int argc, char **argv)
     TEST("unsupported", test_unsupported);
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
+    TEST("renamed-outside", test_renamed_outside);
     TEST("dump", test_dump);
     TEST("dump-overtaken", test_dump_overtaken);
     TEST("dump-paused", test_dump_paused);

@@ -235,7 +235,7 @@ test_actions(Fixture *f, gconstpointer unused)
         ConfAction action;
         int code;
         HvState state;
-        const char *events[3];
+        const char *events[4];
     } cases[] = {
 #define AT(field) G_STRUCT_OFFSET(ConfDomain, field)
         { AT(on_poweroff),
@@ -261,7 +261,7 @@ test_actions(Fixture *f, gconstpointer unused)
           CONF_ACTION_COREDUMP_RESTART,
           4,
           HV_STATE_RUNNING,
-          { "d:stopped:shutdown", "d:started:booted" } },
+          { "d:watchdog:", "d:stopped:shutdown", "d:started:booted" } },
 #undef AT
     };
 
@@ -279,6 +279,52 @@ test_actions(Fixture *f, gconstpointer unused)
         g_mutex_unlock(&f->lock);
     }
     g_assert_cmpuint(log_count("no core dump of domain"), ==, 2);
+}
+
+/* Actions that only xl has a key or a word for. */
+static void
+test_key_actions(Fixture *f, gconstpointer unused)
+{
+    static const struct {
+        const char *key, *word;
+        int code;
+        HvState state;
+        gboolean changed; /* by set_action(), which has the last word then */
+    } cases[] = {
+        { "on_crash", "soft-reset", 3, HV_STATE_SHUTOFF, TRUE },
+        { "on_watchdog", "restart", 4, HV_STATE_RUNNING },
+        { "on_watchdog", "preserve", 4, HV_STATE_CRASHED },
+        { "on_soft_reset", "destroy", 5, HV_STATE_SHUTOFF },
+        { "on_crash", "soft-reset", 3, HV_STATE_RUNNING },
+        { "on_poweroff", "soft-reset", 0, HV_STATE_RUNNING },
+        { "on_watchdog", "nonsense", 4, HV_STATE_SHUTOFF },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ConfDomain) def = domain_def("d", 1);
+        g_autoptr(ConfXlExt) ext = conf_xl_ext_new();
+        g_autoptr(HvDomain) domain = NULL;
+        g_autoptr(GError) error = NULL;
+        int before;
+
+        conf_xl_keys_set(ext->keys, cases[i].key, cases[i].word);
+        g_assert_true(conf_xl_ext_store(def, ext, &error));
+        domain = hv_host_define(f->host, g_steal_pointer(&def), &error);
+        g_assert_no_error(error);
+        if (cases[i].changed)
+            g_assert_true(hv_domain_set_action(domain, HV_ACTION_CRASH, CONF_ACTION_DESTROY,
+                                               HV_AFFECT_CONFIG, &error));
+        g_assert_true(hv_domain_start(domain, 0, &error));
+        before = domid_of(domain);
+        fake_end_guest(before, cases[i].code);
+        while (state_of(domain) != cases[i].state || domid_of(domain) == before) {
+            if (cases[i].state == HV_STATE_CRASHED && state_of(domain) == HV_STATE_CRASHED)
+                break; /* kept as it is */
+            g_usleep(1000);
+        }
+        hv_domain_destroy(domain, NULL);
+        g_assert_true(hv_domain_undefine(domain, 0, NULL));
+    }
 }
 
 static void
@@ -594,6 +640,7 @@ main(int argc, char **argv)
     TEST("reboot", test_reboot);
     TEST("transient-reboot", test_transient_reboot);
     TEST("actions", test_actions);
+    TEST("key-actions", test_key_actions);
     TEST("preserved", test_preserved);
     TEST("gone", test_gone);
     TEST("appears", test_appears);

@@ -321,6 +321,8 @@ tables(void)
     append_keys(out, "interface", hvxl_nic_keys, hvxl_n_nic_keys);
     append_keys(out, "PCI device", hvxl_pci_keys, hvxl_n_pci_keys);
     append_keys(out, "USB controller", hvxl_usbctrl_keys, hvxl_n_usbctrl_keys);
+    append_keys(out, "channel", hvxl_channel_keys, hvxl_n_channel_keys);
+    append_keys(out, "framebuffer", hvxl_vfb_keys, hvxl_n_vfb_keys);
     return g_string_free(out, FALSE);
 }
 

@@ -21,7 +21,7 @@ test_good(void)
 
     if (!is_installed())
         return;
-    g_assert_true(lvd_schema_validate(HEAD OS "</domain>", &error));
+    g_assert_true(lvd_schema_validate(LVD_SCHEMA_DOMAIN, HEAD OS "</domain>", &error));
     g_assert_no_error(error);
 }
 
@@ -32,7 +32,8 @@ test_bad(void)
 
     if (!is_installed())
         return;
-    g_assert_false(lvd_schema_validate(HEAD OS "<nonsense/>\n</domain>", &error));
+    g_assert_false(
+        lvd_schema_validate(LVD_SCHEMA_DOMAIN, HEAD OS "<nonsense/>\n</domain>", &error));
     g_assert_error(error, LVD_ERROR, LVD_ERROR_CODE(VIR_ERR_XML_INVALID_SCHEMA, VIR_FROM_XML));
     g_assert_true(
         g_str_has_prefix(error->message, "Unable to validate doc against " LVD_DOMAIN_SCHEMA "\n"));
@@ -51,7 +52,7 @@ test_many(void)
     for (int i = 0; i < 20000; i++)
         g_string_append(xml, "<disk/><odd>text</odd>");
     g_string_append(xml, "</devices></domain>");
-    g_assert_false(lvd_schema_validate(xml->str, &error));
+    g_assert_false(lvd_schema_validate(LVD_SCHEMA_DOMAIN, xml->str, &error));
     g_assert_cmpuint(strlen(error->message), <, 8192);
 }
 
@@ -59,7 +60,7 @@ static gpointer
 validate(gpointer data)
 {
     for (int i = 0; i < 20; i++)
-        g_assert_true(lvd_schema_validate(data, NULL));
+        g_assert_true(lvd_schema_validate(LVD_SCHEMA_DOMAIN, data, NULL));
     return NULL;
 }
 

@@ -77,6 +77,7 @@ def make_parser():
     sub.add_argument("--no-daemon", action="store_true", help="do not start xlvirtd")
     sub.add_argument("--xen-args", default="", metavar="ARGS", help="more for Xen's command line")
     sub.add_argument("--linux-args", default="", metavar="ARGS", help="more for dom0's kernel command line")
+    sub.add_argument("--qemu-args", default="", metavar="ARGS", help="more for QEMU, as for a shell: other devices")
     sub.add_argument("--timeout", type=positive, default=300, metavar="SECS", help="until they must be up (default: 300)")
 
     sub = command("push", do_push, "build xlvirt and bring what changed into running hosts; restarts xlvirtd")

@@ -107,6 +107,7 @@ class Lab:
         self.options = {
             "tree": str(tree), "layer": layer, "files": files, "accel": accel, "cpus": args.cpus, "memory": args.memory,
             "dom0_memory": args.dom0_memory, "xen_args": args.xen_args, "linux_args": args.linux_args,
+            "qemu_args": args.qemu_args,
             "network": f"{network}:{random.randint(20000, 60000)}" if args.hosts > 1 else "",
             "xlvirtd": not args.no_daemon, "root": str(base.root), "xen": str(base.xen), "kernel": str(base.vmlinux),
             "ssh_key": str(base.ssh_key), "started": time.time(),

@@ -128,6 +128,7 @@ class Machine:
         if options["network"]:
             argv += ["-netdev", f"socket,id=lab,mcast={options['network']},localaddr=127.0.0.1",
                      "-device", f"{NET_CARD},netdev=lab,mac=52:54:00:77:{spec['index']:02x}:02,romfile="]
+        argv += shlex.split(options["qemu_args"])
         argv += ["-chardev", f"socket,id=console,path={folder}/console.sock,server=on,wait=off,"
                  f"logfile={self.console},logappend=on", "-serial", "chardev:console",
                  "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off",
