@@ -8,15 +8,6 @@
 
 /* ---- PCI ---- */
 
-/* As our metadata knows it. */
-char *
-cfg_pci_name(const ConfHostdev *dev)
-{
-    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
-                           (unsigned)dev->bus.value, (unsigned)dev->slot.value,
-                           (unsigned)dev->function.value);
-}
-
 /* xl reads these with atoi(): "yes" is 0 for it. */
 static const char *
 pci_flag(const char *name, const char *value, const ConfPlace *place, unsigned offset)
@@ -71,7 +62,7 @@ read_pci(CfgReader *r, const char *text, unsigned index, const ConfPlace *place,
         g_string_assign(plain, text);
     g_autoptr(GError) local = NULL;
     g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain->str, place, &local);
-    g_autofree char *name = dev ? cfg_pci_name(dev) : NULL;
+    g_autofree char *name = dev ? conf_pci_name(dev) : NULL;
 
     /* A name of xl's, or all functions of a slot: only the host knows the addresses. */
     if (g_error_matches(local, CONF_ERROR, CONF_ERROR_UNSUPPORTED) &&
@@ -108,7 +99,7 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
 
         if (g_strcmp0(dev->type, "pci") != 0)
             continue;
-        g_autofree char *name = cfg_pci_name(dev);
+        g_autofree char *name = conf_pci_name(dev);
         g_string_append(text, name);
         const ConfAddress *address = dev->dev.address;
         if (address && address->slot.set && g_strcmp0(address->type, "pci") == 0)
