@@ -2,9 +2,14 @@
 """unittest with TAP output, so that meson and `make check` count each case.
 
 A test file ends in:  if __name__ == '__main__': tap.main()"""
+import os
 import sys
 import traceback
 import unittest
+
+
+# Procedures that an xlvirtd answered well: tests/client/harness.py finds them in the logs of its daemons.
+CALLED = set()
 
 
 class TapResult(unittest.TestResult):
@@ -42,6 +47,31 @@ class TapResult(unittest.TestResult):
             self.bad(subtest, err)
 
 
+def check_called(result):
+    """docs/COVERAGE.md tells which test calls a procedure: client/called/NAME.txt says it, and here is where it has to
+    be true. XLVIRT_CALLED=write makes it so; =keep drops what was not called this time."""
+    name = os.path.basename(sys.argv[0]).removesuffix('.py')
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'client/called', name + '.txt')
+    how = os.environ.get('XLVIRT_CALLED')
+    if not CALLED or not (how == 'write' or os.path.exists(path)):
+        return
+    if how == 'write':
+        wanted = CALLED
+    else:
+        with open(path, encoding='utf-8') as f:
+            wanted = set(f.read().split())
+    if how in ('write', 'keep'):
+        with open(path, 'w', encoding='utf-8') as f:
+            f.writelines(procedure + '\n' for procedure in sorted(wanted & CALLED))
+        return
+    result.number += 1
+    print(f'{"not ok" if wanted - CALLED else "ok"} {result.number} - makes the calls that called/{name}.txt names', flush=True)
+    for procedure in sorted(wanted - CALLED):
+        print(f'# {procedure} was not called, or always failed', flush=True)
+    if wanted - CALLED:
+        result.failures.append((None, path))
+
+
 def main():
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__'])
     if len(sys.argv) > 1:  # run only the cases whose names contain a word of the command line
@@ -53,5 +83,7 @@ def main():
     result = TapResult()
     result.startTestRun()
     suite.run(result)
+    if len(sys.argv) == 1 and not result.skipped:
+        check_called(result)
     print(f'1..{result.number}', flush=True)
     sys.exit(0 if result.wasSuccessful() else 1)

@@ -12,7 +12,8 @@ build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
 demo='libvirt-clients bsdutils'
 check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils python3-libvirt
        python3-jsonschema libyajl-dev iproute2 strace man-db
-       libvirt-daemon dnsmasq-base iptables virtinst'
+       libvirt-daemon dnsmasq-base iptables virtinst libsys-virt-perl virt-viewer virt-manager xvfb xdotool
+       imagemagick dbus xauth at-spi2-core python3-gi gir1.2-atspi-2.0 gir1.2-gtk-vnc-2.0'
 # What tools/xenlab/lab/util.py names, too.
 xenlab='mmdebstrap debian-archive-keyring e2fsprogs fakeroot uidmap gcc binutils openssh-client
         qemu-system-x86 qemu-utils libvirt-clients'

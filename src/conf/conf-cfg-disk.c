@@ -566,10 +566,13 @@ read_xl_disk(CfgReader *r, const char *text, unsigned index, const ConfPlace *pl
 
 /* ---- xm: UNAME,DEVICE,MODE[,BACKEND[,VDI or protocol]] ---- */
 
-/* xend has two ways for a path without a prefix, and block scripts end in the first. */
+/* xend has two ways for a path without a prefix, and block scripts end in the first. Of virtio it
+ * knows nothing: to it "vda" is a disk of Xen's. */
 static void
 set_xend_driver(ConfDisk *disk)
 {
+    if (g_strcmp0(disk->target_bus, "virtio") == 0)
+        conf_set_string(&disk->target_bus, "xen");
     if (disk->type == CONF_DISK_TYPE_NETWORK)
         conf_set_string(&disk->driver_type, "raw");
     if (disk->driver_name || disk->source == NULL)
@@ -664,6 +667,14 @@ is_floppy(const ConfDisk *disk)
 }
 
 static char *
+lose_empty(CfgWriter *w, const ConfDisk *disk, unsigned index)
+{
+    cfg_lost(w, disk->target, "only a CD-ROM drive may be empty", "/domain/devices/disk[%u]",
+             index + 1);
+    return NULL;
+}
+
+static char *
 format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -688,7 +699,11 @@ format_xl(CfgWriter *w, const ConfDisk *disk, unsigned index)
             return NULL;
         }
     }
-    if (target == NULL && cdrom)
+    bool none = target == NULL || *target == '\0';
+    if (none && !cdrom &&
+        conf_xl_keys_get(conf_xl_ext_device(w->ext, disk->target), "script") == NULL)
+        return lose_empty(w, disk, index);
+    if (none && cdrom)
         g_string_append(text, "format=empty, ");
     else
         g_string_append_printf(text, "format=%s, ", format);
@@ -760,6 +775,8 @@ format_xm(CfgWriter *w, const ConfDisk *disk, unsigned index)
                  index + 1);
         return NULL;
     }
+    if (*uname == '\0' && !cdrom)
+        return lose_empty(w, disk, index);
     return g_strdup_printf("%s,%s%s,%s%s%s%s", uname, disk->target, cdrom ? ":cdrom" : "", mode,
                            disk->shareable ? "!" : "", disk->backenddomain ? "," : "",
                            disk->backenddomain ? disk->backenddomain : "");

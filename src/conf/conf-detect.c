@@ -17,16 +17,9 @@
 static unsigned
 readers_of(const char *word)
 {
-    unsigned who = 0;
-
     if (g_str_equal(word, DEVICE_MODEL))
         return CFG_XM;
-    for (size_t i = 0; i < cfg_n_keys; i++) {
-        /* The first letter tells most of them apart, at the cost of no call. */
-        if (cfg_keys[i].name[0] == word[0] && strcmp(cfg_keys[i].name, word) == 0)
-            who |= cfg_keys[i].who;
-    }
-    return who;
+    return (cfg_key_find(word, CFG_XL) ? CFG_XL : 0) | (cfg_key_find(word, CFG_XM) ? CFG_XM : 0);
 }
 
 #define MAX_WORD 64 /* longer than any key */

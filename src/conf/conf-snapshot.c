@@ -239,8 +239,6 @@ check(const Reading *reading, ConfSnapshot *def, unsigned flags)
         return FALSE;
     if (!check_memory(reading, def))
         return FALSE;
-    if (def->disks->len > CONF_MAX_DEVICES)
-        return refuse(reading, "more than %u disks", CONF_MAX_DEVICES);
     for (guint i = 0; i < def->disks->len; i++)
         if (!check_disk(reading, def->disks->pdata[i]))
             return FALSE;

@@ -60,12 +60,15 @@ ConfXlExt *conf_xl_ext_load(const ConfDomain *def, GError **error);
  * must be UTF-8. */
 gboolean conf_xl_ext_store(ConfDomain *def, const ConfXlExt *ext, GError **error);
 bool conf_xl_ext_is_empty(const ConfXlExt *ext);
+/* Takes a key out of the definition's metadata: its element was changed, and counts from now on. */
+gboolean conf_xl_ext_forget(ConfDomain *def, const char *name, GError **error);
 
 /* ---- one list of keys: ext->keys, or those of a device ---- */
 
 GPtrArray *conf_xl_keys_new(void);
 const char *conf_xl_keys_get(const GPtrArray *keys, const char *name);       /* the first; NULL */
 void conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value); /* replaces all */
+void conf_xl_keys_remove(GPtrArray *keys, const char *name);
 void conf_xl_keys_add_item(GPtrArray *keys, const char *name, const char *value);
 
 /* The device's keys; NULL where there are none. */

@@ -41,6 +41,11 @@ typedef enum HvEngineEventKind {
     HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
     HV_ENGINE_EVENT_NAME,     /* somebody else may have given it another name: look */
     HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
+    HV_ENGINE_EVENT_CLOCK,    /* the guest set its clock to `value` seconds from UTC */
+    HV_ENGINE_EVENT_WRITTEN,  /* the guest wrote `excess` bytes beyond the threshold `value` of the
+                                 disk `target`, which has none from now on */
+    HV_ENGINE_EVENT_LOST,     /* the domain's device model does not obey any more */
+    HV_N_ENGINE_EVENTS,
 } HvEngineEventKind;
 
 typedef struct HvEngineEvent {
@@ -48,7 +53,9 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32];  /* EJECT: as in <target dev=> */
+    char target[32]; /* EJECT, WRITTEN: as in <target dev=> */
+    gint64 value;
+    guint64 excess;
     gboolean foreign; /* as in HvEngineDomain */
 } HvEngineEvent;
 
@@ -215,6 +222,10 @@ typedef struct HvEngineOps {
     /* The image behind `disk` (one of `live`) becomes `bytes` large, and the guest sees it. */
     gboolean (*block_resize)(HvEngine *engine, int domid, const ConfDomain *live,
                              const ConfDisk *disk, guint64 bytes, GError **error);
+    /* Sends HV_ENGINE_EVENT_WRITTEN once, when the guest has written beyond `bytes` of the image
+     * behind `disk` (one of `live`); 0: not any more. */
+    gboolean (*set_block_threshold)(HvEngine *engine, int domid, const ConfDisk *disk,
+                                    guint64 bytes, GError **error);
     /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
      * "image/x-portable-pixmap"). */
     gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
@@ -225,6 +236,11 @@ typedef struct HvEngineOps {
      * with `human` as the monitor's own command line. */
     char *(*monitor_command)(HvEngine *engine, int domid, const char *command, gboolean human,
                              GError **error);
+    /* Q: `fd`, a connected stream socket, becomes a client of the server behind `graphics` (vnc or
+     * spice, of the live definition); it stays the caller's. With `skip_auth` it needs no password.
+     * UNSUPPORTED, or a NULL hook: libhv connects to where that server listens. */
+    gboolean (*add_graphics_client)(HvEngine *engine, int domid, const ConfGraphics *graphics,
+                                    int fd, gboolean skip_auth, GError **error);
     /* Q: the domain that we run in, which list() leaves out: its figures and, where `ret_def` is
      * not NULL, its definition (uuid zeros, name "Domain-0", id 0). NULL hook: it is not shown.
      * set_memory(), set_vcpus(), vcpus() and what else tunes a running domain take id 0, too. */
@@ -285,9 +301,10 @@ typedef struct HvEngineOps {
 
     /* What a snapshot is in the disks of a running domain, or of one that save() has left
      * suspended. `snapshot->disks` has one row for each disk of `live`, by target. Internal: a
-     * snapshot of the snapshot's name in its image. External: the file is there, empty on top of
-     * the disk's image, and the guest writes to it from now on. All disks at one moment. On failure
-     * none of it was done, but for HV_ERROR_TIMEOUT: then nobody knows. */
+     * snapshot of the snapshot's name in its qcow2 image; one of a logical volume is libhv's
+     * business. External: the file is there, empty on top of the disk's image, and the guest writes
+     * to it from now on. All disks at one moment. On failure none of it was done, but for
+     * HV_ERROR_TIMEOUT: then nobody knows. */
     gboolean (*disk_snapshot)(HvEngine *engine, int domid, const ConfDomain *live,
                               const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);
 } HvEngineOps;

@@ -315,8 +315,8 @@ edit_update(ConfDomain *def, gpointer data, GError **error)
     return TRUE;
 }
 
-static gboolean
-is_removable(const ConfDisk *disk)
+gboolean
+hv_disk_is_removable(const ConfDisk *disk)
 {
     return disk->device == CONF_DISK_DEVICE_CDROM || disk->device == CONF_DISK_DEVICE_FLOPPY;
 }
@@ -398,7 +398,7 @@ undo_update(Change *change, const ConfAnyDevice *before)
 static void
 tell_of_medium(HvDomain *domain, const ConfAnyDevice *before, const ConfAnyDevice *after, int domid)
 {
-    if (after->kind != CONF_DEVICE_DISK || !is_removable(after->disk) ||
+    if (after->kind != CONF_DEVICE_DISK || !hv_disk_is_removable(after->disk) ||
         g_strcmp0(before->disk->source, after->disk->source) == 0)
         return;
     hv_event_post_tray(domain, alias_of(after), TRUE, domid);
@@ -460,7 +460,7 @@ hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 byt
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "invalid path: %s", target_or_path);
         return FALSE;
     }
-    if (!disk->source || is_removable(disk)) {
+    if (!disk->source || hv_disk_is_removable(disk)) {
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
                     "disk '%s' has no medium that could be resized", disk->target);
         return FALSE;
@@ -490,11 +490,61 @@ hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target)
     const ConfDisk *disk = now->live ? conf_domain_find_disk(now->live, target) : NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!disk || !is_removable(disk) || g_strcmp0(disk->target, target) != 0)
+    if (!disk || !hv_disk_is_removable(disk) || g_strcmp0(disk->target, target) != 0)
         return;
     if (!hv_domain_edit(job, HV_AFFECT_LIVE, edit_eject, (gpointer)target, &error)) {
         g_warning("domain '%s': %s", domain->name, error->message);
         return;
     }
     hv_event_post_tray(domain, disk->dev.alias ? disk->dev.alias : "", TRUE, now->domid);
+}
+
+/* ---- a threshold of what a guest writes ---- */
+
+gboolean
+hv_domain_set_block_threshold(HvDomain *domain, const char *target, guint64 bytes, GError **error)
+{
+    HvHost *host = domain->host;
+    g_auto(Change) change = { 0 };
+    const ConfDisk *disk;
+    gboolean ok;
+
+    if (!host->ops->set_block_threshold) {
+        hv_set_unsupported(error, host, "watching how much a guest writes");
+        return FALSE;
+    }
+    if (!change_begin(&change, domain, HV_AFFECT_LIVE, error))
+        return FALSE;
+    disk = conf_domain_find_disk(change.now->live, target);
+    if (!disk || g_strcmp0(disk->target, target) != 0) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "block device '%s' doesn't exist",
+                    target);
+        return FALSE;
+    }
+    hv_job_enter_hook(change.job);
+    ok = host->ops->set_block_threshold(host->engine, change.now->domid, disk, bytes, error);
+    return hv_job_leave_hook(change.job, error) && ok;
+}
+
+/* ---- a guest that sets its clock ---- */
+
+static gboolean
+edit_clock(ConfDomain *def, gpointer data, GError **error)
+{
+    g_free(def->clock.adjustment);
+    def->clock.adjustment = g_strdup_printf("%" G_GINT64_FORMAT, *(const gint64 *)data);
+    return TRUE;
+}
+
+void
+hv_domain_clock_set(HvJob *job, const HvView *now, gint64 offset)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(GError) error = NULL;
+
+    /* Only such a clock is to go on from where the guest has put it. */
+    if (g_strcmp0(now->live->clock.offset, "variable") == 0 &&
+        !hv_domain_edit(job, HV_AFFECT_LIVE, edit_clock, &offset, &error))
+        g_warning("domain '%s': %s", domain->name, error->message);
+    hv_event_post_clock(domain, offset, now->domid);
 }

@@ -13,7 +13,7 @@ typedef struct Listener {
 
 typedef struct Item {
     HvEvent event; /* its strings belong to the item */
-    char *name, *uri, *device;
+    char *name, *uri, *device, *path;
 } Item;
 
 struct HvEvents {
@@ -50,6 +50,7 @@ item_free(Item *item)
     g_free(item->name);
     g_free(item->uri);
     g_free(item->device);
+    g_free(item->path);
     g_clear_pointer(&item->event.params, g_ptr_array_unref);
     g_free(item);
 }
@@ -196,6 +197,7 @@ post(HvDomain *domain, const HvEvent *event, const char *uri)
     item->event.name = item->name = g_strdup(domain->name);
     item->event.metadata_uri = item->uri = g_strdup(uri);
     item->event.device = item->device = g_strdup(event->device);
+    item->event.path = item->path = g_strdup(event->path);
     memcpy(item->event.uuid, domain->uuid, sizeof(item->event.uuid));
 
     g_mutex_lock(&events->lock);
@@ -238,6 +240,44 @@ hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid
     post(domain,
          &(HvEvent){
              .kind = HV_EVENT_TRAY_CHANGE, .device = alias, .tray_open = open, .domid = domid },
+         NULL);
+}
+
+void
+hv_event_post_clock(HvDomain *domain, gint64 offset, int domid)
+{
+    post(domain, &(HvEvent){ .kind = HV_EVENT_RTC_CHANGE, .offset = offset, .domid = domid }, NULL);
+}
+
+void
+hv_event_post_watchdog(HvDomain *domain, HvWatchdogAction action, int domid)
+{
+    post(domain, &(HvEvent){ .kind = HV_EVENT_WATCHDOG, .watchdog = action, .domid = domid }, NULL);
+}
+
+void
+hv_event_post_missing(HvDomain *domain, const HvMissing *missing, int domid)
+{
+    post(domain,
+         &(HvEvent){ .kind = HV_EVENT_DISK_CHANGE,
+                     .device = missing->alias,
+                     .path = missing->path,
+                     .dropped = missing->dropped,
+                     .domid = domid },
+         NULL);
+}
+
+void
+hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshold, guint64 excess,
+                        int domid)
+{
+    post(domain,
+         &(HvEvent){ .kind = HV_EVENT_BLOCK_THRESHOLD,
+                     .device = disk->target,
+                     .path = disk->source,
+                     .threshold = threshold,
+                     .excess = excess,
+                     .domid = domid },
          NULL);
 }
 

@@ -182,6 +182,18 @@ end_guest(HvJob *job, const HvView *now, const Ending *ending)
         hv_domain_ended(job, ending->reason, ending->detail);
 }
 
+static HvWatchdogAction
+watchdog_action(const HvView *now, gboolean foreign)
+{
+    ConfAction action = action_of(&endings[CODE_WATCHDOG], now->live);
+
+    if (foreign)
+        return HV_WATCHDOG_NONE;
+    if (action == CONF_ACTION_PRESERVE)
+        return HV_WATCHDOG_PAUSE;
+    return is_restart(action) ? HV_WATCHDOG_RESET : HV_WATCHDOG_POWEROFF;
+}
+
 /* ---- one event ---- */
 
 static void
@@ -195,6 +207,8 @@ guest_shut_down(HvJob *job, const HvView *now, const HvEngineEvent *event)
                   job->domain->name, code);
         code = CODE_CRASH;
     }
+    if (code == CODE_WATCHDOG)
+        hv_event_post_watchdog(job->domain, watchdog_action(now, event->foreign), now->domid);
     /* Whoever started it destroys or restarts it: not two at once. */
     if (event->foreign)
         keep_guest(job, now, &endings[code]);
@@ -281,7 +295,7 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
     if (event->kind == HV_ENGINE_EVENT_SHUTDOWN && event->code == CODE_SUSPEND)
         return;
     domain = hv_registry_find(host, event->uuid);
-    job = domain ? hv_job_begin_ended(domain, NULL) : NULL;
+    job = domain ? hv_job_begin_ended(domain, event->domid) : NULL;
     if (!job)
         return;
     now = hv_domain_view(domain);
@@ -295,7 +309,17 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
 }
 
 static void
-tray_opened(HvHost *host, const HvEngineEvent *event)
+block_written(HvDomain *domain, const HvView *now, const HvEngineEvent *event)
+{
+    const ConfDisk *disk = conf_domain_find_disk(now->live, event->target);
+
+    if (disk && g_strcmp0(disk->target, event->target) == 0)
+        hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
+}
+
+/* What happens inside a domain that runs on. */
+static void
+guest_did(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
@@ -304,8 +328,25 @@ tray_opened(HvHost *host, const HvEngineEvent *event)
     if (!job)
         return;
     now = hv_domain_view(domain);
-    if (now->domid == event->domid)
+    if (now->domid != event->domid || !now->live)
+        return;
+    if (event->kind == HV_ENGINE_EVENT_EJECT)
         hv_domain_tray_opened(job, now, event->target);
+    else if (event->kind == HV_ENGINE_EVENT_CLOCK)
+        hv_domain_clock_set(job, now, event->value);
+    else
+        block_written(domain, now, event);
+}
+
+/* Whoever holds its job may be the one that waits for it in vain: this is told at once. */
+static void
+control_lost(HvHost *host, const HvEngineEvent *event)
+{
+    g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
+    g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
+
+    if (now && now->domid == event->domid)
+        hv_event_post(domain, HV_EVENT_CONTROL_ERROR, HV_DETAIL_NONE, now->domid);
 }
 
 static void
@@ -335,8 +376,14 @@ handle(HvHost *host, const HvEngineEvent *event)
         name_changed(host, event);
         break;
     case HV_ENGINE_EVENT_EJECT:
-        tray_opened(host, event);
+    case HV_ENGINE_EVENT_CLOCK:
+    case HV_ENGINE_EVENT_WRITTEN:
+        guest_did(host, event);
         break;
+    case HV_ENGINE_EVENT_LOST:
+        control_lost(host, event);
+        break;
+    case HV_N_ENGINE_EVENTS:
     default:
         g_warning("engine '%s' sent an event of unknown kind %d", host->ops->name, event->kind);
     }

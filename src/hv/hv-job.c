@@ -137,11 +137,21 @@ overtake_locked(HvDomain *domain)
     domain->job = NULL;
 }
 
-/* A deadline of -1: none, and who is in no hook is not cancelled. */
-static HvJob *
-begin_stop_locked(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **error)
+/* News of a domain id that another has followed: whoever works on that one is not to be overtaken.
+ */
+static gboolean
+is_former_locked(const HvDomain *domain, int ended_domid)
 {
-    while (may_go_on_locked(domain, error)) {
+    return ended_domid >= 0 && domain->view->domid >= 0 && domain->view->domid != ended_domid;
+}
+
+/* A deadline of -1: none, and who is in no hook is not cancelled. `ended_domid`: -1, or what has
+ * ended. */
+static HvJob *
+begin_stop_locked(HvDomain *domain, gint64 deadline, int ended_domid, gboolean *ret_broke,
+                  GError **error)
+{
+    while (may_go_on_locked(domain, error) && !is_former_locked(domain, ended_domid)) {
         if (domain->job && domain->job->in_hook)
             overtake_locked(domain);
         if (!domain->job)
@@ -163,13 +173,13 @@ begin_stop_locked(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError
 }
 
 static HvJob *
-begin_stop(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **error)
+begin_stop(HvDomain *domain, gint64 deadline, int ended_domid, gboolean *ret_broke, GError **error)
 {
     HvJob *job;
 
     g_mutex_lock(&domain->lock);
     domain->stop_waiters++;
-    job = begin_stop_locked(domain, deadline, ret_broke, error);
+    job = begin_stop_locked(domain, deadline, ended_domid, ret_broke, error);
     domain->stop_waiters--;
     g_cond_broadcast(&domain->changed);
     g_mutex_unlock(&domain->lock);
@@ -179,13 +189,13 @@ begin_stop(HvDomain *domain, gint64 deadline, gboolean *ret_broke, GError **erro
 HvJob *
 hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error)
 {
-    return begin_stop(domain, deadline_of(domain), ret_broke, error);
+    return begin_stop(domain, deadline_of(domain), -1, ret_broke, error);
 }
 
 HvJob *
-hv_job_begin_ended(HvDomain *domain, GError **error)
+hv_job_begin_ended(HvDomain *domain, int domid)
 {
-    return begin_stop(domain, -1, NULL, error);
+    return begin_stop(domain, -1, domid, NULL, NULL);
 }
 
 void

@@ -200,6 +200,14 @@ paused_detail(const HvBoot *boot)
     return boot->restore_fd >= 0 ? HV_DETAIL_SUSPENDED_RESTORED : HV_DETAIL_SUSPENDED_PAUSED;
 }
 
+static void
+tell_of_missing(HvDomain *domain, const HvMissing *missing, int domid)
+{
+    hv_store_log(domain->host->store, domain->name, "started without %s '%s', which is missing",
+                 missing->dropped ? "the disk" : "the medium", missing->path);
+    hv_event_post_missing(domain, missing, domid);
+}
+
 gboolean
 hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 {
@@ -207,8 +215,10 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     HvHost *host = domain->host;
     g_autofree char *log = hv_store_log_path(host->store, domain->name);
     g_autoptr(GError) local = NULL;
+    g_autoptr(GPtrArray) missing = NULL;
+    g_autoptr(ConfDomain) def = hv_def_startup(boot->def, boot->restore_fd >= 0, &missing);
     const HvEngineStart start = {
-        .def = boot->def,
+        .def = def,
         .paused = boot->paused,
         .restore_fd = boot->restore_fd,
         .cancellable = job->cancellable,
@@ -228,6 +238,8 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
                  boot->paused ? ", paused" : "");
     publish_start(domain, boot, domid, live);
+    for (guint i = 0; i < missing->len; i++)
+        tell_of_missing(domain, missing->pdata[i], domid);
     hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
     if (boot->paused)
         hv_event_post(domain, HV_EVENT_SUSPENDED, paused_detail(boot), domid);

@@ -130,8 +130,9 @@ HvJob *hv_job_begin(HvDomain *domain, HvJobKind kind, GError **error);
  * whether a start or restore was cancelled by it, and is set on failure, too. */
 HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
 /* HV_JOB_STOP for who heard that the domain has ended: overtakes a hook, cancels nothing (the news
- * may be about a domain that its start job has not yet published), waits without a limit. */
-HvJob *hv_job_begin_ended(HvDomain *domain, GError **error);
+ * may be about a domain that its start job has not yet published), waits without a limit. NULL also
+ * when the domain has another id than `domid` by then: it lives again. */
+HvJob *hv_job_begin_ended(HvDomain *domain, int domid);
 /* Takes the job only where nobody has it, nor wants to stop the domain. */
 HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
@@ -195,6 +196,19 @@ void hv_registry_release_name(HvDomain *reserved);
 void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
+/* ---- disks without a source (hv-startup.c) ---- */
+
+typedef struct HvMissing {
+    char *alias;      /* that the disk would have; may be NULL */
+    char *path;       /* what is not there */
+    gboolean dropped; /* the disk itself; else it lost its medium only */
+} HvMissing;
+
+/* What a domain starts with: `def` without the sources that may be missing and are. `restore`: its
+ * guest ran before. *ret_missing is a list of HvMissing. May block in the file system. */
+ConfDomain *hv_def_startup(const ConfDomain *def, gboolean restore, GPtrArray **ret_missing);
+gboolean hv_disk_is_removable(const ConfDisk *disk);
+
 /* ---- events (hv-event.c) ---- */
 
 HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
@@ -207,6 +221,11 @@ void hv_event_post_metadata(HvDomain *domain, HvMetadata type, const char *uri, 
 void hv_event_post_balloon(HvDomain *domain, guint64 memory_kib, int domid);
 void hv_event_post_device(HvDomain *domain, HvEventKind kind, const char *alias, int domid);
 void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int domid);
+void hv_event_post_clock(HvDomain *domain, gint64 offset, int domid);
+void hv_event_post_watchdog(HvDomain *domain, HvWatchdogAction action, int domid);
+void hv_event_post_missing(HvDomain *domain, const HvMissing *missing, int domid);
+void hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshold,
+                             guint64 excess, int domid);
 /* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
  * over; NULL: the value is the number. */
 GPtrArray *hv_event_params_new(void);
@@ -324,6 +343,8 @@ void hv_domain_forget_consoles(HvDomain *domain);
 
 /* Job held: the guest has opened the tray of this disk. */
 void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
+/* Job held: the guest has set its clock. */
+void hv_domain_clock_set(HvJob *job, const HvView *now, gint64 offset);
 
 /* ---- core dumps (hv-dump.c) ---- */
 
@@ -552,12 +573,15 @@ gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned
 gboolean hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain,
                                  unsigned create_flags, GError **error);
 gboolean hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place);
-/* As hv_snapshot_images_create(). */
-gboolean hv_snapshot_images_check(const ConfSnapshot *def, const ConfDomain *domain,
+/* Are there internal ones in images (and not in logical volumes)? */
+gboolean hv_snapshot_has_images(const ConfSnapshot *def, const ConfDomain *domain);
+/* As hv_snapshot_images_create() in engine.h, for logical volumes, which may be in use. */
+gboolean hv_snapshot_volumes_create(const ConfSnapshot *def, const ConfDomain *domain,
+                                    GError **error);
+/* Images and volumes of a domain that does not run. */
+gboolean hv_snapshot_disks_check(const ConfSnapshot *def, const ConfDomain *domain, GError **error);
+gboolean hv_snapshot_disks_revert(const ConfSnapshot *def, const ConfDomain *domain,
                                   GError **error);
-gboolean hv_snapshot_images_revert(const ConfSnapshot *def, const ConfDomain *domain,
-                                   GError **error);
-
 /* External ones: empty images on top of those of `domain`; and their end. */
 gboolean hv_snapshot_overlays_create(const ConfSnapshot *def, const ConfDomain *domain,
                                      GError **error);
@@ -569,6 +593,16 @@ gboolean hv_snapshot_move(HvJob *job, const ConfSnapshot *def, gboolean forth, G
  */
 gboolean hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def,
                                   GError **error);
+
+/* ---- snapshots: logical volumes (hv-snapshot-lvm.c) ---- */
+
+gboolean hv_volume_check(const ConfDisk *disk, GError **error); /* is it one? */
+/* EXISTS: there is a volume of the name that the snapshot would get. */
+gboolean hv_volume_check_free(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_create(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_has(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_revert(const ConfDisk *disk, const char *name, GError **error);
+gboolean hv_volume_delete(const ConfDisk *disk, const char *name, GError **error);
 
 /* ---- snapshots: after a daemon that was killed (hv-snapshot-pending.c) ---- */
 

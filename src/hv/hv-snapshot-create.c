@@ -113,6 +113,14 @@ name_it(Taking *taking, GError **error)
     return FALSE;
 }
 
+/* Images of a running domain are open. */
+static gboolean
+needs_engine(const Taking *taking)
+{
+    return hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_EXTERNAL) ||
+           hv_snapshot_has_images(taking->def, taking->now->live);
+}
+
 /* A disk of a running domain that is internal needs the guest to stand still. */
 static gboolean
 check_running(const Taking *taking, GError **error)
@@ -134,10 +142,10 @@ check_running(const Taking *taking, GError **error)
                         disk->name);
             return FALSE;
         }
-        if (disk->place > CONF_SNAPSHOT_NO && !host->ops->disk_snapshot) {
-            hv_set_unsupported(error, host, "snapshots of the disks of a running domain");
-            return FALSE;
-        }
+    }
+    if (needs_engine(taking) && !host->ops->disk_snapshot) {
+        hv_set_unsupported(error, host, "snapshots of the disks of a running domain");
+        return FALSE;
     }
     return TRUE;
 }
@@ -161,8 +169,8 @@ prepare(Taking *taking, GError **error)
     if (def->domain && now->live && now->persistent)
         def->inactive = conf_domain_copy(now->persistent);
     return def->domain && hv_snapshot_align(def, hv_view_current(now), place, error) &&
-           hv_snapshot_check_disks(def, hv_view_current(now), taking->flags, error) &&
-           (!hv_view_is_active(now) || check_running(taking, error));
+           (!hv_view_is_active(now) || check_running(taking, error)) &&
+           hv_snapshot_check_disks(def, hv_view_current(now), taking->flags, error);
 }
 
 /* ---- memory ---- */
@@ -203,8 +211,9 @@ write_memory(Taking *taking, GError **error)
  * empty images on top of those that the guest still writes to, which is the same to it. The other
  * way round it would lose what the guest wrote. */
 static gboolean
-make_overlays(Taking *taking, const ConfDomain *domain, GError **error)
+make_overlays(Taking *taking, GError **error)
 {
+    const ConfDomain *domain = hv_view_current(taking->now);
     gboolean reuse = (taking->flags & HV_SNAPSHOT_REUSE_EXT) != 0;
 
     if (!hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_EXTERNAL))
@@ -218,16 +227,15 @@ make_overlays(Taking *taking, const ConfDomain *domain, GError **error)
     return TRUE;
 }
 
-/* All disks of a running domain at once, by who has them open. */
+/* The images of a running domain, all at once, by who has them open. */
 static gboolean
-take_running_disks(Taking *taking, GError **error)
+take_running_images(Taking *taking, GError **error)
 {
     HvHost *host = taking->job->domain->host;
     g_autoptr(GError) local = NULL;
     gboolean ok;
 
-    if (!hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_INTERNAL) &&
-        !hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_EXTERNAL))
+    if (!needs_engine(taking))
         return TRUE;
     hv_job_enter_hook(taking->job);
     ok = host->ops->disk_snapshot(host->engine, taking->now->domid, taking->now->live, taking->def,
@@ -241,13 +249,18 @@ take_running_disks(Taking *taking, GError **error)
 }
 
 static gboolean
-take_images(Taking *taking, GError **error)
+take_disks(Taking *taking, GError **error)
 {
-    if (!hv_snapshot_images_create(taking->def, taking->now->persistent, error))
+    const ConfDomain *domain = hv_view_current(taking->now);
+    gboolean ok = hv_view_is_active(taking->now)
+                      ? take_running_images(taking, error)
+                      : hv_snapshot_images_create(taking->def, domain, error);
+
+    if (!ok)
         return FALSE;
     if (hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_INTERNAL))
         taking->stage = STAGE_DISKS;
-    return TRUE;
+    return hv_snapshot_volumes_create(taking->def, domain, error);
 }
 
 /* ---- one after the other ---- */
@@ -272,11 +285,8 @@ remember(Taking *taking, GError **error)
 static gboolean
 take_all(Taking *taking, GError **error)
 {
-    if (!hv_view_is_active(taking->now))
-        return make_overlays(taking, taking->now->persistent, error) &&
-               take_images(taking, error) && remember(taking, error);
-    return write_memory(taking, error) && make_overlays(taking, taking->now->live, error) &&
-           take_running_disks(taking, error) && remember(taking, error);
+    return write_memory(taking, error) && make_overlays(taking, error) &&
+           take_disks(taking, error) && remember(taking, error);
 }
 
 static void

@@ -178,9 +178,19 @@ is_local(const ConfDisk *disk)
            disk->source && g_path_is_absolute(disk->source) && !disk->backenddomain;
 }
 
+/* Raw on a block device: that is LVM's, or nobody's. */
+static gboolean
+is_volume(const ConfDisk *disk)
+{
+    return is_local(disk) && disk->type == CONF_DISK_TYPE_BLOCK &&
+           g_str_equal(format_of(disk), "raw");
+}
+
 static gboolean
 check_internal(const ConfDisk *disk, GError **error)
 {
+    if (is_volume(disk))
+        return hv_volume_check(disk, error);
     if (is_local(disk) && g_str_equal(format_of(disk), "qcow2"))
         return TRUE;
     return refuse(error, HV_ERROR_CONFIG,
@@ -217,15 +227,29 @@ check_external(const ConfSnapshotDisk *wanted, const ConfDisk *disk, gboolean re
     return TRUE;
 }
 
+/* What has the name already belongs to somebody else. */
 static gboolean
-check_disk(const ConfSnapshotDisk *wanted, const ConfDisk *disk, unsigned create_flags,
-           GError **error)
+check_free(const ConfDisk *disk, const char *name, GError **error)
+{
+    g_autofree char *id = NULL;
+
+    if (is_volume(disk))
+        return hv_volume_check_free(disk, name, error);
+    if (!hv_snapshot_find_in_image(disk, name, &id, error))
+        return FALSE;
+    return !id || refuse(error, HV_ERROR_EXISTS, "the image '%s' has a snapshot '%s' already",
+                         disk->source, name);
+}
+
+static gboolean
+check_disk(const ConfSnapshot *def, const ConfSnapshotDisk *wanted, const ConfDisk *disk,
+           unsigned create_flags, GError **error)
 {
     switch (wanted->place) {
     case CONF_SNAPSHOT_NO:
         return TRUE;
     case CONF_SNAPSHOT_INTERNAL:
-        return check_internal(disk, error);
+        return check_internal(disk, error) && check_free(disk, def->name, error);
     case CONF_SNAPSHOT_EXTERNAL:
         return check_external(wanted, disk, (create_flags & HV_SNAPSHOT_REUSE_EXT) != 0, error);
     default:
@@ -253,7 +277,7 @@ hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain, unsig
         const ConfSnapshotDisk *wanted = def->disks->pdata[i];
         const ConfDisk *disk = domain->disks->pdata[i];
 
-        if (!check_disk(wanted, disk, create_flags, error))
+        if (!check_disk(def, wanted, disk, create_flags, error))
             return FALSE;
         places |= 1u << wanted->place;
         left_out |= is_left_out(wanted, disk);
@@ -331,39 +355,9 @@ hv_snapshot_find_in_image(const ConfDisk *disk, const char *name, char **ret_id,
 
 /* ---- internal ---- */
 
-/* Each disk of `def` that is internal, beside its image's disk in `domain`. */
-typedef gboolean (*ImageFunc)(const ConfDisk *disk, const char *name, GError **error);
-
-static const ConfDisk *
-disk_of(const ConfSnapshotDisk *wanted, const ConfDomain *domain)
-{
-    int at = wanted->place == CONF_SNAPSHOT_INTERNAL ? index_of_disk(domain, wanted->name) : -1;
-
-    return at < 0 ? NULL : domain->disks->pdata[at];
-}
-
-static gboolean
-for_each_image(const ConfSnapshot *def, const ConfDomain *domain, ImageFunc func, GError **error)
-{
-    for (guint i = 0; i < def->disks->len; i++) {
-        const ConfDisk *disk = disk_of(def->disks->pdata[i], domain);
-
-        if (disk && (!check_internal(disk, error) || !func(disk, def->name, error)))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 static gboolean
 create_in_image(const ConfDisk *disk, const char *name, GError **error)
 {
-    g_autofree char *id = NULL;
-
-    if (!hv_snapshot_find_in_image(disk, name, &id, error))
-        return FALSE;
-    if (id)
-        return refuse(error, HV_ERROR_EXISTS, "the image '%s' has a snapshot '%s' already",
-                      disk->source, name);
     return change_snapshot(disk, "-c", name, error);
 }
 
@@ -394,23 +388,58 @@ delete_from_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
+    if (!g_file_test(disk->source, G_FILE_TEST_EXISTS))
+        return TRUE;
     if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
     return !id || change_snapshot(disk, "-d", name, error);
 }
 
-gboolean
-hv_snapshot_images_create(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+/* Those who keep internal snapshots. */
+typedef gboolean (*KeeperFunc)(const ConfDisk *disk, const char *name, GError **error);
+typedef struct Keeper {
+    KeeperFunc create, has, revert, delete;
+} Keeper;
+
+static const Keeper images = { create_in_image, is_in_image, revert_image, delete_from_image };
+static const Keeper volumes = { hv_volume_create, hv_volume_has, hv_volume_revert,
+                                hv_volume_delete };
+
+/* The disk of `domain` that is internal in `def` and that this keeper keeps; NULL: it is not. */
+static const ConfDisk *
+kept_disk(const Keeper *keeper, const ConfSnapshotDisk *wanted, const ConfDomain *domain)
+{
+    int at = wanted->place == CONF_SNAPSHOT_INTERNAL ? index_of_disk(domain, wanted->name) : -1;
+    const ConfDisk *disk = at < 0 ? NULL : domain->disks->pdata[at];
+
+    return disk && is_volume(disk) == (keeper == &volumes) ? disk : NULL;
+}
+
+static gboolean
+for_each_kept(const Keeper *keeper, KeeperFunc func, const ConfSnapshot *def,
+              const ConfDomain *domain, GError **error)
 {
     for (guint i = 0; i < def->disks->len; i++) {
-        const ConfDisk *disk = disk_of(def->disks->pdata[i], domain);
+        const ConfDisk *disk = kept_disk(keeper, def->disks->pdata[i], domain);
 
-        if (!disk || create_in_image(disk, def->name, error))
+        if (disk && (!check_internal(disk, error) || !func(disk, def->name, error)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+create_all(const Keeper *keeper, const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+{
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *disk = kept_disk(keeper, def->disks->pdata[i], domain);
+
+        if (!disk || keeper->create(disk, def->name, error))
             continue;
         while (i-- > 0) {
-            disk = disk_of(def->disks->pdata[i], domain);
+            disk = kept_disk(keeper, def->disks->pdata[i], domain);
             if (disk)
-                delete_from_image(disk, def->name, NULL);
+                keeper->delete (disk, def->name, NULL);
         }
         return FALSE;
     }
@@ -418,21 +447,44 @@ hv_snapshot_images_create(const ConfSnapshot *def, const ConfDomain *domain, GEr
 }
 
 gboolean
-hv_snapshot_images_check(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+hv_snapshot_images_create(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
 {
-    return for_each_image(def, domain, is_in_image, error);
-}
-
-gboolean
-hv_snapshot_images_revert(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
-{
-    return for_each_image(def, domain, revert_image, error);
+    return create_all(&images, def, domain, error);
 }
 
 gboolean
 hv_snapshot_images_delete(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
 {
-    return for_each_image(def, domain, delete_from_image, error);
+    return for_each_kept(&images, images.delete, def, domain, error);
+}
+
+gboolean
+hv_snapshot_volumes_create(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+{
+    return create_all(&volumes, def, domain, error);
+}
+
+gboolean
+hv_snapshot_disks_check(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+{
+    return for_each_kept(&images, images.has, def, domain, error) &&
+           for_each_kept(&volumes, volumes.has, def, domain, error);
+}
+
+gboolean
+hv_snapshot_disks_revert(const ConfSnapshot *def, const ConfDomain *domain, GError **error)
+{
+    return for_each_kept(&images, images.revert, def, domain, error) &&
+           for_each_kept(&volumes, volumes.revert, def, domain, error);
+}
+
+gboolean
+hv_snapshot_has_images(const ConfSnapshot *def, const ConfDomain *domain)
+{
+    for (guint i = 0; i < def->disks->len; i++)
+        if (kept_disk(&images, def->disks->pdata[i], domain))
+            return TRUE;
+    return FALSE;
 }
 
 gboolean
@@ -444,15 +496,41 @@ hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place)
     return FALSE;
 }
 
-gboolean
-hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
+/* Where the guest writes to other images now, on top of those of the snapshot maybe. */
+static gboolean
+has_moved(const ConfSnapshotDisk *wanted, const ConfSnapshot *def, const ConfDomain *live)
+{
+    int then = def->domain ? index_of_disk(def->domain, wanted->name) : -1;
+    int now = index_of_disk(live, wanted->name);
+    const ConfDisk *before = then < 0 ? NULL : def->domain->disks->pdata[then];
+    const ConfDisk *after = now < 0 ? NULL : live->disks->pdata[now];
+
+    return before && (!after || g_strcmp0(before->source, after->source) != 0);
+}
+
+/* A copy of the snapshot, without those of its disks that have moved, or without the others. */
+static ConfSnapshot *
+part_of(const ConfSnapshot *def, const ConfDomain *live, gboolean moved)
+{
+    ConfSnapshot *part = conf_snapshot_copy(def);
+
+    for (guint i = 0; i < part->disks->len; i++) {
+        ConfSnapshotDisk *disk = part->disks->pdata[i];
+
+        if (has_moved(disk, def, live) != moved)
+            disk->place = CONF_SNAPSHOT_NO;
+    }
+    return part;
+}
+
+/* The images of a running domain, by who has them open. */
+static gboolean
+delete_running(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
 {
     HvHost *host = job->domain->host;
     gboolean ok;
 
-    if (!hv_view_is_active(now))
-        return hv_snapshot_images_delete(def, now->persistent, error);
-    if (!hv_snapshot_has_disks(def, CONF_SNAPSHOT_INTERNAL))
+    if (!hv_snapshot_has_images(def, now->live))
         return TRUE;
     if (!host->ops->disk_snapshot) {
         hv_set_unsupported(error, host, "snapshots of the disks of a running domain");
@@ -462,6 +540,32 @@ hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def,
     ok = host->ops->disk_snapshot(host->engine, now->domid, now->live, def, HV_DISK_SNAPSHOT_DELETE,
                                   error);
     return hv_job_leave_hook(job, error) && ok;
+}
+
+/* Images that the guest does not write to are opened by ourselves: where they are in use below
+ * others, their lock says so. */
+static gboolean
+delete_images(HvJob *job, const HvView *now, const ConfSnapshot *def, const ConfDomain *then,
+              GError **error)
+{
+    g_autoptr(ConfSnapshot) here = NULL;
+    g_autoptr(ConfSnapshot) elsewhere = NULL;
+
+    if (!hv_view_is_active(now))
+        return hv_snapshot_images_delete(def, then, error);
+    here = part_of(def, now->live, FALSE);
+    elsewhere = part_of(def, now->live, TRUE);
+    return hv_snapshot_images_delete(elsewhere, then, error) &&
+           delete_running(job, now, here, error);
+}
+
+gboolean
+hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
+{
+    const ConfDomain *then = def->domain ? def->domain : hv_view_current(now);
+
+    return delete_images(job, now, def, then, error) &&
+           for_each_kept(&volumes, volumes.delete, def, then, error);
 }
 
 /* ---- external ---- */

@@ -42,8 +42,8 @@ finish_reverting(const Settling *settling, const ConfSnapshot *def)
         return;
     hv_store_log(domain->host->store, domain->name,
                  "the revert to snapshot '%s' was cut off; its images are finished", def->name);
-    if (!hv_snapshot_images_revert(def, def->domain ? def->domain : settling->now->persistent,
-                                   &error) ||
+    if (!hv_snapshot_disks_revert(def, def->domain ? def->domain : settling->now->persistent,
+                                  &error) ||
         !hv_snapshot_make_current(domain, def->name, &error))
         g_warning("the revert of domain '%s' to snapshot '%s' was cut off, do it again: %s",
                   domain->name, def->name, error->message);
@@ -67,19 +67,40 @@ settle_note(const Settling *settling, const char *name, const char *suffix)
     hv_snapshot_remove_file(store, domain->name, name, suffix, NULL);
 }
 
+static const char *const suffixes[] = { HV_SNAPSHOT_PENDING, HV_SNAPSHOT_REVERTING };
+
+static gpointer
+settle(gpointer data)
+{
+    g_autoptr(HvJob) job = data;
+    HvStore *store = job->domain->host->store;
+    g_autoptr(HvView) now = hv_domain_view(job->domain);
+    const Settling settling = { job->domain, job, now };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, now->name, suffixes[i]);
+
+        for (guint j = 0; j < names->len; j++)
+            settle_note(&settling, names->pdata[j], suffixes[i]);
+    }
+    return NULL;
+}
+
+/* In the background: a device model that hangs must not keep the daemon from starting. The job is
+ * taken before, so that nobody comes in between. */
 void
 hv_snapshot_settle(HvDomain *domain)
 {
-    static const char *const suffixes[] = { HV_SNAPSHOT_PENDING, HV_SNAPSHOT_REVERTING };
     HvStore *store = domain->host->store;
+    HvJob *job = NULL;
+    guint n = 0;
 
     for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
         g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, domain->name, suffixes[i]);
-        g_autoptr(HvJob) job = names->len > 0 ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
-        g_autoptr(HvView) now = hv_domain_view(domain);
-        const Settling settling = { domain, job, now };
 
-        for (guint j = 0; job && j < names->len; j++)
-            settle_note(&settling, names->pdata[j], suffixes[i]);
+        n += names->len;
     }
+    job = n > 0 ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
+    if (job)
+        g_thread_unref(g_thread_new("hv-settle", settle, job));
 }

@@ -16,6 +16,7 @@ typedef struct Reverting {
     ConfDomain *domain;     /* what is started, and what the disks are */
     ConfDomain *persistent; /* what is defined from then on; NULL: it is transient */
     int memory_fd;          /* -1: none */
+    ConfSnapshot *overlays; /* new images on top of those of an external one; NULL: none */
 } Reverting;
 
 static void
@@ -23,6 +24,7 @@ reverting_clear(Reverting *reverting)
 {
     conf_domain_unref(reverting->domain);
     conf_domain_unref(reverting->persistent);
+    conf_snapshot_unref(reverting->overlays);
     if (reverting->memory_fd >= 0)
         close(reverting->memory_fd);
 }
@@ -93,11 +95,6 @@ check(const Reverting *reverting, GError **error)
         return refuse(error, HV_ERROR_WRONG_STATE,
                       "transient domain needs to request run or pause to revert to inactive "
                       "snapshot");
-    if (hv_snapshot_has_disks(reverting->def, CONF_SNAPSHOT_EXTERNAL)) {
-        g_set_error_literal(error, HV_ERROR, HV_ERROR_CONFIG,
-                            "revert to external snapshot not supported yet");
-        return FALSE;
-    }
     return check_risk(reverting, error);
 }
 
@@ -151,6 +148,52 @@ open_memory(Reverting *reverting, GError **error)
     return FALSE;
 }
 
+/* ---- external ones ---- */
+
+/* The images that it stands on must stay as they are, for other snapshots, too: the guest goes on
+ * in new ones on top of them. Those that it wrote to until now stay where they are. */
+static gboolean
+plan_overlays(Reverting *reverting, GError **error)
+{
+    const ConfSnapshot *def = reverting->def;
+    ConfSnapshot *overlays;
+
+    if (!hv_snapshot_has_disks(def, CONF_SNAPSHOT_EXTERNAL))
+        return TRUE;
+    if (!def->domain) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "nobody knows what the images of external snapshot '%s' stand on", def->name);
+        return FALSE;
+    }
+    overlays = reverting->overlays = conf_snapshot_new();
+    overlays->name = g_strdup_printf("%s-%" G_GINT64_FORMAT, def->name, g_get_real_time());
+    overlays->domain = conf_domain_copy(def->domain);
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfSnapshotDisk *disk = def->disks->pdata[i];
+        ConfSnapshotDisk *wanted = conf_snapshot_disk_new();
+
+        wanted->name = g_strdup(disk->name);
+        wanted->place = disk->place == CONF_SNAPSHOT_EXTERNAL ? CONF_SNAPSHOT_EXTERNAL
+                                                              : CONF_SNAPSHOT_NO;
+        g_ptr_array_add(overlays->disks, wanted);
+    }
+    return hv_snapshot_align(overlays, def->domain, CONF_SNAPSHOT_NO, error) &&
+           hv_snapshot_check_disks(overlays, def->domain, HV_SNAPSHOT_DISK_ONLY, error);
+}
+
+static gboolean
+make_overlays(const Reverting *reverting, GError **error)
+{
+    if (!reverting->overlays)
+        return TRUE;
+    if (!hv_snapshot_overlays_create(reverting->overlays, reverting->def->domain, error))
+        return FALSE;
+    hv_snapshot_move_disks(reverting->domain, reverting->overlays);
+    if (reverting->persistent)
+        hv_snapshot_move_disks(reverting->persistent, reverting->overlays);
+    return TRUE;
+}
+
 /* ---- doing it ---- */
 
 /* One that is transient stays for everybody to see until it runs again. */
@@ -183,7 +226,7 @@ change_images(const Reverting *reverting, GError **error)
         return TRUE;
     return hv_snapshot_write_text(store_of(reverting), domain->name, def, HV_SNAPSHOT_REVERTING,
                                   FALSE, error) &&
-           hv_snapshot_images_revert(def, reverting->domain, error);
+           hv_snapshot_disks_revert(def, reverting->domain, error);
 }
 
 static gboolean
@@ -244,8 +287,13 @@ revert(const Reverting *reverting, GError **error)
     HvDomain *domain = reverting->job->domain;
     gboolean ok;
 
-    if (!end_running(reverting, error))
+    if (!make_overlays(reverting, error))
         return FALSE;
+    if (!end_running(reverting, error)) {
+        if (reverting->overlays)
+            hv_snapshot_overlays_remove(reverting->overlays);
+        return FALSE;
+    }
     ok = go_back(reverting, error);
     hv_store_log(store_of(reverting), domain->name, "revert to snapshot '%s' %s",
                  reverting->def->name, ok ? "done" : "failed");
@@ -270,7 +318,7 @@ hv_domain_snapshot_revert(HvDomain *domain, const char *name, unsigned revert_fl
         return FALSE;
     reverting.def = hv_snapshots_at(now->snapshots, (guint)index);
     return check(&reverting, error) && choose_definitions(&reverting, error) &&
-           open_memory(&reverting, error) &&
-           hv_snapshot_images_check(reverting.def, reverting.domain, error) &&
+           plan_overlays(&reverting, error) && open_memory(&reverting, error) &&
+           hv_snapshot_disks_check(reverting.def, reverting.domain, error) &&
            revert(&reverting, error);
 }

@@ -67,14 +67,7 @@ hv_snapshot_write_text(HvStore *store, const char *domain, const ConfSnapshot *d
     return hv_snapshot_make_folder(store, domain, error) && hv_store_write_text(path, text, error);
 }
 
-static void
-remove_folder_if_empty(HvStore *store, const char *domain)
-{
-    g_autofree char *folder = folder_of(store, domain);
-
-    rmdir(folder); /* no matter */
-}
-
+/* The folder goes with the last of its files. */
 gboolean
 hv_snapshot_remove_file(HvStore *store, const char *domain, const char *name, const char *suffix,
                         GError **error)
@@ -82,21 +75,20 @@ hv_snapshot_remove_file(HvStore *store, const char *domain, const char *name, co
     g_autofree char *path = hv_snapshot_path(store, domain, name, suffix);
     g_autofree char *folder = folder_of(store, domain);
 
-    /* Without its folder it is gone, too. */
     if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
         return TRUE;
-    return hv_store_remove_file(path, error);
+    if (!hv_store_remove_file(path, error))
+        return FALSE;
+    rmdir(folder);
+    return TRUE;
 }
 
 /* Metadata last: as long as it is there, it says what else is. */
 gboolean
 hv_snapshot_remove(HvStore *store, const char *domain, const char *name, GError **error)
 {
-    gboolean ok = hv_snapshot_remove_file(store, domain, name, ".mem", error) &&
-                  hv_snapshot_remove_file(store, domain, name, ".xml", error);
-
-    remove_folder_if_empty(store, domain);
-    return ok;
+    return hv_snapshot_remove_file(store, domain, name, ".mem", error) &&
+           hv_snapshot_remove_file(store, domain, name, ".xml", error);
 }
 
 /* Does the file of the one say what the file of the other does? */

@@ -282,6 +282,9 @@ gboolean hv_domain_update_device(HvDomain *domain, ConfAnyDevice *device, unsign
 /* `target_or_path` names a disk of the running domain. */
 gboolean hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 bytes,
                                 GError **error);
+/* HV_EVENT_BLOCK_THRESHOLD once, when the guest writes beyond `bytes` of the image; 0: never. */
+gboolean hv_domain_set_block_threshold(HvDomain *domain, const char *target, guint64 bytes,
+                                       GError **error);
 
 /* The reset button: the guest boots again from its live definition. */
 gboolean hv_domain_reset(HvDomain *domain, GError **error);
@@ -315,6 +318,14 @@ char *hv_domain_monitor_command(HvDomain *domain, const char *command, gboolean 
                                 GError **error);
 /* A descriptor on the channel of this name or alias (NULL: the first), as for a console. */
 int hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GError **error);
+/* `fd`, a connected stream socket of the caller's, becomes a client of the display server behind
+ * the graphics of this number in the live definition. *ret_server -1: done. Else the engine cannot
+ * hand it over, and this is a connection to where that server listens: the caller copies between
+ * the two, and owns it. `skip_auth`: without the password, where the engine can. */
+gboolean hv_domain_open_graphics(HvDomain *domain, guint index, int fd, gboolean skip_auth,
+                                 int *ret_server, GError **error);
+/* A descriptor on that display server. */
+int hv_domain_open_graphics_fd(HvDomain *domain, guint index, gboolean skip_auth, GError **error);
 
 /* The domain goes on under another name, with its files; the old object is no more. */
 gboolean hv_domain_rename(HvDomain *domain, const char *name, GError **error);
@@ -617,8 +628,13 @@ typedef enum HvEventKind {
     HV_EVENT_PMSUSPENDED,           /* lifecycle */
     HV_EVENT_PMSUSPEND,             /* not lifecycle: the guest went to sleep */
     HV_EVENT_PMWAKEUP,
-    HV_EVENT_TUNABLE,       /* params */
-    HV_EVENT_JOB_COMPLETED, /* job */
+    HV_EVENT_TUNABLE,         /* params */
+    HV_EVENT_JOB_COMPLETED,   /* job */
+    HV_EVENT_RTC_CHANGE,      /* offset */
+    HV_EVENT_WATCHDOG,        /* watchdog */
+    HV_EVENT_DISK_CHANGE,     /* device, path, dropped: a source was missing at the start */
+    HV_EVENT_BLOCK_THRESHOLD, /* device (the disk's target), path, threshold, excess */
+    HV_EVENT_CONTROL_ERROR,   /* the hypervisor's side lost hold of the domain */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -660,6 +676,15 @@ typedef struct HvEventParam {
     guint64 number;
 } HvEventParam;
 
+/* What became of a guest whose watchdog ran out. */
+typedef enum HvWatchdogAction {
+    HV_WATCHDOG_NONE, /* nothing by us */
+    HV_WATCHDOG_PAUSE,
+    HV_WATCHDOG_RESET,
+    HV_WATCHDOG_POWEROFF,
+    HV_N_WATCHDOG_ACTIONS,
+} HvWatchdogAction;
+
 typedef struct HvEvent {
     HvEventKind kind;
     HvEventDetail detail;
@@ -673,6 +698,11 @@ typedef struct HvEvent {
     gboolean tray_open;
     GPtrArray *params; /* HvEventParam; not changed by anybody; a reference may be taken */
     HvJobInfo job;
+    gint64 offset; /* seconds from UTC */
+    HvWatchdogAction watchdog;
+    const char *path;          /* of a disk's image; may be NULL */
+    gboolean dropped;          /* the disk itself; else it lost its medium only */
+    guint64 threshold, excess; /* bytes */
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the view

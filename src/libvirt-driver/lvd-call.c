@@ -16,6 +16,7 @@ lvd_call_new(LvdClient *client, const LvdHeader *header, const guint8 *body, gsi
     memset(call, 0, sizeof(LvdCall));
     call->client = lvd_client_ref(client);
     call->header = *header;
+    call->answer_fd = -1;
     call->body_len = body_len;
     memcpy(call->body, body, body_len);
     if (header->prog == LVD_PROGRAM_REMOTE && header->vers == LVD_VERSION)
@@ -31,7 +32,10 @@ lvd_call_free(LvdCall *call)
     if (!call)
         return;
     for (guint i = 0; i < call->n_fds; i++)
-        close(call->fds[i]);
+        if (call->fds[i] >= 0)
+            close(call->fds[i]);
+    if (call->answer_fd >= 0)
+        close(call->answer_fd);
     lvd_client_unref(call->client);
     g_free(call);
 }
@@ -86,6 +90,41 @@ lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer dat
 {
     g_return_if_fail(!call->stream);
     call->stream = lvd_stream_new(call->client, &call->header, fd, closed, data);
+}
+
+guint
+lvd_call_n_fds(LvdCall *call)
+{
+    return call->n_fds;
+}
+
+int
+lvd_call_fd(LvdCall *call, guint index)
+{
+    g_return_val_if_fail(index < call->n_fds, -1);
+    return call->fds[index];
+}
+
+int
+lvd_call_steal_fd(LvdCall *call, guint index)
+{
+    int fd = lvd_call_fd(call, index);
+
+    call->fds[index] = -1;
+    return fd;
+}
+
+void
+lvd_call_return_fd(LvdCall *call, int fd)
+{
+    g_return_if_fail(call->answer_fd < 0 && !call->proc->ret);
+    call->answer_fd = fd;
+}
+
+void
+lvd_call_join(LvdCall *call, int a, int b)
+{
+    lvd_pump_start(call->client->server, a, b);
 }
 
 /* ---- before the handler ---- */
@@ -211,6 +250,13 @@ encode_reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch, gs
 
     header.type = LVD_REPLY;
     header.status = LVD_OK;
+    if (!*error && call->answer_fd >= 0) {
+        u_int n_fds = 1;
+
+        header.type = LVD_REPLY_FDS;
+        return lvd_frame_encode(&header, (xdrproc_t)xdr_u_int, &n_fds, scratch, LVD_SCRATCH_SIZE,
+                                ret_length);
+    }
     if (!*error) {
         bytes = lvd_frame_encode(&header, call->proc->ret, ret, scratch, LVD_SCRATCH_SIZE,
                                  ret_length);
@@ -234,6 +280,8 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     guint8 *bytes = encode_reply(call, ret, error, scratch, &length);
     LvdStream *stream = g_steal_pointer(&call->stream);
 
+    lvd_debug("client %u: %s: %s", call->client->id, call->proc ? call->proc->name : "unknown",
+              *error ? (*error)->message : "done");
     /* An encode failure above turned a success into an error: no stream then either. */
     if (stream && *error) {
         lvd_stream_abandon(stream);
@@ -242,7 +290,9 @@ reply(LvdCall *call, const void *ret, GError **error, guint8 *scratch)
     if (stream)
         lvd_stream_register(stream);
     lvd_client_call_replies(call->client, call);
-    if (bytes)
+    if (bytes && !*error && call->answer_fd >= 0)
+        lvd_client_send_with_fd(call->client, bytes, length, g_steal_fd(&call->answer_fd));
+    else if (bytes)
         lvd_client_send(call->client, bytes, length, LVD_OUT_REPLY);
     if (stream)
         lvd_stream_start(stream);

@@ -25,6 +25,7 @@ typedef struct LvdFd {
 struct LvdOut {
     LvdOut *next;
     LvdOutKind kind;
+    int fd; /* goes with its only byte; -1: none */
     gsize length, sent;
     guint8 bytes[];
 };
@@ -109,11 +110,19 @@ end_session_post(gpointer data)
 }
 
 static void
+out_free(LvdOut *out)
+{
+    if (out->fd >= 0)
+        close(out->fd);
+    g_free(out);
+}
+
+static void
 free_out_locked(LvdClient *client)
 {
     for (LvdOut *out = client->out, *next; out; out = next) {
         next = out->next;
-        g_free(out);
+        out_free(out);
     }
     client->out = NULL;
     client->out_tail = &client->out;
@@ -274,12 +283,13 @@ left_locked(LvdClient *client, LvdOutKind kind, gsize length)
 }
 
 static void
-queue_locked(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind kind)
+queue_locked(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind kind, int fd)
 {
     LvdOut *out = g_malloc(sizeof(LvdOut) + length);
 
     out->next = NULL;
     out->kind = kind;
+    out->fd = fd;
     out->length = length;
     out->sent = 0;
     memcpy(out->bytes, bytes, length);
@@ -320,7 +330,7 @@ lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind
     if (n < 0)
         shut_locked(client);
     else if ((gsize)n < length)
-        queue_locked(client, bytes + n, length - n, kind);
+        queue_locked(client, bytes + n, length - n, kind, -1);
     else if (kind == LVD_OUT_REPLY)
         resume = left_locked(client, kind, length);
     g_mutex_unlock(&client->lock);
@@ -329,6 +339,21 @@ lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind
     if (resume)
         lvd_client_resume(client);
     return n >= 0 && (gsize)n == length;
+}
+
+void
+lvd_client_send_with_fd(LvdClient *client, const guint8 *bytes, gsize length, int fd)
+{
+    static const guint8 marker = 0;
+
+    g_mutex_lock(&client->lock);
+    if (client->dead || client->cut) {
+        close(fd);
+    } else { /* nothing may come between the two; the I/O thread sends them */
+        queue_locked(client, bytes, length, LVD_OUT_REPLY, -1);
+        queue_locked(client, &marker, sizeof(marker), LVD_OUT_PLAIN, fd);
+    }
+    g_mutex_unlock(&client->lock);
 }
 
 void
@@ -382,8 +407,28 @@ advance_locked(LvdClient *client, gsize n, gboolean *ret_resume, gboolean *ret_s
         client->out = out->next;
         if (!client->out)
             client->out_tail = &client->out;
-        g_free(out);
+        out_free(out);
     }
+}
+
+typedef union FdControl {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+} FdControl;
+
+static void
+attach_fd(struct msghdr *message, FdControl *control, int fd)
+{
+    struct cmsghdr *header;
+
+    memset(control, 0, sizeof(*control));
+    message->msg_control = control;
+    message->msg_controllen = sizeof(*control);
+    header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
 }
 
 static gssize
@@ -391,10 +436,17 @@ send_batch_locked(LvdClient *client)
 {
     struct iovec parts[SEND_BATCH];
     struct msghdr message = { .msg_iov = parts };
+    LvdOut *out = client->out;
+    FdControl control;
 
-    for (LvdOut *out = client->out; out && message.msg_iovlen < SEND_BATCH; out = out->next)
+    /* A descriptor goes with a byte of its own, and the receiver reads no further in one go. */
+    if (out->fd >= 0)
+        attach_fd(&message, &control, out->fd);
+    do {
         parts[message.msg_iovlen++] = (struct iovec){ out->bytes + out->sent,
                                                       out->length - out->sent };
+        out = out->next;
+    } while (out && out->fd < 0 && client->out->fd < 0 && message.msg_iovlen < SEND_BATCH);
     return sendmsg(client->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

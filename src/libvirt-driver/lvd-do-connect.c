@@ -92,8 +92,7 @@ enum {
     FEATURE_NETWORK_UPDATE_ORDER = 16,
 };
 
-/* What is not named here, known or not, is answered with 0: migration among it. Descriptors are
- * read off the socket for every call; one that takes them is refused by its own name. */
+/* What is not named here, known or not, is answered with 0: migration among it. */
 static const int features[] = {
     [FEATURE_FD_PASSING] = 1,     [FEATURE_TYPED_PARAM_STRING] = 1,
     [FEATURE_KEEPALIVE] = 1,      [FEATURE_EVENT_CALLBACK] = 1,

@@ -112,6 +112,17 @@ lvd_do_domain_block_resize(LvdCall *call, const void *args, void *ret, GError **
            hv_domain_block_resize(domain, a->disk, in_bytes ? a->size : a->size * 1024, error);
 }
 
+gboolean
+lvd_do_domain_set_block_threshold(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_set_block_threshold_args *a = args;
+
+    if (!lvd_check_flags(call, a->flags, error))
+        return FALSE;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    return domain && hv_domain_set_block_threshold(domain, a->dev, a->threshold, error);
+}
+
 /* ---- the host's PCI devices ---- */
 
 /* "pci_0000_01_00_0", as the node device driver names them. */

@@ -100,18 +100,23 @@ static const struct {
     { "virConnectNumOfDefinedDomains", VIR_FROM_DOMAIN },
     { "virConnectGetDomainCapabilities", VIR_FROM_DOMAIN },
     { "virConnectGetAllDomainStats", VIR_FROM_DOMAIN },
-    { "virNetwork", VIR_FROM_NETWORK },
-    { "virStorage", VIR_FROM_STORAGE },
     { "virNodeDevice", VIR_FROM_NODEDEV },
-    { "virInterface", VIR_FROM_INTERFACE },
-    { "virSecret", VIR_FROM_SECRET },
-    { "virNWFilter", VIR_FROM_NWFILTER },
 };
 
-/* The VIR_FROM_* that libvirt's public function `api` reports its own refusals with. */
+static const int family_domains[LVD_N_FAMILIES] = {
+    [LVD_FAMILY_NETWORK] = VIR_FROM_NETWORK, [LVD_FAMILY_STORAGE] = VIR_FROM_STORAGE,
+    [LVD_FAMILY_NODEDEV] = VIR_FROM_NODEDEV, [LVD_FAMILY_INTERFACE] = VIR_FROM_INTERFACE,
+    [LVD_FAMILY_SECRET] = VIR_FROM_SECRET,   [LVD_FAMILY_NWFILTER] = VIR_FROM_NWFILTER,
+};
+
+/* The VIR_FROM_* that libvirt's public function of this procedure reports its own refusals with. */
 static int
-api_domain(const char *api)
+api_domain(const LvdProc *proc)
 {
+    const char *api = proc->api;
+
+    if (proc->family != LVD_FAMILY_OURS)
+        return family_domains[proc->family];
     for (gsize i = 0; api && i < G_N_ELEMENTS(api_domains); i++)
         if (g_str_has_prefix(api, api_domains[i].prefix))
             return api_domains[i].from;
@@ -132,15 +137,15 @@ lvd_set_error(GError **error, int code, int from, const char *format, ...)
 void
 lvd_set_no_support(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_NO_SUPPORT, api_domain(proc->api), "%s",
+    lvd_set_error(error, VIR_ERR_NO_SUPPORT, api_domain(proc), "%s",
                   proc->api ? proc->api : proc->name);
 }
 
 void
 lvd_set_readonly(GError **error, const LvdProc *proc)
 {
-    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, api_domain(proc->api),
-                  "read only access prevents %s", proc->api ? proc->api : proc->name);
+    lvd_set_error(error, VIR_ERR_OPERATION_DENIED, api_domain(proc), "read only access prevents %s",
+                  proc->api ? proc->api : proc->name);
 }
 
 void

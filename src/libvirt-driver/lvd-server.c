@@ -297,6 +297,8 @@ lvd_server_stop(LvdServer *server)
         lvd_client_close(item->data, "the daemon stops");
     if (server->loop)
         lvd_loop_run_posts(server->loop);
+    while (server->pumps)
+        lvd_pump_close(server->pumps->data);
 }
 
 gboolean

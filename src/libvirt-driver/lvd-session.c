@@ -64,6 +64,11 @@ static const struct {
     [HV_EVENT_PMWAKEUP] = { VIR_DOMAIN_EVENT_ID_PMWAKEUP, -1 },
     [HV_EVENT_TUNABLE] = { VIR_DOMAIN_EVENT_ID_TUNABLE, -1 },
     [HV_EVENT_JOB_COMPLETED] = { VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, -1 },
+    [HV_EVENT_RTC_CHANGE] = { VIR_DOMAIN_EVENT_ID_RTC_CHANGE, -1 },
+    [HV_EVENT_WATCHDOG] = { VIR_DOMAIN_EVENT_ID_WATCHDOG, -1 },
+    [HV_EVENT_DISK_CHANGE] = { VIR_DOMAIN_EVENT_ID_DISK_CHANGE, -1 },
+    [HV_EVENT_BLOCK_THRESHOLD] = { VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD, -1 },
+    [HV_EVENT_CONTROL_ERROR] = { VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, -1 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_kinds) == HV_N_EVENTS);
 
@@ -104,6 +109,14 @@ static const int metadata_types[] = {
     [HV_METADATA_ELEMENT] = VIR_DOMAIN_METADATA_ELEMENT,
 };
 
+static const int watchdog_actions[] = {
+    [HV_WATCHDOG_NONE] = VIR_DOMAIN_EVENT_WATCHDOG_NONE,
+    [HV_WATCHDOG_PAUSE] = VIR_DOMAIN_EVENT_WATCHDOG_PAUSE,
+    [HV_WATCHDOG_RESET] = VIR_DOMAIN_EVENT_WATCHDOG_RESET,
+    [HV_WATCHDOG_POWEROFF] = VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(watchdog_actions) == HV_N_WATCHDOG_ACTIONS);
+
 /* ---- copies of events that wait for a reply ---- */
 
 static HvEvent *
@@ -114,6 +127,7 @@ event_copy(const HvEvent *event)
     copy->name = g_strdup(event->name);
     copy->metadata_uri = g_strdup(event->metadata_uri);
     copy->device = g_strdup(event->device);
+    copy->path = g_strdup(event->path);
     copy->params = event->params ? g_ptr_array_ref(event->params) : NULL;
     return copy;
 }
@@ -126,6 +140,7 @@ event_copy_free(gpointer data)
     g_free((char *)copy->name);
     g_free((char *)copy->metadata_uri);
     g_free((char *)copy->device);
+    g_free((char *)copy->path);
     g_clear_pointer(&copy->params, g_ptr_array_unref);
     g_free(copy);
 }
@@ -330,6 +345,91 @@ send_job_completed(LvdClient *client, const Registration *reg, const HvEvent *ev
     xdr_free((xdrproc_t)xdr_lvd_domain_event_callback_job_completed_msg, (char *)&msg);
 }
 
+static void
+send_rtc_change(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_rtc_change_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event), .offset = event->offset },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_RTC_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_rtc_change_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_RTC_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_rtc_change_msg, &msg);
+}
+
+static void
+send_watchdog(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_watchdog_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event), .action = watchdog_actions[event->watchdog] },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_WATCHDOG,
+                                (xdrproc_t)xdr_lvd_domain_event_watchdog_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_WATCHDOG,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_watchdog_msg, &msg);
+}
+
+static void
+send_disk_change(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_text before = (char *)event->path;
+    lvd_domain_event_callback_disk_change_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event),
+                 .oldSrcPath = before ? &before : NULL,
+                 .devAlias = (char *)(event->device ? event->device : ""),
+                 .reason = event->dropped ? VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START
+                                          : VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_DISK_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_disk_change_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_DISK_CHANGE,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_disk_change_msg, &msg);
+}
+
+static void
+send_control_error(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_control_error_msg msg = { .callbackID = reg->id,
+                                                        .msg = { .dom = event_domain(event) } };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CONTROL_ERROR,
+                                (xdrproc_t)xdr_lvd_domain_event_control_error_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_CONTROL_ERROR,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_control_error_msg, &msg);
+}
+
+/* As metadata: of the new kind only. */
+static void
+send_threshold(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_text path = (char *)event->path;
+    lvd_domain_event_block_threshold_msg msg = {
+        .callbackID = reg->id,
+        .dom = event_domain(event),
+        .dev = (char *)event->device,
+        .path = path ? &path : NULL,
+        .threshold = event->threshold,
+        .excess = event->excess,
+    };
+
+    lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_BLOCK_THRESHOLD,
+                            (xdrproc_t)xdr_lvd_domain_event_block_threshold_msg, &msg);
+}
+
 static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
                                               const HvEvent *) = {
     [VIR_DOMAIN_EVENT_ID_LIFECYCLE] = send_lifecycle,
@@ -344,6 +444,11 @@ static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
     [VIR_DOMAIN_EVENT_ID_PMWAKEUP] = send_pmwakeup,
     [VIR_DOMAIN_EVENT_ID_TUNABLE] = send_tunable,
     [VIR_DOMAIN_EVENT_ID_JOB_COMPLETED] = send_job_completed,
+    [VIR_DOMAIN_EVENT_ID_RTC_CHANGE] = send_rtc_change,
+    [VIR_DOMAIN_EVENT_ID_WATCHDOG] = send_watchdog,
+    [VIR_DOMAIN_EVENT_ID_DISK_CHANGE] = send_disk_change,
+    [VIR_DOMAIN_EVENT_ID_CONTROL_ERROR] = send_control_error,
+    [VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD] = send_threshold,
 };
 
 /* ---- registrations ---- */

@@ -10,6 +10,7 @@
  *   lvd-client.c    one connection: input, parsing, output queue
  *   lvd-call.c      one call: the checks before a handler, and its reply
  *   lvd-stream.c    one stream: a descriptor pumped both ways
+ *   lvd-pump.c      two descriptors, each copied to the other
  *   lvd-relay.c     which calls go to a stock daemon of the host, and where it listens
  *   lvd-upstream*.c one connection to such a daemon
  *
@@ -142,6 +143,7 @@ struct LvdServer {
     GSource *retry;           /* I/O thread: accept again after the process ran out of fds */
     guint8 *scratch;          /* I/O thread: LVD_SCRATCH_SIZE bytes of input */
     guint8 *chunk;            /* I/O thread: one stream packet */
+    GList *pumps;             /* I/O thread: LvdPump */
 };
 
 /* A copy, with every default filled in. */
@@ -216,6 +218,8 @@ typedef enum {
     LVD_OUT_STREAM, /* the stream reads on when it left */
 } LvdOutKind;
 gboolean lvd_client_send(LvdClient *client, const guint8 *bytes, gsize length, LvdOutKind kind);
+/* A REPLY_WITH_FDS and its descriptor, which is taken over. */
+void lvd_client_send_with_fd(LvdClient *client, const guint8 *bytes, gsize length, int fd);
 /* An empty message. */
 void lvd_client_send_header(LvdClient *client, const LvdHeader *header, LvdOutKind kind);
 /* I/O thread: what is due at `now`; the next time to look at it. */
@@ -236,8 +240,9 @@ struct LvdCall {
     const LvdProc *proc; /* NULL: none of that number, or of another program */
     guint fds_left;      /* descriptors still to come */
     guint n_fds;
-    int fds[LVD_FDS_MAX]; /* closed with the call: no procedure takes any yet */
-    gboolean slow;        /* counts as such: immutable once submitted */
+    int fds[LVD_FDS_MAX]; /* closed with the call; -1: taken by the handler */
+    int answer_fd;        /* goes with a good reply; -1: none */
+    gboolean slow;        /* counts as such: immutable once it runs */
     gboolean close_after;
     LvdStream *stream; /* asked for by the handler */
     gsize body_len;
@@ -271,6 +276,13 @@ void lvd_stream_packet(LvdClient *client, const LvdHeader *header, const guint8 
                        gsize body_len);
 void lvd_stream_sent(LvdStream *stream); /* its packet left the client's queue */
 void lvd_stream_close(LvdStream *stream);
+
+/* ---- pump ---- */
+
+typedef struct LvdPump LvdPump;
+/* Copies between two stream sockets until both have ended. Takes them over. Any thread. */
+void lvd_pump_start(LvdServer *server, int a, int b);
+void lvd_pump_close(LvdPump *pump); /* I/O thread */
 
 /* ---- relay ---- */
 

@@ -35,7 +35,8 @@ typedef struct Registration {
 typedef struct Pending {
     LvdHeader header; /* as the client sent it */
     gboolean ours;    /* the client knows nothing of it */
-    gboolean open;    /* the reply was good: stream packets pass until the daemon's last one */
+    gboolean open;    /* the reply was good, and the daemon's last stream packet is still to come */
+    gboolean ended;   /* that packet was before the reply */
     unsigned flags;   /* of its procedure */
     Registration *registration; /* REGISTER: ours to free while it is not in the list */
     gint32 id;                  /* DEREGISTER: the client's */
@@ -372,8 +373,10 @@ forward(LvdUpstream *up, LvdCall *call)
 
         pending->id = lvd_body_word(call->body, call->body_len, 0);
         registration = find_registration(up, pending->id, FALSE);
-        /* One that the client does not have must not hit another's. */
-        lvd_body_set_word(call->body, registration ? registration->there : -1);
+        if (registration)
+            lvd_body_set_word(call->body, registration->there);
+        else if (find_registration(up, pending->id, TRUE)) /* none of the client's: hits none */
+            lvd_body_set_word(call->body, -1);
     }
     submit(up, pending, call->body, call->body_len);
     lvd_call_free(call);
@@ -484,8 +487,9 @@ note_good_reply(LvdUpstream *up, Pending *pending, guint8 *body, gsize body_len)
         g_ptr_array_remove_fast(up->registrations, find_registration(up, pending->id, FALSE));
     if (!(pending->flags & LVD_PROC_STREAM))
         return;
-    pending->open = TRUE;
-    up->n_streams++;
+    pending->open = !pending->ended;
+    if (pending->open)
+        up->n_streams++;
 }
 
 static void
@@ -505,6 +509,8 @@ take_reply(LvdUpstream *up, LvdHeader *header, guint8 *message)
         take_again(up, ours, header, message);
         return;
     }
+    lvd_debug("client %u: %s: %s", up->client->id, lvd_proc_find(header->proc)->name,
+              header->status == LVD_OK ? "relayed" : "refused by the daemon behind us");
     if (header->status == LVD_OK)
         note_good_reply(up, pending, message + LVD_LENGTH_MIN, header->length - LVD_LENGTH_MIN);
     if (!pending->open)
@@ -513,18 +519,21 @@ take_reply(LvdUpstream *up, LvdHeader *header, guint8 *message)
     lvd_client_send(up->client, message, header->length, LVD_OUT_REPLY);
 }
 
+/* The first data may overtake the reply: another thread sends it up there. Packets may also cross
+ * the end of their stream on the way. */
 static void
 take_stream(LvdUpstream *up, LvdHeader *header, guint8 *message)
 {
     guint32 serial;
     Pending *pending = find_pending(up, header, &serial);
 
-    /* Packets may cross the end of their stream on the way. */
-    if (!pending || !pending->open)
+    if (!pending || !(pending->flags & LVD_PROC_STREAM) || pending->ended)
         return;
     lvd_header_write(header, message);
-    if (header->status != LVD_CONTINUE)
+    if (header->status != LVD_CONTINUE && pending->open)
         drop(up, serial, pending);
+    else if (header->status != LVD_CONTINUE)
+        pending->ended = TRUE;
     if (!lvd_client_send(up->client, message, header->length, LVD_OUT_STREAM))
         up->paused = TRUE;
 }
@@ -769,7 +778,7 @@ lvd_upstream_packet(LvdUpstream *up, const LvdHeader *header, const guint8 *body
     while (g_hash_table_iter_next(&iter, &key, &value)) {
         Pending *pending = value;
 
-        if (!pending->open || pending->header.serial != header->serial ||
+        if (!(pending->flags & LVD_PROC_STREAM) || pending->header.serial != header->serial ||
             pending->header.proc != header->proc)
             continue;
         head.serial = GPOINTER_TO_UINT(key);

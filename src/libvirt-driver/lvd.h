@@ -93,6 +93,14 @@ gboolean lvd_call_is_readonly(LvdCall *call);
  * over and before fd is closed. */
 typedef void (*LvdStreamClosed)(int fd, gpointer data);
 void lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer data);
+/* The descriptors that came with the call; they are closed with it, but for one that was stolen. */
+guint lvd_call_n_fds(LvdCall *call);
+int lvd_call_fd(LvdCall *call, guint index);
+int lvd_call_steal_fd(LvdCall *call, guint index);
+/* Goes with the reply of a procedure that returns nothing else; taken over. */
+void lvd_call_return_fd(LvdCall *call, int fd);
+/* From now on what one of these two stream sockets gets goes to the other; both taken over. */
+void lvd_call_join(LvdCall *call, int a, int b);
 
 void lvd_client_set_open(LvdClient *client, gboolean readonly); /* CONNECT_OPEN succeeded */
 gboolean lvd_client_is_open(LvdClient *client);

@@ -24,7 +24,7 @@ enum { EXIT_USAGE = 2 };
 
 typedef struct Options {
     char *engine, *root, *config, *pid_file;
-    gboolean verbose, daemon, version;
+    gboolean verbose, debug, daemon, version;
     int timeout;
 } Options;
 
@@ -61,6 +61,7 @@ parse_options(Options *options, int *argc, char ***argv)
         { "config", 'f', 0, G_OPTION_ARG_FILENAME, &options->config,
           "Configuration file [" LVD_SYSCONFDIR "/libvirt/virtxend.conf]", "FILE" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Log what happens", NULL },
+        { "debug", 0, 0, G_OPTION_ARG_NONE, &options->debug, "Log each call, too", NULL },
         { "daemon", 'd', 0, G_OPTION_ARG_NONE, &options->daemon,
           "Run in the background; return when ready", NULL },
         { "pid-file", 'p', 0, G_OPTION_ARG_FILENAME, &options->pid_file,
@@ -93,6 +94,13 @@ parse_options(Options *options, int *argc, char ***argv)
     return -1;
 }
 
+/* 1 debug ... 4 error: what the command line wants shown, at least. */
+static int
+asked_level(const Options *options)
+{
+    return options->debug ? 1 : options->verbose ? 2 : 4;
+}
+
 /* Options win over the file. */
 static LvdConfig *
 make_config(const Options *options, GError **error)
@@ -117,8 +125,7 @@ make_config(const Options *options, GError **error)
         config->engine = g_strdup(options->engine);
     }
     config->verbose = options->verbose;
-    if (options->verbose)
-        config->log_level = MIN(config->log_level, 2);
+    config->log_level = MIN(config->log_level, asked_level(options));
     return g_steal_pointer(&config);
 }
 
@@ -394,7 +401,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of that write */
     umask(0022);
-    lvd_log_init(options.verbose ? 2 : 3);
+    lvd_log_init(MIN(asked_level(&options), 3));
     config = make_config(&options, &error);
     if (!config) {
         lvd_log_failure(error->message);

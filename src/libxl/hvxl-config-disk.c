@@ -205,7 +205,6 @@ warn_disk(HvxlBuild *b, const ConfDisk *disk)
         { disk->driver_error_policy != NULL, "devices/disk/driver/@error_policy", NULL },
         { disk->serial != NULL, "devices/disk/serial", NULL },
         { disk->wwn != NULL, "devices/disk/wwn", NULL },
-        { disk->source_startup_policy != NULL, "devices/disk/source/@startupPolicy", NULL },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(left_out); i++) {

@@ -40,6 +40,8 @@ gboolean hvxl_preserve(HvEngine *engine, int domid, const char *name, const guin
 gboolean hvxl_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint screen, int fd,
                          const char **ret_mime, GError **error);
 int hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);
+gboolean hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                                  gboolean skip_auth, GError **error);
 char *hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean human,
                            GError **error);
 

@@ -199,6 +199,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .screenshot = hvxl_screenshot,
     .channel = hvxl_channel,
     .monitor_command = hvxl_monitor_command,
+    .add_graphics_client = hvxl_add_graphics_client,
     .control_domain = hvxl_control_domain,
     .pci_detach = hvxl_pci_detach,
     .pci_attach = hvxl_pci_attach,

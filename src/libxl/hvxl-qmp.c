@@ -8,7 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET      "/var/run/xen/qmp-libxenstat-%d"
+#ifndef HVXL_QMP_SOCKET /* a test has its own */
+#define HVXL_QMP_SOCKET "/var/run/xen/qmp-libxenstat-%d"
+#endif
 #define PATIENCE_MS 5000
 #define MINUTE_MS   60000
 #define ANSWER_MAX  (4u << 20)
@@ -54,7 +56,7 @@ connect_to(Qmp *qmp, GError **error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-    g_snprintf(address.sun_path, sizeof(address.sun_path), SOCKET, qmp->domid);
+    g_snprintf(address.sun_path, sizeof(address.sun_path), HVXL_QMP_SOCKET, qmp->domid);
     qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (qmp->fd >= 0 && connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return TRUE;
@@ -135,23 +137,45 @@ ask(Qmp *qmp, const char *command, GError **error)
     }
 }
 
+static gboolean
+begin(Qmp *qmp, guint patience_ms, GError **error)
+{
+    g_autofree char *greeting = NULL;
+    g_autofree char *ready = NULL;
+
+    qmp->deadline_us = g_get_monotonic_time() + patience_ms * G_TIME_SPAN_MILLISECOND;
+    if (!connect_to(qmp, error))
+        return FALSE;
+    greeting = read_line(qmp, error);
+    ready = greeting ? ask(qmp, "{\"execute\":\"qmp_capabilities\"}", error) : NULL;
+    return ready != NULL;
+}
+
+/* An "error" in the answer is one; `answer` is taken over. */
+static char *
+check_answer(const Qmp *qmp, char *answer, GError **error)
+{
+    g_autofree char *owned = answer;
+    g_autofree char *reason = NULL;
+
+    if (!owned || !g_str_has_prefix(owned, "{\"error\""))
+        return g_steal_pointer(&owned);
+    reason = hvxl_qmp_string(owned, "desc");
+    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
+                qmp->domid, reason ? reason : owned);
+    return NULL;
+}
+
 static char *
 ask_within(int domid, const char *command, guint patience_ms, GError **error)
 {
     g_auto(Qmp) qmp = { .fd = -1, .domid = domid, .in = g_string_new(NULL) };
-    g_autofree char *greeting = NULL;
-    g_autofree char *ready = NULL;
 
-    qmp.deadline_us = g_get_monotonic_time() + patience_ms * G_TIME_SPAN_MILLISECOND;
     if (strchr(command, '\n') || strchr(command, '\r')) {
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "a command is one line");
         return NULL;
     }
-    if (!connect_to(&qmp, error))
-        return NULL;
-    greeting = read_line(&qmp, error);
-    ready = greeting ? ask(&qmp, "{\"execute\":\"qmp_capabilities\"}", error) : NULL;
-    return ready ? ask(&qmp, command, error) : NULL;
+    return begin(&qmp, patience_ms, error) ? ask(&qmp, command, error) : NULL;
 }
 
 char *
@@ -169,15 +193,59 @@ hvxl_qmp_patient(int domid, const char *command, GError **error)
 char *
 hvxl_qmp_return(int domid, const char *command, GError **error)
 {
-    g_autofree char *answer = hvxl_qmp(domid, command, error);
-    g_autofree char *reason = NULL;
+    const Qmp whose = { .domid = domid };
 
-    if (!answer || !g_str_has_prefix(answer, "{\"error\""))
-        return g_steal_pointer(&answer);
-    reason = hvxl_qmp_string(answer, "desc");
-    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
-                domid, reason ? reason : answer);
-    return NULL;
+    return check_answer(&whose, hvxl_qmp(domid, command, error), error);
+}
+
+/* ---- descriptors ---- */
+
+/* Ahead of the command that takes it: QEMU keeps it until that command comes. One byte has to go
+ * with it, and a blank is none of the command's. */
+static gboolean
+send_fd(Qmp *qmp, int fd, GError **error)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = { 0 };
+    char blank = ' ';
+    struct iovec part = { &blank, 1 };
+    struct msghdr message = { .msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = &control,
+                              .msg_controllen = sizeof(control) };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    if (sendmsg(qmp->fd, &message, MSG_NOSIGNAL) == 1)
+        return TRUE;
+    return fail(qmp, error, HV_ERROR_ENGINE, "takes no descriptor");
+}
+
+char *
+hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error)
+{
+    static const char get[] = "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"" HVXL_QMP_FD
+                              "\"}}";
+    static const char drop[] = "{\"execute\":\"closefd\",\"arguments\":{\"fdname\":\"" HVXL_QMP_FD
+                               "\"}}";
+    g_auto(Qmp) qmp = { .fd = -1, .domid = domid, .in = g_string_new(NULL) };
+    g_autofree char *got = NULL;
+    g_autofree char *answer = NULL;
+
+    if (!begin(&qmp, PATIENCE_MS, error) || !send_fd(&qmp, fd, error))
+        return NULL;
+    got = check_answer(&qmp, ask(&qmp, get, error), error);
+    if (!got)
+        return NULL;
+    answer = check_answer(&qmp, ask(&qmp, command, error), error);
+    if (!answer) /* it keeps what no command took */
+        g_free(ask(&qmp, drop, NULL));
+    return g_steal_pointer(&answer);
 }
 
 /* ---- JSON, as little of it as is needed ---- */

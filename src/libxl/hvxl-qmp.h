@@ -21,5 +21,8 @@ char *hvxl_qmp_return(int domid, const char *command, GError **error);
 char *hvxl_qmp_string(const char *answer, const char *key);
 /* A JSON string of this text, with its quotes. */
 char *hvxl_qmp_quote(const char *text);
+/* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
+char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
+#define HVXL_QMP_FD "xlvirt"
 /* A line of the human monitor; what it prints. */
 char *hvxl_qmp_human(int domid, const char *line, GError **error);

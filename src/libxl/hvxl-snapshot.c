@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-#define NODE_NAME_MAX    31 /* QEMU's */
-#define XENBUS_CONNECTED 4
+#define NODE_NAME_MAX 31 /* QEMU's */
 
 /* ---- who serves a disk ---- */
 
@@ -21,38 +20,32 @@ is_pv(const HvxlDrive *drive, const ConfDisk *disk)
     return g_str_has_prefix(drive->name, disk->target);
 }
 
-static gboolean
-is_pv_connected(HvEngine *engine, int domid, const ConfDisk *disk)
-{
-    guint number, devid;
-    gint64 state;
-
-    return hvxl_vdev_parse(disk->target, &number, &devid) &&
-           hvxl_xs_read_number(engine, &state, "/local/domain/%d/device/vbd/%u/state", domid,
-                               devid) &&
-           state == XENBUS_CONNECTED;
-}
-
-/* The one that the guest writes through: of an HVM guest's two, the PV one where its driver is
- * there. NULL and *error: QEMU serves it by none. */
+/* An HVM guest's disk is two drives until its PV driver has unplugged the emulated one. Each keeps
+ * a picture of its own of the image: a snapshot by the one is overwritten by the other. NULL and
+ * *error: there is no drive that could do it. */
 static const HvxlDrive *
-find_drive(HvEngine *engine, int domid, const GArray *drives, const ConfDisk *disk, GError **error)
+find_drive(const GArray *drives, const ConfDisk *disk, GError **error)
 {
-    gboolean pv = is_pv_connected(engine, domid, disk);
     const HvxlDrive *found = NULL;
+    guint n = 0;
 
     for (guint i = 0; i < drives->len; i++) {
         const HvxlDrive *drive = &g_array_index(drives, HvxlDrive, i);
 
-        if (drive->path && hvxl_drive_is_of(drive, disk) && (!found || is_pv(drive, disk) == pv))
-            found = drive;
+        if (!drive->path || !hvxl_drive_is_of(drive, disk))
+            continue;
+        found = drive;
+        n++;
     }
-    if (!found)
-        g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
-                    "disk '%s' is not served by QEMU (driver name='qemu'): a snapshot of it while "
-                    "the domain runs",
-                    disk->target);
-    return found;
+    if (n == 1)
+        return found;
+    g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
+                n == 0 ? "disk '%s' is not served by QEMU (driver name='qemu'): a snapshot of it "
+                         "while the domain runs"
+                       : "the guest has no PV driver for disk '%s', or not yet: a snapshot of it "
+                         "while the domain runs",
+                disk->target);
+    return NULL;
 }
 
 /* ---- the transaction ---- */
@@ -98,12 +91,17 @@ add_action(GString *command, const ConfSnapshot *snapshot, const ConfSnapshotDis
     g_string_append(command, "}}");
 }
 
+/* NULL: it has no part in this, or is a logical volume, which is libhv's. */
 static const ConfDisk *
 disk_of(const ConfSnapshotDisk *wanted, const ConfDomain *live)
 {
-    if (wanted->place != CONF_SNAPSHOT_INTERNAL && wanted->place != CONF_SNAPSHOT_EXTERNAL)
-        return NULL;
-    return conf_domain_find_disk(live, wanted->name);
+    const ConfDisk *disk = conf_domain_find_disk(live, wanted->name);
+
+    if (!disk || wanted->place == CONF_SNAPSHOT_EXTERNAL)
+        return disk;
+    return wanted->place == CONF_SNAPSHOT_INTERNAL && g_strcmp0(disk->driver_type, "qcow2") == 0
+               ? disk
+               : NULL;
 }
 
 /* What QEMU refuses was not done. Where its answer does not come, nobody knows. */
@@ -130,8 +128,8 @@ order(int domid, const char *command, GError **error)
 }
 
 static gboolean
-create(HvEngine *engine, int domid, const ConfDomain *live, const ConfSnapshot *snapshot,
-       const GArray *drives, GError **error)
+create(int domid, const ConfDomain *live, const ConfSnapshot *snapshot, const GArray *drives,
+       GError **error)
 {
     g_autoptr(GString)
         command = g_string_new("{\"execute\":\"transaction\",\"arguments\":{\"actions\":[");
@@ -139,7 +137,7 @@ create(HvEngine *engine, int domid, const ConfDomain *live, const ConfSnapshot *
     for (guint i = 0; i < snapshot->disks->len; i++) {
         const ConfSnapshotDisk *wanted = snapshot->disks->pdata[i];
         const ConfDisk *disk = disk_of(wanted, live);
-        const HvxlDrive *drive = disk ? find_drive(engine, domid, drives, disk, error) : NULL;
+        const HvxlDrive *drive = disk ? find_drive(drives, disk, error) : NULL;
 
         if (disk && !drive)
             return FALSE;
@@ -172,14 +170,14 @@ delete_one(int domid, const ConfDisk *disk, const HvxlDrive *drive, const char *
 }
 
 static gboolean
-delete_all(HvEngine *engine, int domid, const ConfDomain *live, const ConfSnapshot *snapshot,
-           const GArray *drives, GError **error)
+delete_all(int domid, const ConfDomain *live, const ConfSnapshot *snapshot, const GArray *drives,
+           GError **error)
 {
     for (guint i = 0; i < snapshot->disks->len; i++) {
         const ConfSnapshotDisk *wanted = snapshot->disks->pdata[i];
         const ConfDisk *disk = wanted->place == CONF_SNAPSHOT_INTERNAL ? disk_of(wanted, live)
                                                                        : NULL;
-        const HvxlDrive *drive = disk ? find_drive(engine, domid, drives, disk, error) : NULL;
+        const HvxlDrive *drive = disk ? find_drive(drives, disk, error) : NULL;
 
         if (disk && (!drive || !delete_one(domid, disk, drive, snapshot->name, error)))
             return FALSE;
@@ -214,8 +212,8 @@ hvxl_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
     if (!drives)
         return FALSE;
     if (op == HV_DISK_SNAPSHOT_DELETE)
-        return delete_all(engine, domid, live, snapshot, drives, error);
-    if (!create(engine, domid, live, snapshot, drives, error))
+        return delete_all(domid, live, snapshot, drives, error);
+    if (!create(domid, live, snapshot, drives, error))
         return FALSE;
     update_userdata(engine, domid, snapshot);
     return TRUE;

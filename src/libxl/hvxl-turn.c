@@ -376,3 +376,21 @@ hvxl_monitor_command(HvEngine *engine, int domid, const char *command, gboolean 
 {
     return human ? hvxl_qmp_human(domid, command, error) : hvxl_qmp(domid, command, error);
 }
+
+/* A device model that cannot take it is none that libhv needs to tell of: it has the server's
+ * address. */
+gboolean
+hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
+                         gboolean skip_auth, GError **error)
+{
+    g_autofree char *quoted = hvxl_qmp_quote(graphics->type);
+    g_autofree char *command = g_strdup_printf(
+        "{\"execute\":\"add_client\",\"arguments\":{\"protocol\":%s,"
+        "\"fdname\":\"" HVXL_QMP_FD "\",\"skipauth\":%s}}",
+        quoted, skip_auth ? "true" : "false");
+    g_autofree char *answer = hvxl_qmp_with_fd(domid, command, fd, error);
+
+    if (!answer && error && *error)
+        (*error)->code = HV_ERROR_UNSUPPORTED;
+    return answer != NULL;
+}

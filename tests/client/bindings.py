@@ -116,6 +116,22 @@ class TestAnswers(Case):
         before = domain.info()[4]
         wait_for(lambda: domain.info()[4] > before, 'vcpu time to pass')
 
+    def test_with_flags(self):
+        """The forms of calls that take flags, which stock programs make seldom."""
+        domain = self.connection.defineXML(domain_xml('f', memory=131072))
+        self.assertEqual(domain.setMaxMemory(262144), 0)
+        self.assertEqual(domain.maxMemory(), 262144)
+        self.host.control('[f]\nguest-boot-ms=1\nguest-shutdown-ms=1\n')
+        domain.create()
+        core = f'{self.host.root}/f.core'
+        domain.coreDumpWithFormat(core, libvirt.VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, libvirt.VIR_DUMP_MEMORY_ONLY)
+        self.assertGreater(os.stat(core).st_size, 0)
+        domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_PARAVIRT)
+        wait_for(lambda: not domain.isActive(), 'the guest to shut down')
+        domain.create()
+        domain.destroyFlags(0)
+        self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED])
+
     def test_defined_lists(self):
         for name in ('b', 'c'):
             self.connection.defineXML(domain_xml(name))

@@ -4,8 +4,8 @@
 
 commands.tsv has one command line a row: its words, the exit status (`0|1`: it depends on the machine), and
 regular expressions for what it says on stdout and on stderr (nothing: it must be silent there). Rows run in
-order, in scenes; each scene begins with one running domain `web` and a new host. That no subcommand of the groups is missing in the table
-is a test of its own; what virsh cannot do here has a row that says so.
+order, in scenes; each scene begins with one running domain `web` and a new host. That no subcommand of the groups is missing in the
+table is a test of its own; what virsh cannot do here has a row that says so.
 
 usage: commands.py [WORD...] runs the scenes whose names have one of the words in them;
 commands.py --show [WORD...] prints what each row says."""

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An xlvirtd on the engine sim in a folder of its own, and stock clients against it."""
 import os
+import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+import tap  # noqa: E402
 
 BUILD = os.environ.get('XLVIRT_BUILD', 'build')
 XLVIRTD = os.path.join(BUILD, 'src/libvirt-driver/xlvirtd')
@@ -65,7 +70,7 @@ class Host:
     def start(self, *options, **env):
         environment = dict(os.environ, XLVIRT_SIMHOST=os.path.abspath(SIMHOST), **env)
         with open(self.log, 'ab') as log:
-            self.daemon = subprocess.Popen([XLVIRTD, '--engine', 'sim', '--root', self.root, '--verbose', *options],
+            self.daemon = subprocess.Popen([XLVIRTD, '--engine', 'sim', '--root', self.root, '--debug', *options],
                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         wait_for(self.answers, 'the daemon to answer')
 
@@ -99,6 +104,7 @@ class Host:
     def end(self):
         self.end_daemon()
         self.end_host()
+        tap.CALLED.update(re.findall(r': client \d+: (\w+): (?:done|relayed|refused by the daemon behind us)$', self.log_text(), re.M))
         shutil.rmtree(self.root, ignore_errors=True)
 
     def log_text(self):
@@ -168,9 +174,19 @@ class Wire:
     REMOTE = 0x20008086
 
     def __init__(self, host, readonly=False, open_as=b'xen:///system'):
+        self.begin(host.socket(readonly), open_as)
+
+    @classmethod
+    def at(cls, path, open_as):
+        """To another daemon."""
+        wire = cls.__new__(cls)
+        wire.begin(path, open_as)
+        return wire
+
+    def begin(self, path, open_as):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(host.socket(readonly))
+        self.socket.connect(path)
         self.serial = 0
         self.events = []  # (procedure, payload)
         if open_as is not None:

@@ -15,6 +15,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import libvirt  # noqa: E402
+
 import harness  # noqa: E402
 import tap  # noqa: E402
 
@@ -23,6 +25,7 @@ REMOTE = 0x20008086
 CALL, REPLY, MESSAGE, STREAM = range(4)
 OK, ERROR, CONTINUE = range(3)
 CLOSE, PING = 2, 157  # ends the connection; connect_get_lib_version
+LARGEST = 33554436 - 28  # of arguments
 RPC, DENIED = 39, 29  # VIR_ERR_RPC, VIR_ERR_OPERATION_DENIED
 SEED = int(os.environ.get('XLVIRT_SEED', '20'))
 ROUNDS = int(os.environ.get('XLVIRT_ROUNDS', '3'))
@@ -52,13 +55,33 @@ class Types:
         self.limits = {name: int(value) for name, value in re.findall(r'const (\w+) = (\d+);', text)}
         self.structs = {name: [field.strip() for field in body.split(';') if field.strip()]
                         for name, body in re.findall(r'struct (\w+) \{(.*?)\};', text, flags=re.S)}
+        self.nth = None    # of the places of no fixed length in args(), counted as they come: that one is made
+        self.how = None    # 'most': as long as it may be; 'over': one more; 'claim': of a length that is only said
+        self.places = 0
         self.texts = ['', 'web', 'db', 'gone', 'x' * 5000, '<', '<domain/>', domain_xml('web'), domain_xml('gone'),
                       '<a><b/></a>', '/', root + '/saved', root + '/none', 'xen:///system', 'xen-xl', 'xen-sxpr',
                       "name='n'\nmemory=64\n", '(domain (name n) (memory 64))', '%s%n', '\u00e4\U0001f600', 'hvm',
                       'vda', 'xvda', 'credit2', 'x86_64', '/usr/lib/xen/bin/qemu-system-i386', '\x01']
 
+    def chosen(self):
+        """How to make this place of no fixed length, if it is the one."""
+        self.places += 1
+        return self.how if self.places - 1 == self.nth else None
+
+    def count(self, most, usual):
+        """(what the length word says, how many there are)"""
+        how = self.chosen()
+        if how == 'claim':
+            return self.rng.choice([most + 1, 2**31, 2**32 - 1]), 0
+        return (most + (how == 'over'),) * 2 if how else (usual,) * 2
+
     def text(self):
         data = self.rng.choice(self.texts).encode()
+        how = self.chosen()
+        if how == 'claim':
+            return struct.pack('>I', self.rng.choice([self.limits['LVD_STRING_MAX'] + 1, 2**31, 2**32 - 1]))
+        if how:
+            return self.opaque(b'x' * (self.limits['LVD_STRING_MAX'] + (how == 'over')))
         if self.rng.random() < 0.05:
             data = self.rng.randbytes(self.rng.randrange(40))
         return self.opaque(data)
@@ -104,15 +127,25 @@ class Types:
         if not brackets:
             return self.value(kind)
         most = self.limits.get(size) or int(size)
-        count = most if brackets == '[' else min(most, self.rng.choice([0, 1, 2, 5]))
+        said, count = (most, most) if brackets == '[' else self.count(most, min(most, self.rng.choice([0, 1, 2, 5])))
         if kind == 'opaque':
             data = self.rng.randbytes(count)
-            return data + bytes(-len(data) % 4) if brackets == '[' else self.opaque(data)
-        items = b''.join(self.value(kind) for _ in range(count))
-        return items if brackets == '[' else struct.pack('>I', count) + items
+            data += bytes(-len(data) % 4)
+        else:
+            data = b''.join(self.value(kind) for _ in range(count))
+        return data if brackets == '[' else struct.pack('>I', said) + data
 
-    def args(self, name):
+    def args(self, name, nth=None, how=None):
+        self.nth, self.how, self.places = nth, how, 0
         return b''.join(self.field(field) for field in self.structs.get(f'lvd_{name}_args', []))
+
+    def at_limits(self, name, how):
+        """Arguments with each place of no fixed length made that way, one at a time."""
+        state = self.rng.getstate()
+        self.args(name)
+        for nth in range(self.places):
+            self.rng.setstate(state)  # so that the places up to this one are the same again
+            yield self.args(name, nth, how)
 
 
 class Client:
@@ -229,6 +262,40 @@ class Hostile(unittest.TestCase):
             if row['status'] not in ('done', 'relay-local'):
                 self.assertEqual(status, ERROR, row['name'])
 
+    def test_trailing(self):
+        """What stands behind the arguments is passed over, as it is by a stock daemon."""
+        for row, status, body in self.each(False, lambda row: self.types.args(row['name']) + bytes(self.rng.randrange(1, 9))):
+            if status == ERROR:
+                self.assertNotEqual(error_of(body)[1], 'Unable to decode message payload', row['name'])
+
+    def at_limits(self, how):
+        client = Client(self.host, False)
+        for row in ROWS:
+            number = int(row['number'])
+            for args in self.types.at_limits(row['name'], how):
+                if len(args) > LARGEST:
+                    continue
+                try:
+                    status, body = client.call(number, args)
+                except (AssertionError, OSError) as problem:
+                    raise AssertionError(f'{row["name"]}({args[:200].hex()}): {problem}\n'
+                                         f'{self.host.log_text()[-3000:]}') from problem
+                if number == CLOSE:
+                    client = Client(self.host, False)
+                yield row, status, body
+        self.assertIsNone(self.host.daemon.poll())
+
+    def test_largest(self):
+        """Texts and arrays as long as the protocol lets them be are read."""
+        for row, status, body in self.at_limits('most'):
+            if status == ERROR:
+                self.assertNotEqual(error_of(body)[1], 'Unable to decode message payload', row['name'])
+
+    def test_too_large(self):
+        for how in ('over', 'claim'):
+            for row, status, body in self.at_limits(how):
+                self.assertEqual((row['name'], status, status and error_of(body)[0]), (row['name'], ERROR, RPC))
+
     def test_cut_off(self):
         for row, status, body in self.each(False, self.cut):
             if self.types.structs.get(f'lvd_{row["name"]}_args'):
@@ -246,6 +313,23 @@ class Hostile(unittest.TestCase):
                 self.assertEqual((row['name'], code), (row['name'], DENIED), message)
                 self.assertIn('read only access prevents', message)
         self.assertEqual(before, (self.host.virsh('list', '--all')[1], self.host.virsh('dumpxml', 'web')[1]))
+
+    def test_readonly_by_arguments(self):
+        """Calls that are refused for some flags only."""
+        client = Client(self.host, True)
+        conditional = [row for row in ROWS if row['readonly'] not in ('yes', 'no', '-')]
+        self.assertGreater(len(conditional), 4)
+        for row in conditional:
+            if row['status'] != 'done':
+                continue
+            for name in re.findall(r'VIR_\w+', row['readonly']):
+                number = getattr(libvirt, name)
+                struct_ = self.types.structs[f'lvd_{row["name"]}_args']
+                field = 'source' if row['readonly'].startswith('source') else 'flags'
+                args = b''.join(struct.pack('>I', number if part.split()[-1] == field else 0)
+                                if part.split()[-1] in ('flags', 'source') else self.types.field(part) for part in struct_)
+                status, body = client.call(int(row['number']), args)
+                self.assertEqual((row['name'], name, error_of(body)[0] if status else 0), (row['name'], name, DENIED))
 
     def test_readonly_noise(self):
         for row, status, _ in self.each(True, self.noise):

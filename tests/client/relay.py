@@ -4,6 +4,7 @@
 libvirtd, by one that misbehaves, and by none."""
 import filecmp
 import os
+import random
 import re
 import socket
 import struct
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import libvirt  # noqa: E402
 
 import harness  # noqa: E402
+import hostile  # noqa: E402
 import stock  # noqa: E402
 import tap  # noqa: E402
 from harness import Wire, wait_for  # noqa: E402
@@ -306,6 +308,30 @@ class TestStock(Case):
             self.stock.go_on()
         self.virsh('vol-delete', '--pool', 'p5', 'v')
 
+    def test_every_procedure(self):
+        """What comes through us is what the daemon says itself, byte by byte, for each procedure of its families."""
+        types = hostile.Types(random.Random(hostile.SEED), self.host.root)
+        for readonly in (False, True):
+            suffix = '-ro' if readonly else ''
+            with Wire(self.host, readonly) as wire:
+                for row in hostile.ROWS:
+                    if not row['status'].startswith('relay'):
+                        continue
+                    proc, family = int(row['number']), row['family'].encode()
+                    direct = Wire.at(f'{self.stock.sockets}/libvirt-sock{suffix}', family + b':///system')
+                    with direct, Wire(self.host, readonly) as relayed:
+                        for turn in range(3):
+                            args = types.args(row['name'])
+                            args = args[:-1] if turn == 2 else args + bytes(4 * turn)
+                            got, wanted = relayed.call(proc, args), direct.call(proc, args)
+                            if wanted[0] == 0 and row['name'].endswith('_register_any'):
+                                wanted = (0, got[1])  # its ids count all connections
+                            if b'unknown procedure' in wanted[1] and readonly and row['readonly'] == 'no':
+                                continue  # we know more of them, and refuse first
+                            self.assertEqual(got, wanted, (row['name'], args.hex()))
+                    if row['readonly'] == 'no' and readonly:
+                        self.assertEqual(wire.error(proc, types.args(row['name']))[0], libvirt.VIR_ERR_OPERATION_DENIED)
+
     def test_many_clients(self):
         folder = self.pool('p6')
         problems = []
@@ -527,6 +553,42 @@ class TestFake(Case):
             for _ in range(3):
                 _, kind, serial, status, body = wire.receive()
                 self.assertEqual((kind, status, sent.pop(serial)), (1, 0, body))
+
+    def test_data_before_the_reply(self):
+        """A stock daemon's I/O thread may send the first data before its worker has sent the reply."""
+        def answer(fake, client, proc, serial, _body):
+            if len(fake.calls) == 5:  # what the client answers to the end
+                client.sendall(fake.pack(proc, 3, serial, 0))
+                return True
+            for status, kind, body in ((2, 3, b'one'), (2, 3, b'two'), (0, 1, b''), (2, 3, b'three'), (2, 3, b'')):
+                client.sendall(fake.pack(proc, kind, serial, status, body))
+            return True
+        self.fake(answer, 'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            serial = wire.send(209, bytes(40))
+            for status, kind, body in ((2, 3, b'one'), (2, 3, b'two'), (0, 1, b''), (2, 3, b'three'), (2, 3, b'')):
+                self.assertEqual(wire.receive(), (209, kind, serial, status, body))
+            wire.socket.sendall(struct.pack('>IIIiIIi', 28, Wire.REMOTE, 1, 209, 3, serial, 0))
+            self.assertEqual(wire.receive(), (209, 3, serial, 0, b''))
+
+    def test_stream_ends_before_the_reply(self):
+        def answer(fake, client, proc, serial, _body):
+            client.sendall(fake.pack(proc, 3, serial, 1, fake.error(1, b'no more')))
+            client.sendall(fake.pack(proc, 1, serial, 0))
+            return True
+        self.fake(answer, 'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            for _ in range(100):  # none of them counts as open
+                serial = wire.send(209, bytes(40))
+                self.assertEqual(wire.receive()[1:4], (3, serial, 1))
+                self.assertEqual(wire.receive(), (209, 1, serial, 0, b''))
+
+    def test_streams_are_bounded(self):
+        self.fake(lambda fake, client, proc, serial, _: client.sendall(fake.pack(proc, 1, serial, 0)) is None,
+                  'virtstoraged-sock')
+        with Wire(self.host) as wire:
+            statuses = [wire.call(208, bytes(40))[0] for _ in range(70)]
+            self.assertEqual(statuses, [0] * 64 + [1] * 6)
 
     def test_large(self):
         """A reply of the greatest length passes; it costs nobody else anything."""

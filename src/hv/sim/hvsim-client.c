@@ -155,8 +155,9 @@ take_event(Link *link, GVariant *payload)
     guint64 high, low;
     gboolean ours;
     g_autofree char *target = NULL;
-    g_variant_get(payload, SIM_EVENT_TYPE, &kind, &event.domid, &high, &low, &code, &ours, &target);
-    if (kind > HV_ENGINE_EVENT_EJECT)
+    g_variant_get(payload, SIM_EVENT_TYPE, &kind, &event.domid, &high, &low, &code, &ours, &target,
+                  &event.value, &event.excess);
+    if (kind >= HV_N_ENGINE_EVENTS)
         return;
     g_strlcpy(event.target, target, sizeof(event.target));
     event.kind = (HvEngineEventKind)kind;

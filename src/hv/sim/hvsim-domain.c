@@ -148,6 +148,12 @@ take_domid(SimMachine *machine)
     return -1;
 }
 
+void
+sim_domain_tell(SimDomain *domain, const HvEngineEvent *what)
+{
+    domain->machine->event(domain, what, domain->machine->event_data);
+}
+
 /* ---- guest time ---- */
 
 /* Books what has passed since the last look. */
@@ -312,7 +318,7 @@ guest_ends(SimDomain *domain, int code)
         clear_task(domain, task);
     domain->down = code;
     sim_log("domain %d '%s' ended with code %d", domain->domid, domain->name, code);
-    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, code, "", domain->machine->event_data);
+    sim_domain_tell(domain, &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_SHUTDOWN, .code = code });
 }
 
 static void
@@ -499,7 +505,7 @@ sim_domain_new(SimMachine *machine, SimStart *start, const SimGuest *guest, GErr
             domain->name, guest == NULL ? "created" : "restored", domain->memory_kib / 1024,
             sim_vcpus_online(domain->vcpus),
             domain->console == NULL ? "none" : sim_console_tty(domain->console));
-    machine->event(HV_ENGINE_EVENT_NEW, domain, 0, "", machine->event_data);
+    sim_domain_tell(domain, &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_NEW });
     return domain;
 }
 
@@ -557,7 +563,7 @@ sim_domain_destroy(SimDomain *domain)
     g_hash_table_remove(machine->names, domain->name);
     g_hash_table_remove(machine->uuids, domain->uuid);
     g_hash_table_steal(machine->domains, GINT_TO_POINTER(domain->domid));
-    machine->event(HV_ENGINE_EVENT_GONE, domain, 0, "", machine->event_data);
+    sim_domain_tell(domain, &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_GONE });
     domain_free(domain);
 }
 
@@ -899,8 +905,8 @@ sim_domain_sleep(SimDomain *domain, GError **error)
     stop_time(domain);
     domain->down = CODE_SUSPEND;
     domain->asleep = TRUE;
-    domain->machine->event(HV_ENGINE_EVENT_SHUTDOWN, domain, CODE_SUSPEND, "",
-                           domain->machine->event_data);
+    sim_domain_tell(domain,
+                    &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_SHUTDOWN, .code = CODE_SUSPEND });
     return TRUE;
 }
 

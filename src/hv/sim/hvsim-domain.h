@@ -19,9 +19,9 @@ typedef struct SimMachine SimMachine;
 typedef struct SimDomain SimDomain;
 typedef struct SimTune SimTune; /* hvsim-tune.h */
 
-/* Something that a toolstack wants to hear. The domain is still there when it is called. */
-typedef void (*SimMachineEvent)(HvEngineEventKind kind, SimDomain *domain, int code,
-                                const char *target, gpointer data);
+/* Something that a toolstack wants to hear, without the domain's id and uuid in it. The domain is
+ * still there when it is called. */
+typedef void (*SimMachineEvent)(SimDomain *domain, const HvEngineEvent *what, gpointer data);
 
 struct SimMachine {
     SimLoop *loop;
@@ -94,6 +94,7 @@ SimTurns *sim_turns_new(const SimStart *start);
 void sim_turns_free(SimTurns *turns);
 SimTurns *sim_domain_turns(SimDomain *domain);
 SimMachine *sim_domain_machine(SimDomain *domain);
+void sim_domain_tell(SimDomain *domain, const HvEngineEvent *what);
 /* What its guest says; `console` may have none. */
 void sim_domain_print(SimDomain *domain, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The guest boots again in the same domain; the other four are as their names. */
@@ -116,6 +117,8 @@ gboolean sim_turn_resize(SimDomain *domain, const char *target, guint64 bytes, G
 char *sim_turn_screen(SimDomain *domain);
 int sim_turn_channel(SimDomain *domain, const char *name, GError **error);
 gboolean sim_turn_eject(SimDomain *domain, const char *target, GError **error);
+gboolean sim_turn_clock(SimDomain *domain, gint64 offset, GError **error);
+gboolean sim_turn_lose(SimDomain *domain, GError **error);
 gboolean sim_machine_pci(SimMachine *machine, guint op, const char *address, GError **error);
 
 G_END_DECLS

@@ -158,6 +158,14 @@ sim_engine_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
                                          : hv_snapshot_images_delete(snapshot, live, error);
 }
 
+gboolean
+sim_engine_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk, guint64 bytes,
+                               GError **error)
+{
+    return sim_engine_order(engine, SIM_OP_THRESHOLD,
+                            g_variant_new("(ist)", domid, disk->target, bytes), error);
+}
+
 /* ---- the host's devices ---- */
 
 static gboolean

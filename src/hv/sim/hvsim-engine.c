@@ -342,6 +342,7 @@ const HvEngineOps hv_engine_sim_ops = {
     .rename = sim_engine_rename,
     .preserve = sim_engine_preserve,
     .block_resize = sim_engine_block_resize,
+    .set_block_threshold = sim_engine_set_block_threshold,
     .screenshot = sim_engine_screenshot,
     .channel = sim_engine_channel,
     .control_domain = sim_engine_control_domain,

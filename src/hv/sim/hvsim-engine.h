@@ -40,6 +40,8 @@ gboolean sim_engine_disk_snapshot(HvEngine *engine, int domid, const ConfDomain 
                                   GError **error);
 gboolean sim_engine_block_resize(HvEngine *engine, int domid, const ConfDomain *live,
                                  const ConfDisk *disk, guint64 bytes, GError **error);
+gboolean sim_engine_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk,
+                                        guint64 bytes, GError **error);
 gboolean sim_engine_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
                                int fd, const char **ret_mime, GError **error);
 int sim_engine_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **error);

@@ -344,12 +344,22 @@ run_exit(const char *root, int domid, const char *code_text)
     return sim_tool_exit(root, domid, (guint)code);
 }
 
+static int
+run_clock(const char *root, int domid, const char *offset_text)
+{
+    gint64 offset;
+    if (g_ascii_string_to_signed(offset_text, 10, -G_MAXINT32, G_MAXINT32, &offset, NULL))
+        return sim_tool_clock(root, domid, offset);
+    fprintf(stderr, "xlvirt-simhost: '%s' is no number of seconds\n", offset_text);
+    return EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
     g_autofree char *root = NULL, *create = NULL;
     gboolean foreground = FALSE, stop = FALSE, status = FALSE;
-    int destroy = -1, end = -1, eject = -1;
+    int destroy = -1, end = -1, eject = -1, clock = -1, lose = -1;
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (required)",
@@ -369,8 +379,13 @@ main(int argc, char **argv)
           "DOMID" },
         { "eject", 0, 0, G_OPTION_ARG_INT, &eject, "The guest opens the tray of the disk TARGET",
           "DOMID" },
+        { "clock", 0, 0, G_OPTION_ARG_INT, &clock,
+          "The guest sets its clock to SECONDS from UTC; after -- where they are negative",
+          "DOMID" },
+        { "lose", 0, 0, G_OPTION_ARG_INT, &lose, "The device model does not obey any more",
+          "DOMID" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL,
-          "[MEMORY|CODE|TARGET]" },
+          "[MEMORY|CODE|TARGET|SECONDS]" },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- a simulated Xen host");
@@ -382,7 +397,7 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     const char *argument = rest == NULL ? NULL : rest[0];
-    gboolean wants_argument = create != NULL || end >= 0 || eject >= 0;
+    gboolean wants_argument = create != NULL || end >= 0 || eject >= 0 || clock >= 0;
     if ((argument != NULL) != wants_argument || (argument != NULL && rest[1] != NULL)) {
         fprintf(stderr, "xlvirt-simhost: wrong number of arguments, see --help\n");
         return EXIT_FAILURE;
@@ -404,5 +419,9 @@ main(int argc, char **argv)
         return run_exit(root, end, argument);
     if (eject >= 0)
         return sim_tool_eject(root, eject, argument);
+    if (clock >= 0)
+        return run_clock(root, clock, argument);
+    if (lose >= 0)
+        return sim_tool_lose(root, lose);
     return run_host(root, foreground);
 }

@@ -51,6 +51,8 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_CONTROL] = { "control", "()", "(" SIM_DOMAIN_TYPE ")", FALSE, TRUE },
     [SIM_OP_PCI] = { "pci", "(us)", "()", FALSE, TRUE },
     [SIM_OP_EJECT] = { "eject", "(is)", "()", TRUE, FALSE },
+    [SIM_OP_CLOCK] = { "clock", "(ix)", "()", TRUE, FALSE },
+    [SIM_OP_LOSE] = { "lose", "(i)", "()", TRUE, FALSE },
     [SIM_OP_PIN] = { "pin", "(iuay)", "()", TRUE, TRUE },
     [SIM_OP_VCPU_MAP] = { "vcpu-map", "(iay)", "()", TRUE, TRUE },
     [SIM_OP_PIN_EMULATOR] = { "pin-emulator", "(iay)", "()", TRUE, TRUE },
@@ -63,6 +65,7 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_HOST_CPUS] = { "host-cpus", "()", "(a(utt))", FALSE, TRUE },
     [SIM_OP_NIC_RATE] = { "nic-rate", "(ist)", "()", TRUE, TRUE },
     [SIM_OP_DISK_LIMITS] = { "disk-limits", "(is(tttttt))", "()", TRUE, TRUE },
+    [SIM_OP_THRESHOLD] = { "threshold", "(ist)", "()", TRUE, TRUE },
     [SIM_OP_STATS] = { "stats", "(ua(iasas))", "(a(ia(uiti)a(xxxxxxxxx)a(xxxxxxxx)tt))", FALSE,
                        TRUE },
 };

@@ -87,6 +87,8 @@ typedef enum SimOp {
     SIM_OP_CONTROL,
     SIM_OP_PCI,
     SIM_OP_EJECT,
+    SIM_OP_CLOCK,
+    SIM_OP_LOSE,
     SIM_OP_PIN, /* from here to STATS: hvsim-tune.c */
     SIM_OP_VCPU_MAP,
     SIM_OP_PIN_EMULATOR,
@@ -99,6 +101,7 @@ typedef enum SimOp {
     SIM_OP_HOST_CPUS,
     SIM_OP_NIC_RATE,
     SIM_OP_DISK_LIMITS,
+    SIM_OP_THRESHOLD,
     SIM_OP_STATS,
     SIM_N_OPS,
 } SimOp;
@@ -153,7 +156,7 @@ void sim_uuid_to_words(const guint8 uuid[16], guint64 *ret_high, guint64 *ret_lo
 void sim_uuid_from_words(guint64 high, guint64 low, guint8 ret_uuid[16]);
 
 /* kind, domid, uuid, code, "this connection made it", target */
-#define SIM_EVENT_TYPE "(uittubs)"
+#define SIM_EVENT_TYPE "(uittubsxt)"
 
 /* What a saved guest is made of. Also the state record of the save stream. */
 typedef struct SimGuest {

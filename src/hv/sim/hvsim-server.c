@@ -482,6 +482,20 @@ do_eject(Request *request, SimDomain *domain, GError **error)
 }
 
 static GVariant *
+do_clock(Request *request, SimDomain *domain, GError **error)
+{
+    gint64 offset;
+    g_variant_get(request->payload, "(ix)", NULL, &offset);
+    return done(sim_turn_clock(domain, offset, error));
+}
+
+static GVariant *
+do_lose(Request *request, SimDomain *domain, GError **error)
+{
+    return done(sim_turn_lose(domain, error));
+}
+
+static GVariant *
 do_control(Request *request, SimDomain *unused, GError **error)
 {
     SimDomainRow row;
@@ -561,6 +575,9 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_DISK_LIMITS] = do_tune,
     [SIM_OP_STATS] = do_tune,
     [SIM_OP_DISK_SNAPSHOT] = do_disk_snapshot,
+    [SIM_OP_CLOCK] = do_clock,
+    [SIM_OP_LOSE] = do_lose,
+    [SIM_OP_THRESHOLD] = do_tune,
 };
 
 static void
@@ -773,8 +790,7 @@ on_listen(guint32 events, gpointer data)
 }
 
 static void
-on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, const char *target,
-                 gpointer data)
+on_machine_event(SimDomain *domain, const HvEngineEvent *what, gpointer data)
 {
     SimServer *server = data;
     guint64 high, low;
@@ -783,10 +799,10 @@ on_machine_event(HvEngineEventKind kind, SimDomain *domain, int code, const char
         Client *client = server->clients->pdata[i];
         if (client->greeted && !client->dead)
             client_send(client, SIM_KIND_EVENT, SIM_OP_NONE, 0,
-                        g_variant_new(SIM_EVENT_TYPE, (guint32)kind, sim_domain_id(domain), high,
-                                      low, (guint32)code,
-                                      kind == HV_ENGINE_EVENT_NEW && client == server->maker,
-                                      target),
+                        g_variant_new(SIM_EVENT_TYPE, (guint32)what->kind, sim_domain_id(domain),
+                                      high, low, (guint32)what->code,
+                                      what->kind == HV_ENGINE_EVENT_NEW && client == server->maker,
+                                      what->target, what->value, what->excess),
                         -1);
     }
 }

@@ -159,6 +159,18 @@ sim_tool_eject(const char *root, int domid, const char *target)
 }
 
 int
+sim_tool_clock(const char *root, int domid, gint64 offset)
+{
+    return order(root, SIM_OP_CLOCK, g_variant_new("(ix)", domid, offset));
+}
+
+int
+sim_tool_lose(const char *root, int domid)
+{
+    return order(root, SIM_OP_LOSE, g_variant_new("(i)", domid));
+}
+
+int
 sim_tool_create(const char *root, const char *name, guint64 memory_mib)
 {
     g_autoptr(GError) error = NULL;

@@ -14,6 +14,8 @@ int sim_tool_status(const char *root);
 int sim_tool_destroy(const char *root, int domid);
 int sim_tool_exit(const char *root, int domid, guint code);
 int sim_tool_eject(const char *root, int domid, const char *target);
+int sim_tool_clock(const char *root, int domid, gint64 offset);
+int sim_tool_lose(const char *root, int domid);
 int sim_tool_create(const char *root, const char *name, guint64 memory_mib);
 
 G_END_DECLS

@@ -14,6 +14,7 @@ typedef struct Device {
     guint64 run_us;
     guint64 limits[6]; /* disks: bytes in all, read, written; requests likewise; 0 = none */
     guint64 rate;      /* interfaces: most bytes a second that it sends; 0 = none */
+    guint64 threshold; /* disks: bytes written that are to be told of; 0 = none */
 } Device;
 
 struct SimTune {
@@ -23,6 +24,7 @@ struct SimTune {
     GBytes *emulator;  /* cpus of the device model; NULL: any */
     GHashTable *disks; /* target -> Device */
     GHashTable *nics;  /* MAC -> Device */
+    SimTimer look;     /* armed while a disk has a threshold */
 };
 
 /* ---- devices ---- */
@@ -196,6 +198,7 @@ sim_tune_free(SimTune *tune)
 {
     if (tune == NULL)
         return;
+    sim_timer_stop(&tune->look);
     g_hash_table_unref(tune->disks);
     g_hash_table_unref(tune->nics);
     g_clear_pointer(&tune->emulator, g_bytes_unref);
@@ -464,6 +467,64 @@ set_limits(SimMachine *machine, SimDomain *domain, GVariant *payload, GError **e
     return done(TRUE);
 }
 
+/* ---- thresholds ---- */
+
+#define LOOK_US 50000
+
+/* How far the image has grown: it holds what was written, one thing behind the other. */
+static guint64
+written(const Device *disk)
+{
+    return disk->out / MILLION * WRITE_BYTES;
+}
+
+/* TRUE: there are disks left to look at. */
+static gboolean
+tell_written(SimDomain *domain, GHashTable *disks)
+{
+    HvEngineEvent what = { .kind = HV_ENGINE_EVENT_WRITTEN };
+    GHashTableIter iter;
+    gpointer target, device;
+    gboolean left = FALSE;
+    g_hash_table_iter_init(&iter, disks);
+    while (g_hash_table_iter_next(&iter, &target, &device)) {
+        Device *disk = device;
+        if (disk->threshold != 0 && written(disk) > disk->threshold) {
+            g_strlcpy(what.target, target, sizeof(what.target));
+            what.value = (gint64)disk->threshold;
+            what.excess = written(disk) - disk->threshold;
+            disk->threshold = 0;
+            sim_domain_tell(domain, &what);
+        }
+        left |= disk->threshold != 0;
+    }
+    return left;
+}
+
+static void
+on_look(gpointer data)
+{
+    SimDomain *domain = data;
+    SimTune *tune = sim_domain_tune(domain);
+    sim_domain_account(domain);
+    if (tell_written(domain, tune->disks))
+        sim_timer_start(&tune->look, sim_domain_machine(domain)->loop, LOOK_US, on_look, domain);
+}
+
+static GVariant *
+set_threshold(SimMachine *machine, SimDomain *domain, GVariant *payload, GError **error)
+{
+    SimTune *tune = sim_domain_tune(domain);
+    const char *target;
+    guint64 bytes;
+    g_variant_get(payload, "(i&st)", NULL, &target, &bytes);
+    if (bytes > G_MAXINT64 || g_hash_table_size(tune->disks) >= MAX_DEVICES)
+        return refuse(error, HV_ERROR_INVALID_ARG, "the threshold is out of range");
+    find_device(tune, tune->disks, target)->threshold = bytes;
+    sim_timer_start(&tune->look, machine->loop, LOOK_US, on_look, domain);
+    return done(TRUE);
+}
+
 /* ---- statistics ---- */
 
 /* Devices that the definition does not have any more were unplugged. */
@@ -579,6 +640,7 @@ static const TuneHandler handlers[SIM_N_OPS] = {
     [SIM_OP_HOST_CPUS] = host_cpus,
     [SIM_OP_NIC_RATE] = set_rate,
     [SIM_OP_DISK_LIMITS] = set_limits,
+    [SIM_OP_THRESHOLD] = set_threshold,
     [SIM_OP_STATS] = get_stats,
 };
 

@@ -152,11 +152,28 @@ sim_turn_resize(SimDomain *domain, const char *target, guint64 bytes, GError **e
 gboolean
 sim_turn_eject(SimDomain *domain, const char *target, GError **error)
 {
-    SimMachine *machine = sim_domain_machine(domain);
+    HvEngineEvent what = { .kind = HV_ENGINE_EVENT_EJECT };
     g_autofree char *key = g_strconcat("disk ", target, NULL);
     if (!check_device(domain, key, TRUE, error))
         return FALSE;
-    machine->event(HV_ENGINE_EVENT_EJECT, domain, 0, target, machine->event_data);
+    g_strlcpy(what.target, target, sizeof(what.target));
+    sim_domain_tell(domain, &what);
+    return TRUE;
+}
+
+gboolean
+sim_turn_clock(SimDomain *domain, gint64 offset, GError **error)
+{
+    if (!sim_domain_is_up(domain, error))
+        return FALSE;
+    sim_domain_tell(domain, &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_CLOCK, .value = offset });
+    return TRUE;
+}
+
+gboolean
+sim_turn_lose(SimDomain *domain, GError **error)
+{
+    sim_domain_tell(domain, &(HvEngineEvent){ .kind = HV_ENGINE_EVENT_LOST });
     return TRUE;
 }
 

@@ -247,6 +247,17 @@ fake_take_away(int domid)
     tell(HV_ENGINE_EVENT_GONE, &seen, 0);
 }
 
+void
+fake_late_news(HvDomain *domain, int domid)
+{
+    g_autoptr(HvView) view = hv_domain_view(domain);
+    HvEngineDomain seen = { .domid = domid };
+
+    memcpy(seen.uuid, view->uuid, sizeof(seen.uuid));
+    g_mutex_lock(&fake.lock);
+    tell(HV_ENGINE_EVENT_GONE, &seen, 0);
+}
+
 static FakeDomain *
 add_locked(const ConfDomain *def, gboolean paused)
 {
@@ -660,6 +671,11 @@ event_word(HvEventKind kind)
         [HV_EVENT_PMWAKEUP] = "pmwakeup",
         [HV_EVENT_TUNABLE] = "tunable",
         [HV_EVENT_JOB_COMPLETED] = "job",
+        [HV_EVENT_RTC_CHANGE] = "rtc",
+        [HV_EVENT_WATCHDOG] = "watchdog",
+        [HV_EVENT_DISK_CHANGE] = "disk-change",
+        [HV_EVENT_BLOCK_THRESHOLD] = "threshold",
+        [HV_EVENT_CONTROL_ERROR] = "control-error",
     };
 
     return words[kind];

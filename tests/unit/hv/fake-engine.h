@@ -34,8 +34,9 @@ void fake_wait_inside(FakeHook hook);                      /* until a call is in
 guint fake_calls(FakeHook hook);
 guint fake_running(void); /* how many domains there are */
 gboolean fake_is_paused(int domid);
-void fake_end_guest(int domid, int code); /* the guest ends with Xen's SHUTDOWN code */
-void fake_take_away(int domid);           /* somebody else destroys it */
+void fake_end_guest(int domid, int code);         /* the guest ends with Xen's SHUTDOWN code */
+void fake_take_away(int domid);                   /* somebody else destroys it */
+void fake_late_news(HvDomain *domain, int domid); /* that this id of its, long gone, is gone */
 /* Somebody else starts a domain; `tell`: the engine says so. */
 int fake_start_foreign(const char *xml, gboolean tell);
 void fake_set_foreign(int domid); /* whoever started it acts on its end */

@@ -318,6 +318,33 @@ test_guest_ends_meanwhile(Fixture *f, gconstpointer unused)
     g_clear_error(&call.error);
 }
 
+/* News of a former life comes late, while something hangs in this one: it overtakes nothing. */
+static void
+test_late_news(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autoptr(HvDomain) other = running(f, "other", 2);
+    int former = domid_of(domain);
+    g_autoptr(GError) error = NULL;
+    Call call;
+
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    clear_events(f);
+    fake_set_hang(FAKE_PAUSE, TRUE);
+    begin(&call, domain, hv_domain_suspend);
+    fake_wait_inside(FAKE_PAUSE);
+    fake_late_news(domain, former);
+    /* Domains have queues of their own: this one's end is a hint only that the news was heard. */
+    fake_take_away(domid_of(other));
+    assert_events(f, "other:stopped:destroyed");
+    fake_set_hang(FAKE_PAUSE, FALSE);
+    g_assert_true(finish(&call));
+    g_assert_no_error(call.error);
+    assert_events(f, "one:suspended:paused");
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_PAUSED);
+}
+
 /* The removal of one guest hangs: news of another domain is dealt with all the same. */
 static void
 test_other_domains_go_on(Fixture *f, gconstpointer unused)
@@ -392,6 +419,7 @@ main(int argc, char **argv)
     TEST("timeout", test_timeout);
     TEST("waiters", test_waiters);
     TEST("guest-ends-meanwhile", test_guest_ends_meanwhile);
+    TEST("late-news", test_late_news);
     TEST("other-domains-go-on", test_other_domains_go_on);
     TEST("host-stops", test_host_stops);
     return g_test_run();

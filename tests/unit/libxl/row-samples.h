@@ -180,9 +180,6 @@ static const struct RowSample {
     { "devices/disk/source/@name", "a LUN other than 0", PV, ISCSI("iqn.x:y/1", "") },
     { "devices/disk/driver/@type", "not raw, with a script", PV,
       ISCSI("iqn.x:y", "<driver name='qemu' type='qcow2'/>") },
-    { "devices/disk/source/@startupPolicy", NULL, HVM,
-      "<disk type='file' device='cdrom'><source file='/d' startupPolicy='optional'/><target "
-      "dev='hdc'/></disk>" },
     { "devices/disk/source/encryption", NULL, PV,
       "<disk type='file'><source file='/d'><encryption format='luks'/></source><target "
       "dev='xvda'/></disk>" },

@@ -98,7 +98,9 @@ static void
 test_refusals(void)
 {
     static const LvdProc destroy = { .name = "domain_destroy", .api = "virDomainDestroy" };
-    static const LvdProc net = { .name = "network_undefine", .api = "virNetworkUndefine" };
+    static const LvdProc net = { .name = "network_undefine",
+                                 .api = "virNetworkUndefine",
+                                 .family = LVD_FAMILY_NETWORK };
     static const LvdProc caps = { .name = "connect_get_sysinfo", .api = "virConnectGetSysinfo" };
     static const LvdProc nameless = { .name = "auth_sasl_init" };
     g_autoptr(GError) a = NULL, b = NULL, c = NULL, d = NULL;
