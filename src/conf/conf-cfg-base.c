@@ -904,7 +904,7 @@ cfg_base_split(CfgWriter *w)
     }
     split_memory(w);
     bool pvgrub = w->who == CFG_XL && w->guest == CFG_PV && cfg_is_carried(w, "firmware");
-    if (def->os.kernel && !pvgrub)
+    if (!pvgrub)
         conf_set_string(&p->kernel, def->os.kernel);
     conf_set_string(w->who == CFG_XL ? &p->cmdline : &p->extra, def->os.cmdline);
     conf_set_string(&p->device_model, def->emulator);

@@ -334,7 +334,7 @@ kind_of(const ConfDomain *def, const char *target)
     }
     for (guint i = 0; i < def->hostdevs->len; i++) {
         const ConfHostdev *dev = g_ptr_array_index(def->hostdevs, i);
-        g_autofree char *name = cfg_pci_name(dev);
+        g_autofree char *name = conf_pci_name(dev);
 
         if (g_strcmp0(dev->type, "pci") == 0 && g_str_equal(name, target))
             return "pci";

@@ -193,7 +193,7 @@ drop_pins(CfgReader *r)
         if (node && node->items && pin->vcpu < node->items->len) {
             g_autofree char *path = g_strdup_printf("cpus[%u]", pin->vcpu);
 
-            cfg_report(r, g_ptr_array_index(node->items, pin->vcpu), path, CONF_OUTCOME_LOST,
+            cfg_report(r, g_ptr_array_index(node->items, pin->vcpu), path, CONF_OUTCOME_DEFAULT,
                        "the domain has %u virtual processors", r->def->vcpus_max);
         }
         g_ptr_array_remove_index(pins, pins->len - 1);

@@ -8,15 +8,6 @@
 
 /* ---- PCI ---- */
 
-/* As our metadata knows it. */
-char *
-cfg_pci_name(const ConfHostdev *dev)
-{
-    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
-                           (unsigned)dev->bus.value, (unsigned)dev->slot.value,
-                           (unsigned)dev->function.value);
-}
-
 /* xl reads these with atoi(): "yes" is 0 for it. */
 static const char *
 pci_flag(const char *name, const char *value, const ConfPlace *place, unsigned offset)
@@ -34,38 +25,48 @@ pci_flag(const char *name, const char *value, const ConfPlace *place, unsigned o
     return on ? "1" : "0";
 }
 
-/* xl: the text without the parameters that ride in metadata, and flags as it understands them. */
-static char *
-take_carried(const char *text, const ConfPlace *place, GPtrArray *keys)
+static void
+append_pci_word(GString *text, const CfgWord *word, const char *value)
+{
+    g_string_append_printf(text, "%s%s%s%s", text->len ? "," : "", word->name, value ? "=" : "",
+                           value ? value : "");
+}
+
+/* xl: `whole` with flags as it understands them, `plain` without the parameters that ride in
+ * metadata, which are in `keys`. */
+static void
+split_pci(const char *text, const ConfPlace *place, GString *whole, GString *plain, GPtrArray *keys)
 {
     g_autoptr(GPtrArray) words = cfg_words(text);
-    g_autoptr(GString) plain = g_string_new(NULL);
 
     for (guint i = 0; i < words->len; i++) {
         const CfgWord *word = g_ptr_array_index(words, i);
         const char *value = word->value ? pci_flag(word->name, word->value, place, word->offset)
                                         : NULL;
 
-        if (value && cfg_carry_word("pci", word->name, value, keys))
-            continue;
-        g_string_append_printf(plain, "%s%s%s%s", plain->len ? "," : "", word->name,
-                               value ? "=" : "", value ? value : "");
+        append_pci_word(whole, word, value);
+        if (value == NULL || !cfg_carry_word("pci", word->name, value, keys))
+            append_pci_word(plain, word, value);
     }
-    return g_string_free(g_steal_pointer(&plain), FALSE);
 }
 
 static gboolean
 read_pci(CfgReader *r, const char *text, unsigned index, const ConfPlace *place, GError **error)
 {
     g_autoptr(GPtrArray) keys = conf_xl_keys_new();
-    g_autofree char *plain = r->who == CFG_XL ? take_carried(text, place, keys) : g_strdup(text);
+    g_autoptr(GString) whole = g_string_new(NULL), plain = g_string_new(NULL);
+
+    if (r->who == CFG_XL)
+        split_pci(text, place, whole, plain, keys);
+    else
+        g_string_assign(plain, text);
     g_autoptr(GError) local = NULL;
-    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain, place, &local);
-    g_autofree char *name = dev ? cfg_pci_name(dev) : NULL;
+    g_autoptr(ConfHostdev) dev = conf_hostdev_parse_pci(plain->str, place, &local);
+    g_autofree char *name = dev ? conf_pci_name(dev) : NULL;
 
     /* A name of xl's, or all functions of a slot: only the host knows the addresses. */
     if (g_error_matches(local, CONF_ERROR, CONF_ERROR_UNSUPPORTED) &&
-        cfg_carry_item(r, "pci", text))
+        cfg_carry_item(r, "pci", whole->str))
         return TRUE;
     if (dev == NULL) {
         g_propagate_error(error, g_steal_pointer(&local));
@@ -98,7 +99,7 @@ cfg_write_pci(CfgWriter *w, const CfgKey *key)
 
         if (g_strcmp0(dev->type, "pci") != 0)
             continue;
-        g_autofree char *name = cfg_pci_name(dev);
+        g_autofree char *name = conf_pci_name(dev);
         g_string_append(text, name);
         const ConfAddress *address = dev->dev.address;
         if (address && address->slot.set && g_strcmp0(address->type, "pci") == 0)

@@ -319,8 +319,7 @@ set_model(CfgReader *r, VifSpec *spec, GError **error)
     }
     bool front = spec->type && g_strv_contains(pv, spec->type);
     if ((front || r->guest != CFG_HVM) && iface->model && !g_str_equal(iface->model, "netfront")) {
-        conf_place_report(spec->place, spec->model_at,
-                          front ? CONF_OUTCOME_LOST : CONF_OUTCOME_DEFAULT, "model", iface->model,
+        conf_place_report(spec->place, spec->model_at, CONF_OUTCOME_DEFAULT, "model", iface->model,
                           front ? "there is no emulated card: type=%s"
                                 : "has no effect on %s domains",
                           front ? spec->type : cfg_guest_name(r->guest));

@@ -268,7 +268,6 @@ bool cfg_carries_list(const CfgWriter *w, const char *name);
 void cfg_report_uncarried(CfgWriter *w);
 bool cfg_metadata_is_ours(const ConfDomain *def);
 bool cfg_carry_word(const char *kind, const char *name, const char *value, GPtrArray *keys);
-char *cfg_pci_name(const ConfHostdev *dev); /* devices, as metadata knows them */
 char *cfg_usbctrl_name(unsigned index);
 char *cfg_vfb_name(unsigned index);
 void cfg_carry_device(ConfXlExt *ext, const char *target, const GPtrArray *keys);

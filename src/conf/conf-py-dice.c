@@ -5,6 +5,17 @@
  */
 #include "conf-py-value.h"
 
+/* The same for the same text (FNV-1a). */
+static guint32
+seed_of(const char *text, gsize len)
+{
+    guint32 hash = 2166136261u;
+
+    for (gsize i = 0; i < len; i++)
+        hash = (hash ^ (guchar)text[i]) * 16777619u;
+    return hash;
+}
+
 static GRand *
 dice(ConfPy *py, ConfPos pos)
 {
@@ -12,7 +23,7 @@ dice(ConfPy *py, ConfPos pos)
                    "xm draws anew at each start; this was drawn once, and the same at each "
                    "conversion");
     if (py->dice == NULL)
-        py->dice = g_rand_new_with_seed(py->seed);
+        py->dice = g_rand_new_with_seed(seed_of(py->text, py->len));
     return py->dice;
 }
 

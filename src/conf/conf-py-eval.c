@@ -229,6 +229,10 @@ eval_logic(ConfPy *py, const ConfPyNode *node)
 
     for (unsigned i = 0; i < node->n_kids; i++) {
         value = conf_py_eval(py, node->kids[i]);
+        if (value != NULL && conf_py_is_opaque(value)) {
+            for (unsigned k = i + 1; k < node->n_kids; k++)
+                conf_py_forget(py, node->kids[k], value);
+        }
         if (value == NULL || conf_py_is_opaque(value) ||
             conf_py_truth(value) == (node->kind == CONF_PY_OR))
             break;
@@ -275,6 +279,8 @@ eval_choice(ConfPy *py, const ConfPyNode *node)
 {
     ConfPyValue *condition = conf_py_eval(py, node->kids[0]);
 
+    if (condition != NULL && conf_py_is_opaque(condition))
+        conf_py_forget(py, node, condition);
     if (condition == NULL || conf_py_is_opaque(condition))
         return condition;
     return conf_py_eval(py, node->kids[conf_py_truth(condition) ? 1 : 2]);
@@ -320,17 +326,25 @@ conf_py_make_function(ConfPy *py, const ConfPyNode *node)
 
 /* ---- calls ---- */
 
+ConfPyValue *
+conf_py_named_arg(const ConfPyCall *call, const char *name)
+{
+    for (unsigned i = 0; i < call->n_named; i++) {
+        if (g_str_equal(call->names[i], name))
+            return call->named[i].value;
+    }
+    return NULL;
+}
+
 /* The value of a plain parameter: given by place, by name, or by default. NULL: none. */
 static ConfPyValue *
 argument_for(const ConfPyValue *function, const ConfPyCall *call, unsigned i, const char *name)
 {
+    ConfPyValue *named = conf_py_named_arg(call, name);
+
     if (i < call->n_args)
         return call->args[i].value;
-    for (unsigned k = 0; k < call->n_named; k++) {
-        if (g_str_equal(call->names[k], name))
-            return call->named[k].value;
-    }
-    return function->list.items[i].value;
+    return named != NULL ? named : function->list.items[i].value;
 }
 
 static bool
@@ -421,6 +435,7 @@ call_function(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
     ConfPyValue *result = NULL;
 
     env->outer = function->env;
+    env->body = body;
     if (!conf_py_enter(py, node))
         return NULL;
     if (bind_params(py, function, call, env) != NULL) {
@@ -455,7 +470,7 @@ charge_strings(ConfPy *py, const ConfPyCall *call)
 
 /* Something that goes into the call is not known: what comes out is not, and what it changes. */
 static ConfPyValue *
-unknown_among(const ConfPyBuiltin *row, const ConfPyCall *call)
+unknown_among(ConfPy *py, const ConfPyBuiltin *row, const ConfPyCall *call)
 {
     ConfPyValue *unknown = call->self != NULL ? conf_py_rest(call->self) : NULL;
 
@@ -469,6 +484,9 @@ unknown_among(const ConfPyBuiltin *row, const ConfPyCall *call)
     }
     if (unknown != NULL && row->flags & CONF_PY_CHANGES)
         conf_py_blur(call->self != NULL ? call->self : call->args[0].value, unknown);
+    /* map(disk.append, unknown) */
+    for (unsigned i = 0; i < call->n_args && unknown != NULL; i++)
+        conf_py_forget_call(py, call->args[i].value, unknown);
     return unknown;
 }
 
@@ -492,7 +510,7 @@ call_builtin(ConfPy *py, const ConfPyValue *function, const ConfPyCall *call)
             return conf_py_raise(py, call->pos, "TypeError", "%s() needs a string and not %s",
                                  row->name, conf_py_type_name(with_self.self));
     }
-    unknown = row->flags & CONF_PY_TAKES_OPAQUE ? NULL : unknown_among(row, &with_self);
+    unknown = row->flags & CONF_PY_TAKES_OPAQUE ? NULL : unknown_among(py, row, &with_self);
     if (unknown != NULL)
         return unknown;
     if (with_self.n_args < row->min)
@@ -518,6 +536,7 @@ call_unknown(ConfPy *py, ConfPyValue *function, const ConfPyCall *call)
             return NULL;
         if (value->type == CONF_PY_V_DICT)
             conf_py_blur(value, function);
+        conf_py_forget_call(py, value, function);
     }
     return function;
 }

@@ -139,37 +139,52 @@ method_kind(const char *name)
     return g_strv_contains(adds, name) ? METHOD_ADDS : METHOD_CHANGES;
 }
 
+static void
+change(Forget *f, ConfPyValue *value, MethodKind kind, ConfPos pos)
+{
+    if (kind == METHOD_ADDS && value->type == CONF_PY_V_LIST)
+        conf_py_add_unknown(f->py, value, f->why, pos);
+    else if (kind != METHOD_LOOKS)
+        conf_py_blur(value, f->why);
+}
+
 /* disk.append(x) and the like. */
 static void
 forget_method(Forget *f, const ConfPyNode *node, ConfPyValue *value)
 {
     const ConfPyNode *attr = node->kids[1];
-    MethodKind kind = attr->kind == CONF_PY_ATTR ? method_kind(attr->text) : METHOD_CHANGES;
 
-    if (node->n_kids < 3)
+    if (node->n_kids >= 3)
+        change(f, value, attr->kind == CONF_PY_ATTR ? method_kind(attr->text) : METHOD_CHANGES,
+               node->pos);
+}
+
+/* What the function does beside giving a value. */
+static void
+forget_inside(Forget *f, const ConfPyValue *function, ConfPos pos)
+{
+    Forget inner = { f->py, f->why, NULL, f->calls + 1 };
+
+    if (function->type == CONF_PY_V_BUILTIN && is_container(function->self))
+        change(f, function->self, method_kind(function->builtin->name), pos);
+    if (function->type != CONF_PY_V_FUNC || f->calls >= MAX_CALLS)
         return;
-    if (kind == METHOD_ADDS && value->type == CONF_PY_V_LIST)
-        conf_py_add_unknown(f->py, value, f->why, node->pos);
-    else if (kind != METHOD_LOOKS)
-        conf_py_blur(value, f->why);
+    inner.body = function->node->kids[function->node->n_kids - 1];
+    forget(&inner, inner.body);
 }
 
 /* A call of a function of the program, or of one that is not known. */
 static void
 forget_call(Forget *f, const ConfPyNode *call, const ConfPyValue *function)
 {
-    Forget inner = { f->py, f->why, NULL, f->calls + 1 };
-
     for (unsigned i = 0; i < call->n_kids; i++) {
         ConfPyValue *argument = root_value(f, call->kids[i]);
 
         if (is_container(argument))
             conf_py_blur(argument, f->why);
     }
-    if (function == NULL || function->type != CONF_PY_V_FUNC || f->calls >= MAX_CALLS)
-        return;
-    inner.body = function->node->kids[function->node->n_kids - 1];
-    forget(&inner, inner.body);
+    if (function != NULL)
+        forget_inside(f, function, call->pos);
 }
 
 static void
@@ -275,6 +290,22 @@ conf_py_forget_target(ConfPy *py, const ConfPyNode *target, ConfPyValue *why)
     Forget f = { py, why, NULL, 0 };
 
     forget_target(&f, target);
+}
+
+void
+conf_py_forget_call(ConfPy *py, const ConfPyValue *function, ConfPyValue *why)
+{
+    Forget f = { py, why, NULL, 0 };
+
+    forget_inside(&f, function, (ConfPos){ 0, 0 });
+}
+
+void
+conf_py_forget_body(ConfPy *py, ConfPyValue *why)
+{
+    Forget f = { py, why, py->env->body, 0 };
+
+    forget(&f, py->env->body);
 }
 
 bool

@@ -102,6 +102,14 @@ advance(ConfPyLexer *lexer, gsize count)
         conf_cursor_advance(&lexer->at);
 }
 
+/* Over bytes that no line ends in. */
+static void
+advance_in_line(ConfPyLexer *lexer, gsize count)
+{
+    for (const char *end = lexer->at.p + count; lexer->at.p < end; lexer->at.p++)
+        lexer->at.pos.column += ((guchar)*lexer->at.p & 0xc0) != 0x80;
+}
+
 static gboolean
 fail(ConfPyLexer *lexer, ConfPos pos, const char *reason)
 {
@@ -123,10 +131,14 @@ newline_at(const ConfPyLexer *lexer, gsize offset)
 static void
 skip_comment(ConfPyLexer *lexer)
 {
-    if (peek(lexer, 0) == '#') {
-        while (lexer->at.p < lexer->at.end && newline_at(lexer, 0) == 0)
-            advance(lexer, 1);
-    }
+    const char *end = lexer->at.p;
+
+    if (peek(lexer, 0) != '#')
+        return;
+    while (end < lexer->at.end && *end != '\n' &&
+           !(*end == '\r' && end + 1 < lexer->at.end && end[1] == '\n'))
+        end++;
+    advance_in_line(lexer, (gsize)(end - lexer->at.p));
 }
 
 /* Between tokens; between brackets over line ends too. */
@@ -355,7 +367,7 @@ lex_string(ConfPyLexer *lexer, ConfPyToken *token, gsize prefix, bool raw, bool 
         token->kind = CONF_PY_T_STRING;
         token->len = (gsize)plain;
         token->text = conf_py_strndup(lexer->arena, lexer->at.p + 1, token->len);
-        advance(lexer, token->len + 2);
+        advance_in_line(lexer, token->len + 2);
         return TRUE;
     }
     out = g_string_new(NULL);
@@ -450,12 +462,13 @@ lex_number(ConfPyLexer *lexer, ConfPyToken *token)
 static gboolean
 lex_name(ConfPyLexer *lexer, ConfPyToken *token)
 {
-    const char *start = lexer->at.p;
+    const char *start = lexer->at.p, *end = start;
 
-    while (g_ascii_isalnum(peek(lexer, 0)) || peek(lexer, 0) == '_')
-        advance(lexer, 1);
-    token->len = (gsize)(lexer->at.p - start);
+    while (end < lexer->at.end && (g_ascii_isalnum(*end) || *end == '_'))
+        end++;
+    token->len = (gsize)(end - start);
     token->text = conf_py_strndup(lexer->arena, start, token->len);
+    advance_in_line(lexer, token->len);
     token->kind = CONF_PY_T_NAME;
     for (gsize i = 0; i < G_N_ELEMENTS(keywords); i++) {
         if (keywords[i][0] == token->text[0] && strcmp(keywords[i], token->text) == 0)
@@ -513,7 +526,7 @@ lex_operator(ConfPyLexer *lexer, ConfPyToken *token)
             continue;
         token->kind = CONF_PY_T_OP;
         token->text = operators[i];
-        advance(lexer, len);
+        advance_in_line(lexer, len);
         if (strchr("([{", token->text[0]) != NULL)
             return open_bracket(lexer, token->pos, token->text[0]);
         if (strchr(")]}", token->text[0]) != NULL)

@@ -181,16 +181,6 @@ compare_keyed(gconstpointer a, gconstpointer b, gpointer data)
     return order;
 }
 
-static ConfPyValue *
-named_arg(const ConfPyCall *call, const char *name)
-{
-    for (unsigned i = 0; i < call->n_named; i++) {
-        if (g_str_equal(call->names[i], name))
-            return call->named[i].value->type == CONF_PY_V_NONE ? NULL : call->named[i].value;
-    }
-    return NULL;
-}
-
 /* The items with their keys; NULL: failed, or *ret_unknown. */
 static Keyed *
 find_keys(Sorting *s, const ConfPyList *list, ConfPyValue *function)
@@ -205,7 +195,9 @@ find_keys(Sorting *s, const ConfPyList *list, ConfPyValue *function)
         ConfPyCall call = { .pos = s->pos, .args = &item, .n_args = 1 };
 
         keyed[i].item = item;
-        keyed[i].key = function != NULL ? conf_py_call(s->py, function, &call) : item.value;
+        keyed[i].key = function != NULL && function->type != CONF_PY_V_NONE
+                           ? conf_py_call(s->py, function, &call)
+                           : item.value;
         if (keyed[i].key == NULL)
             return NULL;
         if (conf_py_is_opaque(keyed[i].key))
@@ -219,10 +211,11 @@ static ConfPyValue *
 list_sort(ConfPy *py, const ConfPyCall *call)
 {
     ConfPyList *list = &call->self->list;
-    ConfPyValue *compare = call->n_args > 0 ? call->args[0].value : named_arg(call, "cmp");
-    const ConfPyValue *reverse = named_arg(call, "reverse");
+    ConfPyValue *compare = call->n_args > 0 ? call->args[0].value : conf_py_named_arg(call, "cmp");
+    ConfPyValue *key = conf_py_named_arg(call, "key");
+    const ConfPyValue *reverse = conf_py_named_arg(call, "reverse");
     Sorting s = { py, call->pos, NULL, false, NULL };
-    g_autofree Keyed *keyed = find_keys(&s, list, named_arg(call, "key"));
+    g_autofree Keyed *keyed = find_keys(&s, list, key);
     unsigned n = list->n;
 
     if (keyed == NULL)

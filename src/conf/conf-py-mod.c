@@ -203,16 +203,6 @@ sys_exit(ConfPy *py, const ConfPyCall *call)
 
 /* ---- xm_vars: parameters of a config ---- */
 
-static ConfPyValue *
-named_arg(const ConfPyCall *call, const char *name)
-{
-    for (unsigned i = 0; i < call->n_named; i++) {
-        if (g_str_equal(call->names[i], name))
-            return call->named[i].value;
-    }
-    return NULL;
-}
-
 /* What was given on the command line: a string, and a check function makes of it what it wants;
  * without one, what looks like a number is a number. */
 static ConfPyValue *
@@ -235,7 +225,7 @@ static ConfPyValue *
 xm_vars_var(ConfPy *py, const ConfPyCall *call)
 {
     const ConfPyValue *name = call->args[0].value;
-    ConfPyValue *check = named_arg(call, "check"), *use = named_arg(call, "use");
+    ConfPyValue *check = conf_py_named_arg(call, "check"), *use = conf_py_named_arg(call, "use");
     bool checked = check != NULL && check->type != CONF_PY_V_NONE;
     ConfPyValue *value;
 
@@ -245,7 +235,7 @@ xm_vars_var(ConfPy *py, const ConfPyCall *call)
     if (value == NULL && py->fatal != NULL)
         return NULL;
     if (value == NULL)
-        value = named_arg(call, "default");
+        value = conf_py_named_arg(call, "default");
     if (value == NULL) {
         const char *what = use != NULL && use->type == CONF_PY_V_STR ? use->str : "";
 

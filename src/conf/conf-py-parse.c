@@ -499,7 +499,7 @@ parse_call(ConfPyParser *p)
 
         if (op != '\0' && !conf_py_next(p))
             return NULL;
-        argument = parse_argument(p);
+        argument = op != '\0' ? parse_expression(p) : parse_argument(p);
         if (argument == NULL)
             return NULL;
         if (op != '\0') {

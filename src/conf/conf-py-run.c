@@ -27,6 +27,7 @@ leave_out(ConfPy *py, const ConfPyNode *statement, ConfPos pos, ConfPyValue *why
     py->outside++;
     conf_py_forget(py, statement, why);
     if (py->env != NULL && conf_py_may_leave(statement, true)) {
+        conf_py_forget_body(py, why);
         py->returned = why;
         return FLOW_RETURN;
     }
@@ -351,6 +352,7 @@ doubt(ConfPy *py, const ConfPyNode *node, Flow flow)
 
     conf_py_forget(py, node, why);
     if (flow == FLOW_RETURN || (py->env != NULL && conf_py_may_leave(node, true))) {
+        conf_py_forget_body(py, why);
         py->returned = why;
         return FLOW_RETURN;
     }

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define MAX_WIDTH 1000 /* of one formatted value: a config has no use for more */
-
 /* While something grows: conf_py_may_make() at each step would count it over and over. */
 static bool
 fits(ConfPy *py, ConfPos pos, gsize len)
@@ -169,10 +167,10 @@ read_size(Percent *f, int *ret_size)
         f->p++;
         size = value->type == CONF_PY_V_INT ? value->i : 0;
     }
-    for (; f->p < f->end && g_ascii_isdigit(*f->p) && size <= MAX_WIDTH; f->p++)
+    for (; f->p < f->end && g_ascii_isdigit(*f->p) && size <= CONF_PY_MAX_WIDTH; f->p++)
         size = size * 10 + (*f->p - '0');
-    if (size < 0 || size > MAX_WIDTH) {
-        conf_py_stop(f->py, f->pos, CONF_ERROR_LIMIT, "a width of more than %d", MAX_WIDTH);
+    if (size < 0 || size > CONF_PY_MAX_WIDTH) {
+        conf_py_stop(f->py, f->pos, CONF_ERROR_LIMIT, "a width of more than %d", CONF_PY_MAX_WIDTH);
         return false;
     }
     *ret_size = (int)size;
@@ -283,10 +281,8 @@ format_argument(ConfPy *py, const ConfPyCall *call, const char *field, gsize len
         number = -1;
     if (number >= 0 && number < call->n_args)
         return call->args[number].value;
-    for (unsigned i = 0; i < call->n_named; i++) {
-        if (g_str_equal(call->names[i], name))
-            return call->named[i].value;
-    }
+    if (conf_py_named_arg(call, name) != NULL)
+        return conf_py_named_arg(call, name);
     if (strpbrk(name, ".[!") != NULL)
         return conf_py_opaque(py, call->pos, "the format field '{%s}'", name);
     return conf_py_raise(py, call->pos, number >= 0 ? "IndexError" : "KeyError",
@@ -305,16 +301,17 @@ parse_format_spec(const char *text, const char *end, Spec *spec)
         spec->alt = *text++ == '#';
     if (text < end && *text == '0')
         spec->zero = *text++ == '0';
-    for (; text < end && g_ascii_isdigit(*text) && spec->width <= MAX_WIDTH; text++)
+    for (; text < end && g_ascii_isdigit(*text) && spec->width <= CONF_PY_MAX_WIDTH; text++)
         spec->width = spec->width * 10 + (*text - '0');
     if (text < end && *text == '.') {
         spec->precision = 0;
-        for (text++; text < end && g_ascii_isdigit(*text) && spec->precision <= MAX_WIDTH; text++)
+        for (text++; text < end && g_ascii_isdigit(*text) && spec->precision <= CONF_PY_MAX_WIDTH;
+             text++)
             spec->precision = spec->precision * 10 + (*text - '0');
     }
     if (text < end && is_one_of("dxXosfeg", *text))
         spec->letter = *text++;
-    return text == end && spec->width <= MAX_WIDTH && spec->precision <= MAX_WIDTH;
+    return text == end && spec->width <= CONF_PY_MAX_WIDTH && spec->precision <= CONF_PY_MAX_WIDTH;
 }
 
 /* One "{...}". *p is behind the '{' and comes out behind the '}'. */
@@ -371,9 +368,8 @@ str_format(ConfPy *py, const ConfPyCall *call)
 
 /* ---- methods ---- */
 
-/* The argument as a string, or NULL and a TypeError. */
-static const ConfPyValue *
-str_arg(ConfPy *py, const ConfPyCall *call, unsigned i)
+const ConfPyValue *
+conf_py_str_arg(ConfPy *py, const ConfPyCall *call, unsigned i)
 {
     const ConfPyValue *value = call->args[i].value;
 
@@ -446,7 +442,7 @@ str_split(ConfPy *py, const ConfPyCall *call)
 
     if (call->n_args == 0 || call->args[0].value->type == CONF_PY_V_NONE)
         return split_blanks(py, call, max);
-    separator = str_arg(py, call, 0);
+    separator = conf_py_str_arg(py, call, 0);
     if (separator == NULL)
         return NULL;
     if (separator->len == 0)
@@ -469,8 +465,8 @@ str_split(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 str_replace(ConfPy *py, const ConfPyCall *call)
 {
-    const ConfPyValue *from = str_arg(py, call, 0);
-    const ConfPyValue *to = from != NULL ? str_arg(py, call, 1) : NULL;
+    const ConfPyValue *from = conf_py_str_arg(py, call, 0);
+    const ConfPyValue *to = from != NULL ? conf_py_str_arg(py, call, 1) : NULL;
     const char *p = call->self->str, *end = p + call->self->len;
     g_autoptr(GString) out = g_string_new(NULL);
 
@@ -542,7 +538,7 @@ strip(ConfPy *py, const ConfPyCall *call, bool left, bool right)
     bool stripped[256] = { false };
 
     if (call->n_args > 0 && call->args[0].value->type != CONF_PY_V_NONE) {
-        set = str_arg(py, call, 0);
+        set = conf_py_str_arg(py, call, 0);
         if (set == NULL)
             return NULL;
     }
@@ -610,7 +606,7 @@ str_endswith(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 find_in(ConfPy *py, const ConfPyCall *call, bool must)
 {
-    const ConfPyValue *what = str_arg(py, call, 0);
+    const ConfPyValue *what = conf_py_str_arg(py, call, 0);
     const char *found;
 
     if (what == NULL || !conf_py_step(py, call->pos, 1 + call->self->len / 64))
@@ -636,7 +632,7 @@ str_index(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 str_count(ConfPy *py, const ConfPyCall *call)
 {
-    const ConfPyValue *what = str_arg(py, call, 0);
+    const ConfPyValue *what = conf_py_str_arg(py, call, 0);
     const char *p = call->self->str, *end = p + call->self->len;
     gint64 count = 0;
 
@@ -650,24 +646,13 @@ str_count(ConfPy *py, const ConfPyCall *call)
 }
 
 static ConfPyValue *
-str_isdigit(ConfPy *py, const ConfPyCall *call)
-{
-    for (gsize i = 0; i < call->self->len; i++) {
-        if (!g_ascii_isdigit(call->self->str[i]))
-            return &conf_py_false;
-    }
-    return conf_py_step(py, call->pos, call->self->len / 64) ? conf_py_bool(call->self->len > 0)
-                                                             : NULL;
-}
-
-static ConfPyValue *
 str_zfill(ConfPy *py, const ConfPyCall *call)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     const ConfPyValue *width = call->args[0].value;
     Spec spec = { .zero = true, .letter = 'd' };
 
-    if (width->type != CONF_PY_V_INT || width->i > MAX_WIDTH)
+    if (width->type != CONF_PY_V_INT || width->i > CONF_PY_MAX_WIDTH)
         return conf_py_raise(py, call->pos, "ValueError", "zfill() needs a small number");
     spec.width = (int)MAX(width->i, 0);
     pad(out, call->self->str, call->self->len, &spec);
@@ -681,7 +666,6 @@ const ConfPyBuiltin conf_py_str_methods[] = {
     { "str", "find", 1, 1, 0, str_find },
     { "str", "format", 0, 255, CONF_PY_TAKES_NAMED, str_format },
     { "str", "index", 1, 1, 0, str_index },
-    { "str", "isdigit", 0, 0, 0, str_isdigit },
     { "str", "join", 1, 1, 0, str_join },
     { "str", "lower", 0, 0, 0, str_lower },
     { "str", "lstrip", 0, 1, 0, str_lstrip },

@@ -4,20 +4,6 @@
 
 #include <string.h>
 
-#define MAX_WIDTH 1000
-
-static const ConfPyValue *
-str_arg(ConfPy *py, const ConfPyCall *call, unsigned i)
-{
-    const ConfPyValue *value = call->args[i].value;
-
-    if (value->type == CONF_PY_V_STR)
-        return value;
-    conf_py_raise(py, call->args[i].pos, "TypeError", "a string is needed here and not %s",
-                  conf_py_type_name(value));
-    return NULL;
-}
-
 /* ---- kinds of characters ---- */
 
 static ConfPyValue *
@@ -145,10 +131,10 @@ fill(ConfPy *py, const ConfPyCall *call, bool left, bool right)
     gsize missing, before;
     char c = ' ';
 
-    if (width->type != CONF_PY_V_INT || width->i > MAX_WIDTH)
+    if (width->type != CONF_PY_V_INT || width->i > CONF_PY_MAX_WIDTH)
         return conf_py_raise(py, call->pos, "ValueError", "a small number is needed here");
     if (call->n_args > 1) {
-        const ConfPyValue *with = str_arg(py, call, 1);
+        const ConfPyValue *with = conf_py_str_arg(py, call, 1);
 
         if (with == NULL || with->len != 1)
             return with == NULL
@@ -207,7 +193,7 @@ charge_search(ConfPy *py, const ConfPyCall *call, const ConfPyValue *what)
 static ConfPyValue *
 str_rfind(ConfPy *py, const ConfPyCall *call)
 {
-    const ConfPyValue *what = str_arg(py, call, 0);
+    const ConfPyValue *what = conf_py_str_arg(py, call, 0);
     const char *found;
 
     if (what == NULL || !charge_search(py, call, what))
@@ -219,7 +205,7 @@ str_rfind(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 part(ConfPy *py, const ConfPyCall *call, bool last)
 {
-    const ConfPyValue *at = str_arg(py, call, 0);
+    const ConfPyValue *at = conf_py_str_arg(py, call, 0);
     const char *text = call->self->str, *end = text + call->self->len, *found;
     ConfPyValue *result = conf_py_new(py, CONF_PY_V_TUPLE);
     gsize cuts[4] = { 0, call->self->len, call->self->len, call->self->len };
@@ -261,7 +247,7 @@ str_rpartition(ConfPy *py, const ConfPyCall *call)
 static ConfPyValue *
 str_rsplit(ConfPy *py, const ConfPyCall *call)
 {
-    const ConfPyValue *at = str_arg(py, call, 0);
+    const ConfPyValue *at = conf_py_str_arg(py, call, 0);
     gint64 max = call->n_args > 1 && call->args[1].value->type == CONF_PY_V_INT
                      ? call->args[1].value->i
                      : -1;
@@ -321,7 +307,7 @@ str_recode(ConfPy *py, const ConfPyCall *call)
     static const char *const same[] = {
         "utf-8", "utf8", "UTF-8", "UTF8", "ascii", "us-ascii", NULL
     };
-    const ConfPyValue *name = call->n_args > 0 ? str_arg(py, call, 0) : NULL;
+    const ConfPyValue *name = call->n_args > 0 ? conf_py_str_arg(py, call, 0) : NULL;
 
     if (call->n_args > 0 && name == NULL)
         return NULL;

@@ -563,8 +563,13 @@ conf_py_dict_find(ConfPy *py, ConfPos pos, const ConfPyValue *dict, const ConfPy
 bool
 conf_py_dict_set(ConfPy *py, ConfPos pos, ConfPyValue *dict, ConfPyValue *key, ConfPyValue *value)
 {
-    int found = conf_py_dict_find(py, pos, dict, key);
+    int found;
 
+    if (conf_py_is_opaque(key)) { /* it may be any of them */
+        conf_py_blur(dict, key);
+        return true;
+    }
+    found = conf_py_dict_find(py, pos, dict, key);
     if (found == -2)
         return false;
     if (found >= 0) {

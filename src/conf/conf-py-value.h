@@ -77,7 +77,8 @@ struct ConfPyVar {
 };
 
 struct ConfPyEnv {
-    ConfPyEnv *outer; /* NULL: outside of this are the globals */
+    ConfPyEnv *outer;       /* NULL: outside of this are the globals */
+    const ConfPyNode *body; /* of the function */
     ConfPyVar *vars;
     ConfPyVar *global_names; /* of "global" statements; only their names matter */
 };
@@ -104,7 +105,8 @@ typedef struct ConfPy {
     unsigned outside;               /* how often something was not known, so far */
     ConfPyValue *foreign; /* where names come from that we do not see: execfile(), or NULL */
     GRand *dice;          /* of random; made when it is asked for */
-    guint32 seed;         /* of the dice: made of the program's text */
+    const char *text;     /* of the program */
+    gsize len;
 } ConfPy;
 
 /* ---- running out, failing, not knowing (conf-py-value.c) ---- */
@@ -186,6 +188,10 @@ ConfPyValue *conf_py_iterate(ConfPy *py, ConfPos pos, ConfPyValue *value);
 /* What this statement or expression might change is not known from here on. */
 void conf_py_forget(ConfPy *py, const ConfPyNode *node, ConfPyValue *why);
 void conf_py_forget_target(ConfPy *py, const ConfPyNode *target, ConfPyValue *why);
+/* A function, or a method of something, that may be called or not. */
+void conf_py_forget_call(ConfPy *py, const ConfPyValue *function, ConfPyValue *why);
+/* The rest of the function that runs may run or not. */
+void conf_py_forget_body(ConfPy *py, ConfPyValue *why);
 /* Could the statement end the function (return, raise) or else the loop (break, continue) that it
  * is in? */
 bool conf_py_may_leave(const ConfPyNode *node, bool function);
@@ -210,6 +216,11 @@ typedef struct ConfPyCall {
     ConfPyItem *named;
     unsigned n_named;
 } ConfPyCall;
+
+/* The argument as a string, or NULL and a TypeError. */
+const ConfPyValue *conf_py_str_arg(ConfPy *py, const ConfPyCall *call, unsigned i);
+/* The keyword argument, or NULL; None is one. */
+ConfPyValue *conf_py_named_arg(const ConfPyCall *call, const char *name);
 
 /* A function that the program finds as NAME, or as OWNER.NAME. */
 struct ConfPyBuiltin {

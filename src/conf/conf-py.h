@@ -9,7 +9,8 @@
  * on it is OPAQUE too, and all else goes on.
  *
  *     text ─▶ conf-py-lex.c ─▶ conf-py-parse.c ─▶ tree ─▶ conf-py-eval.c ─▶ globals ─▶ conf-xm.c
- *                                  conf-py-ops.c, conf-py-lib.c, conf-py-str.c stand beside eval
+ *                          run, forget, ops, and the library: lib, more, str, text, list, mod, re,
+ * dice
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #define CONF_PY_MAX_NEST   100         /* brackets, blocks or operators inside each other */
 #define CONF_PY_MAX_DEPTH  1000        /* evaluations inside each other */
 #define CONF_PY_MAX_NOTES  1000
+#define CONF_PY_MAX_WIDTH  1000 /* of one formatted value: a config has no use for more */
 
 /* ---- memory: one arena for a program's whole life ---- */
 

@@ -23,6 +23,8 @@ mask_parse(const char *text)
     for (const char *p = text; *p != '\0'; p++) {
         unsigned carry;
 
+        if (*p == 'L' && p > text && p[1] == '\0')
+            break; /* a long of Python */
         if (!g_ascii_isdigit(*p))
             return NULL;
         carry = (unsigned)(*p - '0');

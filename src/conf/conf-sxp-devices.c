@@ -436,7 +436,7 @@ sxp_read_pci_opts(SxpRead *in, const SxpItem *item, gpointer target, GError **er
             sxp_mark(&option, CONF_FATE_CARRIED);
         } else if (node->key != NULL && (g_str_equal(node->key, "msitranslate") ||
                                          g_str_equal(node->key, "power_mgmt"))) {
-            g_autofree char *name = sxp_pci_name(dev);
+            g_autofree char *name = conf_pci_name(dev);
 
             /* That it is off is worth a word where the domain says it is on. */
             conf_xl_keys_set(conf_xl_ext_ensure_device(in->ext, name), node->key,
@@ -875,7 +875,7 @@ sxp_write_pci_opts(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpoi
 {
     static const char *const names[] = { "msitranslate", "power_mgmt" };
     const ConfHostdev *dev = source;
-    g_autofree char *name = sxp_pci_name(dev);
+    g_autofree char *name = conf_pci_name(dev);
     const GPtrArray *keys = conf_xl_ext_device(out->ext, name);
     ConfNode *opts = conf_node_new(CONF_NODE_GROUP, "opts", 0, 0);
 

@@ -5,14 +5,6 @@
 
 #include <string.h>
 
-char *
-sxp_pci_name(const ConfHostdev *dev)
-{
-    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
-                           (unsigned)dev->bus.value, (unsigned)dev->slot.value,
-                           (unsigned)dev->function.value);
-}
-
 /* Nothing for it to speak of: it says what holds anyway. `item` may be NULL. */
 void
 sxp_drop_key(SxpRead *in, const SxpItem *item)

@@ -223,14 +223,27 @@ is_quiet(const SxpRow *row, const char *text)
     return false;
 }
 
+/* xend is written in Python, and now and then says so. A guest may have that name. */
+static bool
+is_none(const SxpRow *row, const char *text)
+{
+    static const char *const names[] = { "name",        "name_label",       "description",
+                                         "Description", "name_description", NULL };
+
+    return g_strcmp0(text, "None") == 0 && !g_strv_contains(names, row->path);
+}
+
 static bool
 parse_number(const char *text, gint64 *ret_number)
 {
     bool hex = g_ascii_strncasecmp(text, "0x", 2) == 0;
+    gsize len = strlen(text);
+    g_autofree char *digits = len > 1 && text[len - 1] == 'L' ? g_strndup(text, len - 1) : NULL;
+    const char *number = digits != NULL ? digits : text; /* a long of Python */
     char *end = NULL;
     double real;
 
-    if (g_ascii_string_to_signed(hex ? text + 2 : text, hex ? 16 : 10, G_MININT64 / 2,
+    if (g_ascii_string_to_signed(hex ? number + 2 : number, hex ? 16 : 10, G_MININT64 / 2,
                                  G_MAXINT64 / 2, ret_number, NULL))
         return true;
     /* Python gave whole numbers a fraction now and then: 512.0 */
@@ -364,7 +377,7 @@ read_item(SxpRead *in, const SxpItem *item, gpointer device, GError **error)
         conf_node_mark(node, CONF_FATE_RUNTIME);
         return TRUE;
     }
-    if (sxp_is_empty(node) || is_quiet(row, text)) {
+    if (sxp_is_empty(node) || is_quiet(row, text) || is_none(row, text)) {
         conf_node_mark(node, CONF_FATE_DEFAULT);
         return TRUE;
     }
@@ -645,6 +658,8 @@ conf_native_wants_autostart(const ConfNative *native)
     const ConfNode *power = conf_node_find(native->root, "auto_power_on");
     ConfTristate on = CONF_TRISTATE_ABSENT;
 
+    if (native->format == CONF_FORMAT_XVA)
+        return conf_xva_wants_autostart(native);
     if (start != NULL && g_strcmp0(start->text, "start") == 0)
         return TRUE;
     return native->format == CONF_FORMAT_SXP && power != NULL && power->text != NULL &&

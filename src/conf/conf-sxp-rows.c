@@ -80,7 +80,7 @@ static const SxpRow domain_rows[] = {
     RUNTIME("online_vcpus"),
     HOOK("cpus", sxp_read_cpus, sxp_write_cpus, ),
     GUEST("cpu", cpu, .quiet = "-1", .alias = true),
-    HOOK("cpu_weight", sxp_read_weight, sxp_write_weight, .quiet = "256"),
+    HOOK("cpu_weight", sxp_read_weight, sxp_write_weight, .quiet = "256|256.0"),
     GUEST("cpu_cap", cpu_cap, .quiet = "0"),
     HOOK("vcpus_params", sxp_read_vcpus_params, NULL, .alias = true),
     KEY("pool_name", "pool", "Pool-0"),

@@ -185,7 +185,6 @@ void sxp_write_on_crash(SxpWrite *out, const SxpRow *row, ConfNode *parent, gcon
 void sxp_write_weight(SxpWrite *out, const SxpRow *row, ConfNode *parent, gconstpointer source);
 
 /* conf-sxp-keys.c */
-char *sxp_pci_name(const ConfHostdev *dev); /* as our metadata knows it */
 void sxp_drop_key(SxpRead *in, const SxpItem *item);
 gboolean sxp_read_ioports(SxpRead *in, const SxpItem *item, GError **error);
 gboolean sxp_read_irq(SxpRead *in, const SxpItem *item, GError **error);

@@ -203,3 +203,11 @@ conf_path_absolute(const char *path, const char *file)
     g_autofree char *folder = g_path_get_dirname(file);
     return g_build_filename(folder, path, NULL);
 }
+
+char *
+conf_pci_name(const ConfHostdev *dev)
+{
+    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned)dev->domain.value,
+                           (unsigned)dev->bus.value, (unsigned)dev->slot.value,
+                           (unsigned)dev->function.value);
+}

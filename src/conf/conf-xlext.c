@@ -88,12 +88,18 @@ add_key(GPtrArray *keys, const char *name, const char *value, bool list)
 }
 
 void
-conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value)
+conf_xl_keys_remove(GPtrArray *keys, const char *name)
 {
     for (guint i = keys->len; i > 0; i--) {
         if (strcmp(((const ConfXlKey *)keys->pdata[i - 1])->name, name) == 0)
             g_ptr_array_remove_index(keys, i - 1);
     }
+}
+
+void
+conf_xl_keys_set(GPtrArray *keys, const char *name, const char *value)
+{
+    conf_xl_keys_remove(keys, name);
     add_key(keys, name, value, false);
 }
 
@@ -223,43 +229,83 @@ conf_xl_ext_load(const ConfDomain *def, GError **error)
 
 /* ---- writing ---- */
 
+#define ELEMENT(name) CONF_XL_EXT_PREFIX ":" name
+
 static void
-write_keys(xmlNode *parent, const GPtrArray *keys)
+put_attribute(GString *out, const char *name, const char *value)
+{
+    conf_xml_print_attribute(out, CONF_XML_STYLE_COMPACT, NULL, name, value);
+}
+
+static void
+write_keys(GString *out, const GPtrArray *keys)
 {
     for (guint i = 0; i < keys->len; i++) {
         const ConfXlKey *key = keys->pdata[i];
-        g_autofree char *value = conf_xml_clean(key->value);
-        xmlNode *node = conf_xml_add(parent, "key");
+        g_autofree char *clean = conf_xml_is_clean(key->value) ? NULL : conf_xml_clean(key->value);
+        const char *value = clean ? clean : key->value;
 
-        xmlNewProp(node, BAD_CAST "name", BAD_CAST key->name);
+        g_string_append(out, "<" ELEMENT("key"));
+        put_attribute(out, "name", key->name);
         if (key->list)
-            xmlNewProp(node, BAD_CAST "list", BAD_CAST "yes");
-        xmlAddChild(node, xmlNewText(BAD_CAST value));
+            put_attribute(out, "list", "yes");
+        if (*value == '\0') {
+            g_string_append(out, "/>");
+            continue;
+        }
+        g_string_append_c(out, '>');
+        conf_xml_print_text(out, CONF_XML_STYLE_COMPACT, value);
+        g_string_append(out, "</" ELEMENT("key") ">");
     }
+}
+
+static char *
+format_ext(const ConfXlExt *ext)
+{
+    GString *out = g_string_new("<" ELEMENT("xl"));
+
+    put_attribute(out, "xmlns:" CONF_XL_EXT_PREFIX, CONF_XL_EXT_URI);
+    g_string_append_c(out, '>');
+    write_keys(out, ext->keys);
+    for (guint i = 0; i < ext->devices->len; i++) {
+        const ConfXlDevice *device = ext->devices->pdata[i];
+
+        if (device->keys->len == 0)
+            continue;
+        g_string_append(out, "<" ELEMENT("device"));
+        put_attribute(out, "target", device->target);
+        g_string_append_c(out, '>');
+        write_keys(out, device->keys);
+        g_string_append(out, "</" ELEMENT("device") ">");
+    }
+    g_string_append(out, "</" ELEMENT("xl") ">");
+    return g_string_free(out, FALSE);
 }
 
 gboolean
 conf_xl_ext_store(ConfDomain *def, const ConfXlExt *ext, GError **error)
 {
-    g_autoptr(ConfXmlNode) root = conf_xml_add(NULL, "xl");
-    g_autofree char *text = NULL;
+    bool empty = conf_xl_ext_is_empty(ext);
+    g_autofree char *text = empty ? NULL : format_ext(ext);
 
-    if (conf_xl_ext_is_empty(ext)) {
-        if (def->metadata == NULL || strstr(def->metadata, CONF_XL_EXT_URI) == NULL)
-            return TRUE;
-        return conf_domain_metadata_set(def, CONF_XL_EXT_URI, CONF_XL_EXT_PREFIX, NULL, error);
+    if (empty && (def->metadata == NULL || strstr(def->metadata, CONF_XL_EXT_URI) == NULL))
+        return TRUE;
+    if (def->metadata == NULL) { /* nobody else's to keep beside it */
+        def->metadata = g_steal_pointer(&text);
+        return TRUE;
     }
-    write_keys(root, ext->keys);
-    for (guint i = 0; i < ext->devices->len; i++) {
-        const ConfXlDevice *device = ext->devices->pdata[i];
-        xmlNode *node;
-
-        if (device->keys->len == 0)
-            continue;
-        node = conf_xml_add(root, "device");
-        xmlNewProp(node, BAD_CAST "target", BAD_CAST device->target);
-        write_keys(node, device->keys);
-    }
-    text = conf_xml_to_string(root);
     return conf_domain_metadata_set(def, CONF_XL_EXT_URI, CONF_XL_EXT_PREFIX, text, error);
+}
+
+gboolean
+conf_xl_ext_forget(ConfDomain *def, const char *name, GError **error)
+{
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_load(def, error);
+
+    if (ext == NULL)
+        return FALSE;
+    if (conf_xl_keys_get(ext->keys, name) == NULL)
+        return TRUE;
+    conf_xl_keys_remove(ext->keys, name);
+    return conf_xl_ext_store(def, ext, error);
 }

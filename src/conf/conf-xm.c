@@ -250,17 +250,6 @@ py_clear(ConfPy *py)
     conf_py_arena_clear(&py->arena);
 }
 
-/* The same for the same text (FNV-1a). */
-static guint32
-seed_of(const char *text, gsize len)
-{
-    guint32 hash = 2166136261u;
-
-    for (gsize i = 0; i < len; i++)
-        hash = (hash ^ (guchar)text[i]) * 16777619u;
-    return hash;
-}
-
 static gboolean
 run_config(ConfPy *py, const char *text, gsize len, GError **error)
 {
@@ -286,7 +275,8 @@ conf_xm_parse(const char *text, gsize len, const char *file, const ConfNativeOpt
     ConfPy py;
 
     py_init(&py, native, options);
-    py.seed = seed_of(text, len);
+    py.text = text;
+    py.len = len;
     if (run_config(&py, text, len, error)) {
         natives = g_ptr_array_new_with_free_func((GDestroyNotify)conf_native_free);
         g_ptr_array_add(natives, g_steal_pointer(&native));

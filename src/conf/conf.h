@@ -32,10 +32,10 @@ typedef enum ConfError {
     CONF_N_ERRORS,
 } ConfError;
 
-#define CONF_MAX_INPUT   (8u << 20)   /* bytes of one document */
-#define CONF_MAX_XML     (4u << 20)   /* bytes of one domXML, as a protocol string */
-#define CONF_MAX_DEPTH   256          /* brackets or elements inside each other */
-#define CONF_MAX_DEVICES 4096         /* of one kind in one domain */
+#define CONF_MAX_INPUT   (8u << 20) /* bytes of one document */
+#define CONF_MAX_XML     (4u << 20) /* bytes of one domXML, as a protocol string */
+#define CONF_MAX_DEPTH   256        /* brackets or elements inside each other */
+#define CONF_MAX_DEVICES 4096       /* of one kind in one domain */
 
 /* ---- domXML (conf-domxml.c) ---- */
 
@@ -79,6 +79,18 @@ gboolean conf_domain_metadata_set(ConfDomain *def, const char *uri, const char *
  * given back. */
 const char *conf_cpu_feature_to_xl(const char *name);
 const char *conf_cpu_feature_from_xl(const char *name);
+
+/* SMBIOS strings: a part and an entry of <sysinfo type='smbios'>, and what hvmloader (so libxl's
+ * bios-strings/NAME and XenServer) calls it. */
+typedef struct ConfBiosString {
+    const char *part, *entry, *name;
+} ConfBiosString;
+extern const ConfBiosString conf_bios_strings[];
+extern const size_t conf_n_bios_strings;
+const ConfBiosString *conf_bios_string_find(const char *name); /* NULL: no entry is like it */
+/* `pairs`: name, value, name, value ..., NULL. What no entry is like is left out. Replaces nothing
+ * but <smbios mode=>: for a definition without <sysinfo>. Values are valid for XML. */
+void conf_domain_set_bios_strings(ConfDomain *def, const char *const *pairs);
 
 /* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT and NULL when unknown. */
 ConfAction conf_action_parse(const char *name);

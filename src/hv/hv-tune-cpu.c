@@ -131,7 +131,7 @@ edit_pin(ConfDomain *def, gpointer data, GError **error)
 
     conf_bitmap_free(place->cpuset);
     place->cpuset = conf_bitmap_copy(pin->cpus);
-    return TRUE;
+    return conf_xl_ext_forget(def, "cpus", error);
 }
 
 static gboolean
@@ -506,8 +506,11 @@ edit_sched(ConfDomain *def, gpointer data, GError **error)
     if (hv_sched_has(change, HV_SCHED_PERIOD) || hv_sched_has(change, HV_SCHED_BUDGET) ||
         hv_sched_has(change, HV_SCHED_EXTRATIME))
         return edit_rtds(def, change, error);
-    if (hv_sched_has(change, HV_SCHED_WEIGHT))
+    if (hv_sched_has(change, HV_SCHED_WEIGHT)) {
         tune->shares = (ConfOptInt){ true, change->value[HV_SCHED_WEIGHT] };
+        if (!conf_xl_ext_forget(def, "cpu_weight", error))
+            return FALSE;
+    }
     if (hv_sched_has(change, HV_SCHED_CAP)) {
         int cap = change->value[HV_SCHED_CAP];
 

@@ -130,9 +130,12 @@ edit_action(ConfDomain *def, gpointer data, GError **error)
     ConfAction *actions[] = { [HV_ACTION_POWEROFF] = &def->on_poweroff,
                               [HV_ACTION_REBOOT] = &def->on_reboot,
                               [HV_ACTION_CRASH] = &def->on_crash };
+    static const char *const keys[] = { [HV_ACTION_POWEROFF] = "on_poweroff",
+                                        [HV_ACTION_REBOOT] = "on_reboot",
+                                        [HV_ACTION_CRASH] = "on_crash" };
 
     *actions[change->which] = change->action;
-    return TRUE;
+    return conf_xl_ext_forget(def, keys[change->which], error);
 }
 
 gboolean

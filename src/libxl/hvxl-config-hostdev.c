@@ -135,6 +135,21 @@ hvxl_interface_pci_build(const HvxlConfigEnv *env, const ConfDomain *def,
 
 /* ---- USB ---- */
 
+/* The controller by its index, and a port of it; libxl takes a free one where nothing is said. */
+static void
+set_usb_port(const ConfDevice *dev, libxl_device_usbdev *xl)
+{
+    const ConfAddress *address = dev->address;
+    guint64 port;
+
+    if (address == NULL || g_strcmp0(address->type, "usb") != 0 || !address->bus.set ||
+        !in_range(&address->bus, INT_MAX) || address->port == NULL ||
+        !g_ascii_string_to_unsigned(address->port, 10, 1, MAX_USB_PORTS, &port, NULL))
+        return;
+    xl->ctrl = (libxl_devid)address->bus.value;
+    xl->port = (int)port;
+}
+
 gboolean
 hvxl_build_usbdev(HvxlBuild *b, const ConfHostdev *hostdev, libxl_device_usbdev *xl, GError **error)
 {
@@ -158,6 +173,7 @@ hvxl_build_usbdev(HvxlBuild *b, const ConfHostdev *hostdev, libxl_device_usbdev 
     libxl_device_usbdev_init_type(xl, LIBXL_USBDEV_TYPE_HOSTDEV);
     xl->u.hostdev.hostbus = (uint8_t)bus;
     xl->u.hostdev.hostaddr = (uint8_t)device;
+    set_usb_port(&hostdev->dev, xl);
     if (hostdev->dev.boot_order.set)
         hvxl_warn(b, NULL, "devices/hostdev/boot", NULL);
     return hvxl_build_extra(b, "usb", "devices/hostdev", hostdev->dev.extra, error) &&

@@ -159,7 +159,8 @@ drop_affinity(libxl_domain_build_info *info)
     info->num_vcpu_hard_affinity = 0;
 }
 
-/* A string is for all vcpus; a list has an item a vcpu, and vcpus beyond it run anywhere. */
+/* A string is for all vcpus; a list has an item a vcpu, and vcpus beyond it run anywhere. Only a
+ * list keeps libxl from placing the domain, as with xl. */
 gboolean
 hvxl_key_build_cpus(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
                     GError **error)
@@ -176,7 +177,8 @@ hvxl_key_build_cpus(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, v
                              error))
             return FALSE;
     }
-    libxl_defbool_set(&info->numa_placement, false);
+    if (!for_all)
+        libxl_defbool_set(&info->numa_placement, false);
     return TRUE;
 }
 
@@ -320,7 +322,12 @@ gboolean
 hvxl_key_build_soundhw(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values, void *base,
                        GError **error)
 {
-    hvxl_set_string(&b->config->b_info.u.hvm.soundhw, values->pdata[0]);
+    const char *words = values->pdata[0];
+
+    if (strchr(words, ',') || strcmp(words, "all") == 0)
+        hvxl_warn_path(b, words, "metadata/xl/soundhw", "libxl takes one card: <sound>'s first");
+    else
+        hvxl_set_string(&b->config->b_info.u.hvm.soundhw, words);
     return TRUE;
 }
 

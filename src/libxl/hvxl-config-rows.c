@@ -361,7 +361,7 @@ const HvxlRow hvxl_rows[] = {
     HONOURED_AS("devices/hostdev/@managed", "yes", "pcidevs[].seize", "PCI: libxl takes it from dom0's driver, and back"),
     REFUSED("devices/hostdev/driver/@name", "other", "a PCI device goes to Xen's pciback: driver name='xen', or none"),
     HONOURED("devices/hostdev/source/@writeFiltering", "pcidevs[].permissive"),
-    HONOURED_AS("devices/hostdev/address", NULL, "pcidevs[].vdevfn", "the slot on bus 0"),
+    HONOURED_AS("devices/hostdev/address", NULL, "pcidevs[].vdevfn, usbdevs[].ctrl, usbdevs[].port", "PCI: the slot on bus 0; USB: the controller and its port"),
     WARNED("devices/hostdev/address", "not on bus 0", "libxl places a device on bus 0, and chooses the slot"),
     WARNED("devices/hostdev/rom", NULL, "libxl shows the device's own ROM"),
     WARNED("devices/hostdev/boot", NULL, "libxl orders kinds of devices: disks, CD-ROMs, network"),

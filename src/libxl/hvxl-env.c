@@ -117,7 +117,10 @@ node_cpus(unsigned node, ConfBitmap *map, gpointer data, GError **error)
     if (ctx == NULL)
         return FALSE;
     libxl_bitmap_init(&cpus);
-    ok = node < engine->n_nodes && libxl_cpu_bitmap_alloc(ctx->libxl, &cpus, 0) == 0 &&
+    /* A node that is not there has no processors: xl takes it so, too. */
+    if (node >= engine->n_nodes)
+        return TRUE;
+    ok = libxl_cpu_bitmap_alloc(ctx->libxl, &cpus, 0) == 0 &&
          libxl_node_to_cpumap(ctx->libxl, (int)node, &cpus) == 0;
     for (unsigned i = 0; ok && i < engine->n_cpus; i++) {
         if (libxl_bitmap_test(&cpus, (int)i))
@@ -125,7 +128,8 @@ node_cpus(unsigned node, ConfBitmap *map, gpointer data, GError **error)
     }
     libxl_bitmap_dispose(&cpus);
     if (!ok)
-        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "the host has no NUMA node %u", node);
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                    "the processors of NUMA node %u are not known", node);
     return ok;
 }
 

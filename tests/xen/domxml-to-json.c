@@ -35,6 +35,22 @@ read_xl(const char *text, gsize len, const char *file, GError **error)
     return conf_domain_parse_xml(xml, -1, file, 0, error);
 }
 
+/* ---- a host like xenlab's ---- */
+
+static gboolean
+node_cpus(unsigned node, ConfBitmap *map, gpointer data, GError **error)
+{
+    if (node == 0)
+        conf_bitmap_set(map, 0, true);
+    return TRUE;
+}
+
+static char *
+firmware(const char *name, gpointer data)
+{
+    return g_strconcat("/usr/lib/xen-4.17/boot/", name, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -49,6 +65,8 @@ main(int argc, char **argv)
 
     hvxl_config_env_init(&env);
     env.n_cpus = 8; /* libxl's maps of processors are whole bytes */
+    env.node_cpus = node_cpus;
+    env.firmware = firmware;
     if (g_file_get_contents(file, &text, &len, &error))
         def = xl ? read_xl(text, len, file, &error)
                  : conf_domain_parse_xml(text, (gssize)len, file, 0, &error);

@@ -273,7 +273,8 @@ test_together(void)
         convert(written, &second);
         g_autofree char *once_more = write_back(second.def);
         g_assert_cmpstr(once_more, ==, written);
-        /* What vfb= of an HVM domain says comes back at the top level, where it is for SPICE, too. */
+        /* What vfb= of an HVM domain says comes back at the top level, where it is for SPICE, too.
+         */
         if (first.def->os.type != CONF_OS_HVM || strstr(text, "vfb = ") == NULL)
             g_assert_cmpstr(second.xml, ==, first.xml);
         if (g_test_failed())

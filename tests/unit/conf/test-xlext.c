@@ -66,6 +66,27 @@ test_set_replaces(void)
     g_assert_cmpstr(conf_xl_keys_get(keys, "b"), ==, "2");
 }
 
+/* Alone it is written directly, beside others' elements by the way of all of them: the same text.
+ */
+static void
+test_alone_and_beside(void)
+{
+    g_autoptr(ConfDomain) alone = conf_domain_new(), beside = conf_domain_new();
+    g_autoptr(ConfXlExt) ext = conf_xl_ext_new();
+    g_autoptr(GError) error = NULL;
+
+    conf_xl_keys_set(ext->keys, "a", "<&> \"'\"\n\t\xc3\xa9 ");
+    conf_xl_keys_set(ext->keys, "empty", "");
+    conf_xl_keys_add_item(ext->keys, "list", " x ");
+    conf_xl_keys_set(conf_xl_ext_ensure_device(ext, "a\"<"), "b", "\r");
+    beside->metadata = g_strdup("<o:other xmlns:o=\"urn:other\"/>");
+    g_assert_true(conf_xl_ext_store(alone, ext, &error));
+    g_assert_true(conf_xl_ext_store(beside, ext, &error));
+    g_assert_no_error(error);
+    g_test_message("%s and %s", alone->metadata, beside->metadata);
+    g_assert_true(g_str_has_suffix(beside->metadata, alone->metadata));
+}
+
 static void
 test_other_prefix_and_strangers(void)
 {
@@ -105,6 +126,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/conf/xlext/there-and-back", test_there_and_back);
     g_test_add_func("/conf/xlext/set-replaces", test_set_replaces);
+    g_test_add_func("/conf/xlext/alone-and-beside", test_alone_and_beside);
     g_test_add_func("/conf/xlext/other-prefix-and-strangers", test_other_prefix_and_strangers);
     g_test_add_func("/conf/xlext/spoilt", test_spoilt);
     return g_test_run();

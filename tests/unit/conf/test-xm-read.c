@@ -520,8 +520,15 @@ test_taint(void)
         { "r = ['a']\n" IF_EXISTS "s = len(r)\n", "[a]" },
         { "r = ['a']\n" IF_EXISTS "s = r.pop()\n", "?" },
         { "def f():\n  " IF_EXISTS "  return 'a'\n  return 'b'\nr = f()\n", "?" },
+        { "r = ['a']\ndef f():\n  " IF_EXISTS "  return\n  r.append('b')\nf()\n", "[a|?]" },
+        { "r = 'a'\ndef f():\n  global r\n  " IF_EXISTS "  return\n  r = 'b'\nf()\n", "?" },
+        { "r = ['a']\nos.path.exists('/x') and r.append('b')\n", "[a|?]" },
+        { "r = ['a']\nx = r.append('b') if os.path.exists('/x') else 1\n", "[a|?]" },
+        { "r = ['a']\nmap(r.append, os.listdir('/x'))\n", "[a|?]" },
+        { "r = 'a'\ndef f(x):\n  global r\n  r = x\nmap(f, os.listdir('/x'))\n", "?" },
         /* functions of others */
         { "from site import add_disks\nr = ['a']\nadd_disks(r)\n", "[a|?]" },
+        { "from site import each\nr = ['a']\neach(r.append)\n", "[a|?]" },
         { "from site import fill\nd = {'a': 1}\nfill(d)\nr = d['a']\n", "?" },
         /* exceptions: whether there is one is not known */
         { "try:\n  open('/x')\n  r = 'a'\nexcept IOError:\n  r = 'b'\n", "?" },
@@ -540,6 +547,8 @@ test_taint(void)
         { "s = [open('/x')]\nr = s == ['b']\n", "?" },
         { "r = sorted([open('/x'), 'a'])\n", "?" },
         { "d = {}\nd[open('/x')] = 1\nr = 1\n", "1" },
+        { "d = {open('/x'): 1, 'a': 2}\nr = d['a']\n", "?" },
+        { "d = dict([(k, 1) for k in ('a', open('/x'))])\nr = d.get('a')\n", "?" },
         { "with open('/x') as f:\n  r = 'a'\n", "?" },
     };
 
@@ -657,6 +666,8 @@ test_errors(void)
         { CONF_ERROR_SYNTAX, "if 1: break\n",
           "a.cfg:1:7: expected a statement that makes sense "
           "outside of a loop but found 'break'" },
+        { CONF_ERROR_SYNTAX, "a = f(*b=1)\n",
+          "a.cfg:1:6: '(' opened here is not closed before line 1" },
         { CONF_ERROR_SYNTAX, "1 = a\n", "a.cfg:1:1: nothing can be assigned to this" },
         { CONF_ERROR_SYNTAX, "a = 3 $ 4\n", "a.cfg:1:7: '$' means nothing in Python" },
         { CONF_ERROR_SYNTAX, "a = 0x\n", "a.cfg:1:5: this is no number" },

@@ -289,7 +289,9 @@ test_key_actions(Fixture *f, gconstpointer unused)
         const char *key, *word;
         int code;
         HvState state;
+        gboolean changed; /* by set_action(), which has the last word then */
     } cases[] = {
+        { "on_crash", "soft-reset", 3, HV_STATE_SHUTOFF, TRUE },
         { "on_watchdog", "restart", 4, HV_STATE_RUNNING },
         { "on_watchdog", "preserve", 4, HV_STATE_CRASHED },
         { "on_soft_reset", "destroy", 5, HV_STATE_SHUTOFF },
@@ -309,6 +311,9 @@ test_key_actions(Fixture *f, gconstpointer unused)
         g_assert_true(conf_xl_ext_store(def, ext, &error));
         domain = hv_host_define(f->host, g_steal_pointer(&def), &error);
         g_assert_no_error(error);
+        if (cases[i].changed)
+            g_assert_true(hv_domain_set_action(domain, HV_ACTION_CRASH, CONF_ACTION_DESTROY,
+                                               HV_AFFECT_CONFIG, &error));
         g_assert_true(hv_domain_start(domain, 0, &error));
         before = domid_of(domain);
         fake_end_guest(before, cases[i].code);
