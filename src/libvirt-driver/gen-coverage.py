@@ -36,7 +36,7 @@ Beside the flags, these answers differ from stock on purpose:
 
 - `define`, `create` with `--validate`: the document is checked against the RelaxNG schema that
   libvirt's client library installs; where it is missing, the call says so.
-- `undefine` takes `--snapshots-metadata` and `--checkpoints-metadata`: no domain has any.
+- `undefine` takes `--checkpoints-metadata`: no domain has any.
 - `save`, `restore`, `managedsave` take `--running` and `--paused`, `save` and `restore` take `--xml`.
 - `domxml-from-native`, `domxml-to-native` know `xen-xl`, `xen-xm`, `xen-sxpr` and `xen-sxp`. What was
   not carried over is in the daemon's log.

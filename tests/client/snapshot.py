@@ -676,8 +676,7 @@ class TestEvents(Case):
     def test_lifecycle(self):
         domain = self.define()
         self.take(domain, 'off')
-        domain.create()
-        self.connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        self.connection.domainEventRegisterAny(domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                                lambda _c, _d, event, detail, _o: self.seen.append((event, detail)), None)
         done = []
         self.connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
@@ -685,6 +684,9 @@ class TestEvents(Case):
         suspended, resumed = libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_RESUMED
         started, stopped, defined = (libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STOPPED,
                                      libvirt.VIR_DOMAIN_EVENT_DEFINED)
+        domain.create()
+        wait_for(lambda: (started, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED) in self.seen, 'the start')
+        self.seen.clear()
         self.take(domain, 'runs')
         self.expect((suspended, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED), (resumed, libvirt.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED))
         wait_for(lambda: done, 'the job')
