@@ -11,7 +11,7 @@ MAY = {
     'src/hv/': ({'conf', 'hv'}, set()),
     'src/libxl/': ({'conf', 'hv'}, {'libxl', 'xenstore.h', 'xentoollog.h', 'xenctrl.h'}),
     'src/libvirt-driver/': ({'conf', 'hv'}, {'rpc/', 'libvirt/'}),
-    'tools/convert/': ({'conf'}, {'libvirt/'}),
+    'tools/convert/': ({'conf'}, {'libvirt/', 'archive', 'xxhash.h'}),
 }
 OURS = {'conf', 'hv', 'libxl', 'libvirt-driver'}
 PUBLIC = {'conf': {'conf.h', 'conf-model.h', 'conf-native.h', 'conf-report.h', 'conf-xlext.h'}, 'hv': {'hv.h', 'engine.h'}}

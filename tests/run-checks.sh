@@ -5,12 +5,14 @@
 # targets, the layout of the code. Ends in the line "N passed, N failed".
 #
 # XLVIRT_CHECK="plain asan" runs only these stages (plain, xen, asan, tsan, clang, fuzz, style).
-# XLVIRT_FUZZ_SECONDS is the time of each fuzz target (default 0: its seeds only).
+# XLVIRT_FUZZ_SECONDS is the time of each fuzz target (default 0: its seeds only), or of those that
+# XLVIRT_FUZZ_TARGETS names ("xl xm"); the others then run their seeds.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 stages=${XLVIRT_CHECK:-plain xen asan tsan clang fuzz style}
 seconds=${XLVIRT_FUZZ_SECONDS:-0}
+fuzz_targets=${XLVIRT_FUZZ_TARGETS:-}
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
@@ -85,33 +87,85 @@ golden_seeds() { # NAME
     domxml) echo tests/golden/domxml tests/golden/old-host ;;
     sxp | xl | xm) echo "tests/golden/$1" ;;
     native) echo tests/golden/domxml tests/golden/sxp tests/golden/xl tests/golden/xm ;;
+    xl-json) echo tests/golden/libxl ;;
     config) echo data ;;
     esac
+}
+
+fuzz_seconds() { # NAME
+    case " $fuzz_targets " in
+    '  ' | *" $1 "*) echo "$seconds" ;;
+    *) echo 0 ;;
+    esac
+}
+
+# Who finds something wants to have it, and to run it again: the machine may be gone tomorrow.
+show_findings() { # TARGET
+    for found in "$1"-found-*; do
+        [ -f "$found" ] || continue
+        echo "found: $(basename "$found"), $(wc -c <"$found") bytes, as base64:"
+        base64 "$found"
+        echo "again: base64 -d >input, then $1 input; keep it in tests/fuzz/corpus"
+    done
+}
+
+fuzz_one() { # TARGET
+    target=$1
+    name=$(basename "$target")
+    time=$(fuzz_seconds "${name#fuzz-}")
+    corpus=$results/corpus-$name
+    mkdir -p "$corpus"
+    set --
+    [ -f "$target.dict" ] && set -- "-dict=$target.dict"
+    # What it finds by itself goes into the first folder; the others are seeds.
+    set -- "$@" "$corpus"
+    [ -d "tests/fuzz/corpus/${name#fuzz-}" ] && set -- "$@" "tests/fuzz/corpus/${name#fuzz-}"
+    # shellcheck disable=SC2046 # a list of folders
+    set -- "$@" $(golden_seeds "${name#fuzz-}")
+    # The outer limit is for a target that hangs where libFuzzer's own alarm cannot end it.
+    # Without a time: the seeds only. Chance must not decide whether a change passes.
+    limit=-max_total_time=$time
+    [ "$time" = 0 ] && limit=-runs=0
+    if timeout $((time + 90)) "$target" "$limit" -rss_limit_mb=2048 -timeout=20 -max_len=8192 \
+        -artifact_prefix="$target-found-" "$@" >"$results/$name.log" 2>&1; then
+        : >"$results/$name.ok"
+    fi
+}
+
+# Every N-th of the targets, beginning with one of them.
+fuzz_worker() { # FIRST N TARGET...
+    turn=$1 every=$2
+    shift 2
+    for target; do
+        [ "$turn" = 0 ] && fuzz_one "$target"
+        turn=$(((turn + every - 1) % every))
+    done
 }
 
 stage_fuzz() {
     [ -f build-clang/build.ninja ] || stage_clang
     export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     export G_DEBUG=fatal-criticals G_SLICE=always-malloc
+    set --
     for target in build-clang/tests/fuzz/fuzz-*; do
-        if [ ! -f "$target" ] || [ ! -x "$target" ]; then
-            continue # a folder of objects, a dictionary, or no target at all
-        fi
+        # A folder of objects, a dictionary, what an earlier run found: no target.
+        case $target in *-found-*) rm -f "$target" && continue ;; esac
+        [ -f "$target" ] && [ -x "$target" ] && set -- "$@" "$target"
+    done
+    workers=$(nproc)
+    for first in $(seq 0 $((workers - 1))); do
+        fuzz_worker "$first" "$workers" "$@" &
+    done
+    wait
+    for target; do
         name=$(basename "$target")
-        mkdir -p "$results/corpus-$name"
-        set --
-        [ -f "$target.dict" ] && set -- "-dict=$target.dict"
-        # What it finds by itself goes into the first folder; the others are seeds.
-        set -- "$@" "$results/corpus-$name"
-        [ -d "tests/fuzz/corpus/${name#fuzz-}" ] && set -- "$@" "tests/fuzz/corpus/${name#fuzz-}"
-        # shellcheck disable=SC2046 # a list of folders
-        set -- "$@" $(golden_seeds "${name#fuzz-}")
-        # The outer limit is for a target that hangs where libFuzzer's own alarm cannot end it.
-        # Without a time: the seeds only. Chance must not decide whether a change passes.
-        limit=-max_total_time=$seconds
-        [ "$seconds" = 0 ] && limit=-runs=0
-        verdict "$name: ${seconds}s" timeout $((seconds + 90)) "$target" "$limit" \
-            -rss_limit_mb=2048 -timeout=20 -max_len=8192 -artifact_prefix="$target-found-" "$@"
+        if [ -f "$results/$name.ok" ]; then
+            passed "$name: $(fuzz_seconds "${name#fuzz-}")s"
+        else
+            tail -n 60 "$results/$name.log"
+            show_findings "$target"
+            failed "$name: $(fuzz_seconds "${name#fuzz-}")s"
+        fi
     done
     unset ASAN_OPTIONS UBSAN_OPTIONS G_DEBUG G_SLICE
 }

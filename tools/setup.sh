@@ -8,10 +8,11 @@ set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
        libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libnl-3-dev libxen-dev
-       zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev'
+       zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev
+       libarchive-dev libxxhash-dev'
 demo='libvirt-clients bsdutils'
 check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils python3-libvirt
-       python3-jsonschema libyajl-dev iproute2 strace man-db
+       python3-jsonschema libyajl-dev iproute2 strace man-db qemu-utils
        libvirt-daemon dnsmasq-base iptables virtinst libsys-virt-perl virt-viewer virt-manager xvfb xdotool
        imagemagick dbus xauth at-spi2-core python3-gi gir1.2-atspi-2.0 gir1.2-gtk-vnc-2.0'
 # What tools/xenlab/lab/util.py names, too.

@@ -325,9 +325,12 @@ set_rbd(DiskSpec *spec, const char *text)
             g_string_append_c(word, *p);
             continue;
         }
-        if (disk->source_name == NULL)
-            disk->source_name = g_strdup(word->str);
-        else if (g_str_has_prefix(word->str, "mon_host=")) {
+        if (disk->source_name == NULL) {
+            char *at = strchr(word->str, '@');
+
+            disk->source_snapshot = at ? g_strdup(at + 1) : NULL;
+            disk->source_name = g_strndup(word->str, at ? (gsize)(at - word->str) : word->len);
+        } else if (g_str_has_prefix(word->str, "mon_host=")) {
             g_auto(GStrv) hosts = g_strsplit_set(word->str + strlen("mon_host="), ";", 64);
 
             for (char **h = hosts; *h; h++) {
@@ -338,7 +341,8 @@ set_rbd(DiskSpec *spec, const char *text)
                     host->port = g_strdup(colon + 1);
                     *colon = '\0';
                 }
-                host->name = g_strdup(*h);
+                /* Brackets are around an IPv6 address because of the port behind it. */
+                host->name = **h == '[' ? g_strndup(*h + 1, strcspn(*h + 1, "]")) : g_strdup(*h);
                 g_ptr_array_add(disk->source_hosts, host);
             }
         } else if (g_str_has_prefix(word->str, "conf="))
@@ -381,11 +385,16 @@ network_target(const ConfDisk *disk, const char **ret_script)
                         host->port ? host->port : "3260");
     } else if (g_str_equal(protocol, "rbd") && disk->source_name) {
         *ret_script = NULL;
-        g_string_printf(text, "rbd:%s", disk->source_name);
+        g_string_printf(text, "rbd:%s%s%s", disk->source_name, disk->source_snapshot ? "@" : "",
+                        disk->source_snapshot ? disk->source_snapshot : "");
         for (guint i = 0; i < disk->source_hosts->len; i++) {
             host = g_ptr_array_index(disk->source_hosts, i);
             g_string_append(text, i ? "\\;" : ":mon_host=");
+            bool v6 = host->name && strchr(host->name, ':');
+
+            g_string_append(text, v6 ? "[" : "");
             append_escaped(text, host->name ? host->name : "");
+            g_string_append(text, v6 ? "]" : "");
             if (host->port)
                 g_string_append_printf(text, "\\:%s", host->port);
         }
@@ -770,7 +779,10 @@ format_xm(CfgWriter *w, const ConfDisk *disk, unsigned index)
     bool cdrom = disk->device == CONF_DISK_DEVICE_CDROM;
     const char *mode = disk->readonly || cdrom ? "r" : "w";
 
-    if (uname == NULL) {
+    bool empty = !cdrom && (disk->source == NULL || *disk->source == '\0') &&
+                 disk->type != CONF_DISK_TYPE_NETWORK; /* what a script of xl takes */
+
+    if (uname == NULL || empty) {
         cfg_lost(w, disk->source, "xm has no words for such a disk", "/domain/devices/disk[%u]",
                  index + 1);
         return NULL;

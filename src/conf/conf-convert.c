@@ -34,6 +34,10 @@ conf_domain_from_native(ConfNative *native, ConfReport *report, GError **error)
         return conf_cfg_to_domain(native, report, error);
     case CONF_FORMAT_SXP:
         return conf_sxp_to_domain(native, report, error);
+    case CONF_FORMAT_XL_JSON:
+        return conf_xlj_to_domain(native, report, error);
+    case CONF_FORMAT_XVA:
+        return conf_xva_to_domain(native, report, error);
     case CONF_FORMAT_AUTO:
     case CONF_FORMAT_DOMXML:
         break;
@@ -54,6 +58,8 @@ conf_domain_to_native(const ConfDomain *def, ConfFormat format, ConfReport *repo
         return conf_sxp_from_domain(def, report, error);
     case CONF_FORMAT_AUTO:
     case CONF_FORMAT_DOMXML:
+    case CONF_FORMAT_XL_JSON:
+    case CONF_FORMAT_XVA:
         break;
     }
     g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED, "a domain can't be written as %s",

@@ -167,6 +167,9 @@ scan_token(Scan *s)
     s->statement = false;
 }
 
+/* Root elements of XenServer's ova.xml: of today, and of its first format. */
+static const char *const xva_roots[] = { "value", "appliance" };
+
 /* The first character that is neither blank nor in a comment. */
 static char
 first_sign(const char *p, const char *end)
@@ -182,6 +185,28 @@ first_sign(const char *p, const char *end)
         }
     }
     return '\0';
+}
+
+/* By the first element, behind what may stand before it. */
+static ConfFormat
+xml_kind(const char *p, const char *end)
+{
+    while ((p = memchr(p, '<', (gsize)(end - p))) && end - p > 1 && !g_ascii_isalpha(p[1])) {
+        bool comment = end - p > 4 && memcmp(p, "<!--", 4) == 0;
+        const char *behind = g_strstr_len(p, end - p, comment ? "-->" : ">");
+
+        if (behind == NULL)
+            return CONF_FORMAT_DOMXML;
+        p = behind;
+    }
+    for (gsize i = 0; p && i < G_N_ELEMENTS(xva_roots); i++) {
+        gsize len = strlen(xva_roots[i]);
+
+        if ((gsize)(end - p) > len + 1 && memcmp(p + 1, xva_roots[i], len) == 0 &&
+            !g_ascii_isalnum(p[len + 1]))
+            return CONF_FORMAT_XVA;
+    }
+    return CONF_FORMAT_DOMXML;
 }
 
 ConfFormat
@@ -201,8 +226,10 @@ conf_format_detect_or(const char *text, gsize len, ConfFormat in_doubt)
     first = first_sign(s.p, s.end);
     if (first == '(')
         return CONF_FORMAT_SXP;
+    if (first == '{' || first == '[')
+        return CONF_FORMAT_XL_JSON;
     if (first == '<')
-        return CONF_FORMAT_DOMXML;
+        return xml_kind(s.p, s.end);
     while (s.p < s.end && !s.python)
         scan_token(&s);
     if (s.python || s.xm > s.xl)

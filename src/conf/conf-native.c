@@ -15,9 +15,12 @@ static const struct {
     ConfFormat format;
     const char *name;
 } format_names[] = {
-    { CONF_FORMAT_XL, "xen-xl" }, { CONF_FORMAT_XL, "xl" },        { CONF_FORMAT_XM, "xen-xm" },
-    { CONF_FORMAT_XM, "xm" },     { CONF_FORMAT_SXP, "xen-sxpr" }, { CONF_FORMAT_SXP, "xen-sxp" },
-    { CONF_FORMAT_SXP, "sexpr" }, { CONF_FORMAT_SXP, "sxp" },      { CONF_FORMAT_DOMXML, "domxml" },
+    { CONF_FORMAT_XL, "xen-xl" },          { CONF_FORMAT_XL, "xl" },
+    { CONF_FORMAT_XM, "xen-xm" },          { CONF_FORMAT_XM, "xm" },
+    { CONF_FORMAT_SXP, "xen-sxpr" },       { CONF_FORMAT_SXP, "xen-sxp" },
+    { CONF_FORMAT_SXP, "sexpr" },          { CONF_FORMAT_SXP, "sxp" },
+    { CONF_FORMAT_DOMXML, "domxml" },      { CONF_FORMAT_XL_JSON, "xl-json" },
+    { CONF_FORMAT_XL_JSON, "libxl-json" }, { CONF_FORMAT_XVA, "xva" },
     { CONF_FORMAT_AUTO, "auto" },
 };
 
@@ -130,6 +133,9 @@ conf_native_free(ConfNative *native)
     conf_arena_clear(native->arena);
     g_free(native->arena);
     g_free(native->file);
+    g_free(native->disk_dir);
+    g_free(native->disk_format);
+    g_clear_pointer(&native->disk_paths, g_hash_table_unref);
     g_free(native);
 }
 
@@ -172,6 +178,10 @@ conf_native_parse(ConfFormat format, const char *text, gsize len, const char *fi
         return conf_xm_parse(text, len, name, options, error);
     case CONF_FORMAT_SXP:
         return conf_sxp_parse(text, len, name, error);
+    case CONF_FORMAT_XL_JSON:
+        return conf_xlj_parse(text, len, name, error);
+    case CONF_FORMAT_XVA:
+        return conf_xva_parse(text, len, name, error);
     case CONF_FORMAT_DOMXML:
         g_set_error(error, CONF_ERROR, CONF_ERROR_UNSUPPORTED,
                     "%s:1:1: this is XML, not a native Xen config (xl, xm or sxp)", name);

@@ -23,12 +23,18 @@ GPtrArray *conf_xm_parse(const char *text, gsize len, const char *file,
                          const ConfNativeOptions *options, GError **error);
 GPtrArray *conf_sxp_parse(const char *text, gsize len, const char *file, GError **error);
 
+GPtrArray *conf_xlj_parse(const char *text, gsize len, const char *file, GError **error);
+GPtrArray *conf_xva_parse(const char *text, gsize len, const char *file, GError **error);
+
 /* The mappings behind conf_domain_from_native() and conf_domain_to_native(). xl and xm share
  * one table (a row says which of the two knows the key). */
 ConfDomain *conf_cfg_to_domain(ConfNative *native, ConfReport *report, GError **error);
 char *conf_cfg_from_domain(const ConfDomain *def, ConfFormat format, ConfReport *report,
                            GError **error);
 ConfDomain *conf_sxp_to_domain(ConfNative *native, ConfReport *report, GError **error);
+ConfDomain *conf_xlj_to_domain(ConfNative *native, ConfReport *report, GError **error);
+gboolean conf_xva_wants_autostart(const ConfNative *native);
+ConfDomain *conf_xva_to_domain(ConfNative *native, ConfReport *report, GError **error);
 char *conf_sxp_from_domain(const ConfDomain *def, ConfReport *report, GError **error);
 
 /* Sub-syntax that all native formats share (conf-devices.c). Each fills one new device from text

@@ -23,7 +23,8 @@ typedef struct ConfReportRow {
     unsigned line, column; /* 0: no place (domXML input) */
     char *path;            /* "disk[0].script", "image/hvm/vncdisplay", "/domain/memtune" */
     char *value;           /* as it stands in the input, shortened to 80 characters; may be NULL */
-    char *reason;          /* LOST and CHANGED: a phrase without a full stop; else NULL */
+    bool ours; /* CARRIED in an element of ours in <metadata>, where the mapping says so itself */
+    char *reason; /* LOST and CHANGED: a phrase without a full stop; else NULL */
 } ConfReportRow;
 
 typedef struct ConfReport {

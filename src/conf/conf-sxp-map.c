@@ -658,6 +658,8 @@ conf_native_wants_autostart(const ConfNative *native)
     const ConfNode *power = conf_node_find(native->root, "auto_power_on");
     ConfTristate on = CONF_TRISTATE_ABSENT;
 
+    if (native->format == CONF_FORMAT_XVA)
+        return conf_xva_wants_autostart(native);
     if (start != NULL && g_strcmp0(start->text, "start") == 0)
         return TRUE;
     return native->format == CONF_FORMAT_SXP && power != NULL && power->text != NULL &&

@@ -32,6 +32,9 @@ G_BEGIN_DECLS
 
 #define CONF_XL_EXT_URI    "urn:xlvirt:xl:1"
 #define CONF_XL_EXT_PREFIX "xlvirt"
+/* What XenServer's record of a VM has and a domain is silent about, for people: <key name="PATH">.
+ * Nothing reads it. */
+#define CONF_XENSERVER_URI "urn:xlvirt:xenserver:1"
 
 typedef struct ConfXlKey {
     char *name;

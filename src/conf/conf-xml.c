@@ -205,6 +205,35 @@ check_text(const char *text, gsize len, const char *name, GError **error)
     return TRUE;
 }
 
+/* A prefix that nothing declares stays a part of the name. "xen" could then be taken for the one
+ * that the writer declares: what has it is dropped, as libvirt drops it. */
+static bool
+is_undeclared_xen(const xmlNs *ns, const xmlChar *name)
+{
+    return ns == NULL && g_str_has_prefix((const char *)name, "xen:");
+}
+
+static void
+drop_undeclared(xmlNode *node)
+{
+    for (xmlAttr *next, *attr = node->properties; attr; attr = next) {
+        next = attr->next;
+        if (is_undeclared_xen(attr->ns, attr->name))
+            xmlRemoveProp(attr);
+    }
+    for (xmlNode *next, *child = node->children; child; child = next) {
+        next = child->next;
+        if (child->type != XML_ELEMENT_NODE)
+            continue;
+        if (!is_undeclared_xen(child->ns, child->name)) {
+            drop_undeclared(child);
+            continue;
+        }
+        xmlUnlinkNode(child);
+        xmlFreeNode(child);
+    }
+}
+
 xmlDoc *
 conf_xml_read(const char *text, gssize len, const char *name, GError **error)
 {
@@ -232,6 +261,8 @@ conf_xml_read(const char *text, gssize len, const char *name, GError **error)
     ctxt = xmlNewParserCtxt();
     g_assert(ctxt); /* out of memory, where GLib ends the process too */
     doc = read_with(ctxt, &reader, text, size);
+    if (doc && !ctxt->nsWellFormed)
+        drop_undeclared(xmlDocGetRootElement(doc));
     xmlFreeParserCtxt(ctxt);
     if (!doc)
         g_propagate_error(error, reader.error);

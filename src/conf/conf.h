@@ -80,6 +80,18 @@ gboolean conf_domain_metadata_set(ConfDomain *def, const char *uri, const char *
 const char *conf_cpu_feature_to_xl(const char *name);
 const char *conf_cpu_feature_from_xl(const char *name);
 
+/* SMBIOS strings: a part and an entry of <sysinfo type='smbios'>, and what hvmloader (so libxl's
+ * bios-strings/NAME and XenServer) calls it. */
+typedef struct ConfBiosString {
+    const char *part, *entry, *name;
+} ConfBiosString;
+extern const ConfBiosString conf_bios_strings[];
+extern const size_t conf_n_bios_strings;
+const ConfBiosString *conf_bios_string_find(const char *name); /* NULL: no entry is like it */
+/* `pairs`: name, value, name, value ..., NULL. What no entry is like is left out. Replaces nothing
+ * but <smbios mode=>: for a definition without <sysinfo>. Values are valid for XML. */
+void conf_domain_set_bios_strings(ConfDomain *def, const char *const *pairs);
+
 /* name <-> ConfAction, for on_* of xl, xm, sxp and for domXML. ABSENT and NULL when unknown. */
 ConfAction conf_action_parse(const char *name);
 const char *conf_action_name(ConfAction action);

@@ -107,7 +107,9 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
-    hv_pci_give_back(domain->host, now->live);
+    /* Between two boots there is none, and the one that failed has given back what it had. */
+    if (now->live)
+        hv_pci_give_back(domain->host, now->live);
     if (transient) {
         hv_snapshots_forget(domain->host->store, domain->name, now->snapshots);
         g_clear_pointer(&next->snapshots, hv_snapshots_unref);

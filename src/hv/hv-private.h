@@ -472,6 +472,8 @@ void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless com
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
 /* FOLDER/NAME with SUFFIX behind it. */
 char *hv_store_file(const char *folder, const char *name, const char *suffix);
+/* Inside one of the store's folders; it may be there. */
+gboolean hv_store_make_folder(const char *path, GError **error);
 gboolean hv_store_write_text(const char *path, const char *text, GError **error);
 /* At most a definition's size, whatever somebody put there. */
 char *hv_store_read_text(const char *path, GError **error);
@@ -531,7 +533,6 @@ gboolean hv_snapshot_make_current(HvDomain *domain, const char *name, GError **e
 
 char *hv_snapshot_path(const HvStore *store, const char *domain, const char *name,
                        const char *suffix);
-gboolean hv_snapshot_make_folder(const HvStore *store, const char *domain, GError **error);
 /* One file; `suffix` ".xml" is metadata, anything else a note of our own in the same format. */
 gboolean hv_snapshot_write_text(HvStore *store, const char *domain, const ConfSnapshot *def,
                                 const char *suffix, gboolean current, GError **error);
@@ -552,7 +553,7 @@ GPtrArray *hv_snapshot_list_files(const HvStore *store, const char *domain, cons
 /* All metadata of a domain that is no more. */
 void hv_snapshots_forget(HvStore *store, const char *domain, const HvSnapshots *all);
 /* What is on disk; what cannot be read is logged and left alone. NULL: none. */
-HvSnapshots *hv_snapshots_load(HvStore *store, const char *domain);
+HvSnapshots *hv_snapshots_load(HvStore *store, const char *domain, const guint8 uuid[16]);
 gboolean hv_snapshots_rename(HvStore *store, const char *before, const char *after, GError **error);
 
 /* ---- qcow2 (hv-qcow2.c) ---- */

@@ -30,7 +30,7 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
     next->persistent = g_steal_pointer(&def);
     next->autostart = autostart;
     next->managed_save = managed_save;
-    next->snapshots = hv_snapshots_load(host->store, next->name);
+    next->snapshots = hv_snapshots_load(host->store, next->name, next->uuid);
     hv_registry_show(domain, next);
 }
 
@@ -225,7 +225,8 @@ note_gone(HvHost *host, const HvStatus *status)
     hv_store_remove_status(host->store, status->live->name);
     hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
     if (!now) {
-        g_autoptr(HvSnapshots) all = hv_snapshots_load(host->store, status->live->name);
+        g_autoptr(HvSnapshots)
+            all = hv_snapshots_load(host->store, status->live->name, status->live->uuid);
 
         hv_snapshots_forget(host->store, status->live->name, all);
     } else {
@@ -264,7 +265,9 @@ take_up_snapshots(HvHost *host)
     for (guint i = 0; i < domains->len; i++) {
         HvDomain *domain = domains->pdata[i];
         g_autoptr(HvView) now = hv_domain_view(domain);
-        HvSnapshots *all = now->persistent ? NULL : hv_snapshots_load(host->store, domain->name);
+        HvSnapshots *all = now->persistent
+                               ? NULL
+                               : hv_snapshots_load(host->store, domain->name, domain->uuid);
 
         if (all)
             hv_domain_set_snapshots(domain, all);

@@ -26,18 +26,6 @@ hv_snapshot_path(const HvStore *store, const char *domain, const char *name, con
     return g_strconcat(store->snapshot, "/", domain, "/", name, suffix, NULL);
 }
 
-gboolean
-hv_snapshot_make_folder(const HvStore *store, const char *domain, GError **error)
-{
-    g_autofree char *folder = folder_of(store, domain);
-
-    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        hv_set_io_error(error, errno, "create folder", folder);
-        return FALSE;
-    }
-    return TRUE;
-}
-
 /* ---- writing ---- */
 
 static char *
@@ -62,9 +50,10 @@ hv_snapshot_write_text(HvStore *store, const char *domain, const ConfSnapshot *d
                        const char *suffix, gboolean current, GError **error)
 {
     g_autofree char *path = hv_snapshot_path(store, domain, def->name, suffix);
+    g_autofree char *folder = folder_of(store, domain);
     g_autofree char *text = format(def, current);
 
-    return hv_snapshot_make_folder(store, domain, error) && hv_store_write_text(path, text, error);
+    return hv_store_make_folder(folder, error) && hv_store_write_text(path, text, error);
 }
 
 /* The folder goes with the last of its files. */
@@ -205,8 +194,23 @@ note_current(const HvStore *store, const char *domain, const ConfSnapshot *def,
     *ret_age = age;
 }
 
+/* What an earlier domain of the name has left is none of this one's. */
+static gboolean
+belongs_to(const ConfSnapshot *def, const char *domain, const guint8 uuid[16], GError **error)
+{
+    char text[37];
+
+    if (!def->domain || memcmp(def->domain->uuid, uuid, sizeof(def->domain->uuid)) == 0)
+        return TRUE;
+    conf_uuid_format(def->domain->uuid, text);
+    g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                "snapshot '%s' is of another domain '%s', with the uuid %s", def->name, domain,
+                text);
+    return FALSE;
+}
+
 HvSnapshots *
-hv_snapshots_load(HvStore *store, const char *domain)
+hv_snapshots_load(HvStore *store, const char *domain, const guint8 uuid[16])
 {
     g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, domain, ".xml");
     g_autoptr(GPtrArray) defs = g_ptr_array_new_with_free_func((GDestroyNotify)conf_snapshot_unref);
@@ -215,16 +219,17 @@ hv_snapshots_load(HvStore *store, const char *domain)
 
     for (guint i = 0; i < names->len; i++) {
         g_autoptr(GError) error = NULL;
-        ConfSnapshot *def = hv_snapshot_read(store, domain, names->pdata[i], ".xml", &error);
+        g_autoptr(ConfSnapshot)
+            def = hv_snapshot_read(store, domain, names->pdata[i], ".xml", &error);
 
-        if (!def) {
+        if (!def || !belongs_to(def, domain, uuid, &error)) {
             g_warning("a snapshot of domain '%s' was left out, its file stays as it is: %s", domain,
                       error->message);
             continue;
         }
         note_current(store, domain, def, &current, &age);
         def->active.set = false;
-        g_ptr_array_add(defs, def);
+        g_ptr_array_add(defs, g_steal_pointer(&def));
     }
     return hv_snapshots_new(defs, current);
 }

@@ -45,6 +45,17 @@ sync_folder_of(const char *path, GError **error)
     return sync_folder(folder, error);
 }
 
+gboolean
+hv_store_make_folder(const char *path, GError **error)
+{
+    if (mkdir(path, 0700) == 0)
+        return sync_folder_of(path, error);
+    if (errno == EEXIST)
+        return TRUE;
+    hv_set_io_error(error, errno, "create folder", path);
+    return FALSE;
+}
+
 HvNewFile *
 hv_new_file_open(const char *path, GError **error)
 {
@@ -219,6 +230,21 @@ sweep_folder(const char *folder)
     }
 }
 
+/* One folder a domain. */
+static void
+sweep_snapshots(HvStore *store)
+{
+    g_autoptr(GDir) dir = g_dir_open(store->snapshot, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *folder = g_build_filename(store->snapshot, name, NULL);
+
+        sweep_folder(folder);
+        rmdir(folder); /* where that was all */
+    }
+}
+
 void
 hv_store_sweep(HvStore *store)
 {
@@ -226,6 +252,7 @@ hv_store_sweep(HvStore *store)
     sweep_folder(store->autostart);
     sweep_folder(store->state);
     sweep_folder(store->save);
+    sweep_snapshots(store);
 }
 
 static int

@@ -317,6 +317,9 @@ lvd_server_free(LvdServer *server)
     if (server->keepalive)
         g_source_destroy(server->keepalive);
     g_clear_pointer(&server->keepalive, g_source_unref);
+    if (server->relay_timer)
+        g_source_destroy(server->relay_timer);
+    g_clear_pointer(&server->relay_timer, g_source_unref);
     lvd_loop_free(server->loop); /* with what these calls posted: sessions, streams */
     g_hash_table_unref(server->clients);
     lvd_config_free(server->config);

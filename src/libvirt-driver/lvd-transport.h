@@ -144,6 +144,8 @@ struct LvdServer {
     guint8 *scratch;          /* I/O thread: LVD_SCRATCH_SIZE bytes of input */
     guint8 *chunk;            /* I/O thread: one stream packet */
     GList *pumps;             /* I/O thread: LvdPump */
+    GList *upstreams;         /* I/O thread: LvdUpstream of all clients */
+    GSource *relay_timer;     /* I/O thread: their next deadline; NULL: never needed */
 };
 
 /* A copy, with every default filled in. */

@@ -17,9 +17,11 @@
 #define KEEP_BYTES        65536u /* buffers above this size are given back when they are empty */
 #define OPEN_SECONDS      30
 #define RETRY_MS          50 /* the daemon listens, and has no room */
+#define RECONNECT_MS_MIN  100
 #define RECONNECT_MS_MAX  30000
 #define STREAMS_MAX       64 /* open ones of one client and family */
 #define REGISTRATIONS_MAX 1024
+#define REGISTER_ARGS_MAX 8192u /* bytes that are kept of one */
 
 enum { KEEPALIVE_PING = 1, KEEPALIVE_PONG = 2 };
 
@@ -105,6 +107,7 @@ lvd_upstream_disconnect(LvdUpstream *up)
     up->n_streams = up->n_again = 0;
     up->paused = up->deaf = FALSE;
     up->step = LVD_STEP_NONE;
+    up->retry_at = g_get_monotonic_time() + MAX(up->reconnect_ms, RECONNECT_MS_MIN) * 1000;
     set_stalling(up, FALSE);
     set_timer(up);
 }
@@ -125,12 +128,12 @@ free_post(gpointer data)
 void
 lvd_upstream_free(LvdUpstream *up)
 {
-    up->over = TRUE;
+    LvdServer *server = up->client->server;
+
     lvd_upstream_disconnect(up);
-    g_source_destroy(up->timer);
-    g_clear_pointer(&up->timer, g_source_unref);
+    server->upstreams = g_list_delete_link(server->upstreams, up->link);
     g_queue_clear_full(&up->waiting, (GDestroyNotify)lvd_call_free);
-    lvd_loop_post(up->client->server->loop, free_post, up);
+    lvd_loop_post(server->loop, free_post, up);
 }
 
 void
@@ -261,22 +264,36 @@ interval(const LvdUpstream *up)
 }
 
 /* A daemon that hangs is noticed while somebody waits for it. */
+static gint64
+next_due(const LvdUpstream *up)
+{
+    switch (up->step) {
+    case LVD_STEP_NONE:
+        return up->registrations->len > 0 ? up->retry_at : G_MAXINT64;
+    case LVD_STEP_CONNECT:
+        return up->retry_at;
+    case LVD_STEP_READY:
+        return interval(up) > 0 && g_hash_table_size(up->pending) > 0
+                   ? MAX(up->heard, up->pinged) + interval(up)
+                   : G_MAXINT64;
+    case LVD_STEP_AUTH:
+    case LVD_STEP_OPEN:
+    case LVD_STEP_IDENTITY:
+    case LVD_STEP_REGISTER:
+        break;
+    }
+    return up->started + OPEN_SECONDS * G_USEC_PER_SEC;
+}
+
+/* One timer for all; where it comes too early for this one, it is set again. */
 static void
 set_timer(LvdUpstream *up)
 {
-    gint64 due = -1;
+    GSource *timer = up->client->server->relay_timer;
+    gint64 due = next_due(up), set = g_source_get_ready_time(timer);
 
-    if (up->over)
-        return;
-    if (up->step == LVD_STEP_NONE && up->registrations->len > 0)
-        due = g_get_monotonic_time() + up->reconnect_ms * 1000;
-    else if (up->step == LVD_STEP_CONNECT)
-        due = g_get_monotonic_time() + RETRY_MS * 1000;
-    else if (up->step != LVD_STEP_READY && up->step != LVD_STEP_NONE)
-        due = up->started + OPEN_SECONDS * G_USEC_PER_SEC;
-    else if (interval(up) > 0 && g_hash_table_size(up->pending) > 0)
-        due = MAX(up->heard, up->pinged) + interval(up);
-    g_source_set_ready_time(up->timer, due);
+    if (due != G_MAXINT64 && (set < 0 || due < set))
+        g_source_set_ready_time(timer, due);
 }
 
 static void
@@ -298,12 +315,11 @@ check_alive(LvdUpstream *up, gint64 now)
     send_keepalive(up, KEEPALIVE_PING);
 }
 
-static gboolean
-on_timer(gpointer data)
+static void
+check(LvdUpstream *up, gint64 now)
 {
-    LvdUpstream *up = data;
-    gint64 now = g_get_monotonic_time();
-
+    if (now < next_due(up))
+        return;
     if (up->step == LVD_STEP_NONE)
         reconnect(up);
     else if (up->step == LVD_STEP_READY)
@@ -312,18 +328,38 @@ on_timer(gpointer data)
         lvd_upstream_die(up, "does not answer");
     else if (up->step == LVD_STEP_CONNECT)
         connect_again(up);
-    set_timer(up);
+}
+
+static gboolean
+on_timer(gpointer data)
+{
+    LvdServer *server = data;
+    gint64 now = g_get_monotonic_time(), next = G_MAXINT64;
+
+    for (GList *item = server->upstreams; item; item = item->next)
+        check(item->data, now);
+    for (GList *item = server->upstreams; item; item = item->next)
+        next = MIN(next, next_due(item->data));
+    g_source_set_ready_time(server->relay_timer, next == G_MAXINT64 ? -1 : next);
     return G_SOURCE_CONTINUE;
 }
 
 static gboolean
 timer_dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    g_source_set_ready_time(source, -1);
     return callback(data);
 }
 
 static GSourceFuncs timer_funcs = { .dispatch = timer_dispatch };
+
+static void
+make_timer(LvdServer *server)
+{
+    server->relay_timer = g_source_new(&timer_funcs, sizeof(GSource));
+    g_source_set_static_name(server->relay_timer, "lvd-upstream");
+    g_source_set_callback(server->relay_timer, on_timer, server, NULL);
+    g_source_attach(server->relay_timer, lvd_loop_context(server->loop));
+}
 
 /* ---- calls ---- */
 
@@ -688,6 +724,7 @@ start_connecting(LvdUpstream *up, GError **error)
     if (up->step == LVD_STEP_NONE)
         up->started = g_get_monotonic_time();
     up->step = LVD_STEP_CONNECT;
+    up->retry_at = g_get_monotonic_time() + RETRY_MS * 1000;
     if (fd >= 0)
         begin(up, fd);
     return TRUE;
@@ -708,7 +745,8 @@ reconnect(LvdUpstream *up)
 {
     g_autoptr(GError) error = NULL;
 
-    up->reconnect_ms = CLAMP(up->reconnect_ms * 2, 100, RECONNECT_MS_MAX);
+    up->reconnect_ms = CLAMP(up->reconnect_ms * 2, RECONNECT_MS_MIN, RECONNECT_MS_MAX);
+    up->retry_at = g_get_monotonic_time() + up->reconnect_ms * 1000;
     start_connecting(up, &error);
 }
 
@@ -724,10 +762,10 @@ lvd_upstream_new(LvdClient *client, LvdFamily family)
     up->pending = g_hash_table_new_full(NULL, NULL, NULL, drop_pending);
     up->in = g_byte_array_new();
     up->out = g_byte_array_new();
-    up->timer = g_source_new(&timer_funcs, sizeof(GSource));
-    g_source_set_static_name(up->timer, "lvd-upstream");
-    g_source_set_callback(up->timer, on_timer, up, NULL);
-    g_source_attach(up->timer, lvd_loop_context(client->server->loop));
+    if (!client->server->relay_timer)
+        make_timer(client->server);
+    client->server->upstreams = g_list_prepend(client->server->upstreams, up);
+    up->link = client->server->upstreams;
     return up;
 }
 
@@ -746,6 +784,11 @@ has_room(LvdUpstream *up, const LvdCall *call, GError **error)
                up->registrations->len >= REGISTRATIONS_MAX) {
         what = "event callbacks";
         count = up->registrations->len;
+    }
+    if (!what && call->proc->flags & LVD_PROC_REGISTER && call->body_len > REGISTER_ARGS_MAX) {
+        g_set_error(error, LVD_ERROR, LVD_RPC_ERROR(VIR_ERR_RPC),
+                    "a registration for events of %" G_GSIZE_FORMAT " bytes", call->body_len);
+        return FALSE;
     }
     if (!what)
         return TRUE;

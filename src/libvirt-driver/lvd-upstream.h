@@ -53,9 +53,9 @@ struct LvdUpstream {
     LvdFamily family;
     GPtrArray *registrations; /* Registration */
     GQueue waiting;           /* LvdCall: until ready */
-    GSource *timer;           /* its ready time is the next deadline */
-    guint reconnect_ms;       /* till the next try; 0: did not fail yet */
-    gboolean over;
+    GList *link;              /* in server->upstreams */
+    guint reconnect_ms;       /* the last pause between two tries; 0: did not fail yet */
+    gint64 retry_at;          /* monotonic: when to try to connect again */
 
     /* of the connection at hand */
     char *path;

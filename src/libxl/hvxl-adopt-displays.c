@@ -253,41 +253,19 @@ adopt_filesystems(const libxl_domain_config *config, ConfDomain *def)
 }
 
 static void
-append_entry(GString *out, const char *part, const char *entry, const char *value)
-{
-    g_autofree char *text = g_markup_printf_escaped("<%s><entry name=\"%s\">%s</entry></%s>", part,
-                                                    entry, value, part);
-    g_autofree char *end = g_strdup_printf("</%s>", part);
-
-    /* Entries of one part follow each other. */
-    if (g_str_has_suffix(out->str, end)) {
-        g_string_truncate(out, out->len - strlen(end));
-        g_string_append(out, text + strlen(part) + 2);
-    } else {
-        g_string_append(out, text);
-    }
-}
-
-static void
 adopt_sysinfo(const libxl_domain_config *config, ConfDomain *def)
 {
-    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GPtrArray) strings = g_ptr_array_new();
     const libxl_key_value_list pairs = config->c_info.xsdata;
 
-    for (size_t row = 0; row < hvxl_n_smbios_names; row++) {
-        for (char **pair = pairs; pair && pair[0] && pair[1]; pair += 2) {
-            if (g_str_has_prefix(pair[0], HVXL_BIOS_STRINGS) &&
-                strcmp(pair[0] + strlen(HVXL_BIOS_STRINGS), hvxl_smbios_names[row].key) == 0)
-                append_entry(out, hvxl_smbios_names[row].part, hvxl_smbios_names[row].entry,
-                             pair[1]);
-        }
+    for (char **pair = pairs; pair && pair[0] && pair[1]; pair += 2) {
+        if (!g_str_has_prefix(pair[0], HVXL_BIOS_STRINGS))
+            continue;
+        g_ptr_array_add(strings, pair[0] + strlen(HVXL_BIOS_STRINGS));
+        g_ptr_array_add(strings, pair[1]);
     }
-    if (out->len == 0)
-        return;
-    def->os.smbios_mode = g_strdup("sysinfo");
-    g_free(def->extra);
-    def->extra = g_strdup_printf("<domain><sysinfo type=\"smbios\">%s</sysinfo></domain>",
-                                 out->str);
+    g_ptr_array_add(strings, NULL);
+    conf_domain_set_bios_strings(def, (const char *const *)strings->pdata);
 }
 
 void

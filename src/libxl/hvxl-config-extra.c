@@ -183,25 +183,6 @@ build_redirdev(HvxlBuild *b, const xmlNode *node, GError **error)
 /* ---- <sysinfo> ---- */
 
 /* hvmloader reads these beside the domain's own xenstore entries. */
-const HvxlSmbiosName hvxl_smbios_names[] = {
-    { "bios", "vendor", "bios-vendor" },
-    { "bios", "version", "bios-version" },
-    { "system", "manufacturer", "system-manufacturer" },
-    { "system", "product", "system-product-name" },
-    { "system", "version", "system-version" },
-    { "system", "serial", "system-serial-number" },
-    { "baseBoard", "manufacturer", "baseboard-manufacturer" },
-    { "baseBoard", "product", "baseboard-product-name" },
-    { "baseBoard", "version", "baseboard-version" },
-    { "baseBoard", "serial", "baseboard-serial-number" },
-    { "baseBoard", "asset", "baseboard-asset-tag" },
-    { "baseBoard", "location", "baseboard-location-in-chassis" },
-    { "chassis", "manufacturer", "enclosure-manufacturer" },
-    { "chassis", "serial", "enclosure-serial-number" },
-    { "chassis", "asset", "enclosure-asset-tag" },
-};
-const size_t hvxl_n_smbios_names = G_N_ELEMENTS(hvxl_smbios_names);
-
 static void
 put_string(HvxlBuild *b, const char *key, const char *value)
 {
@@ -219,10 +200,10 @@ build_entry(HvxlBuild *b, const char *part, const xmlNode *entry)
     /* The domain's own UUID is there anyway, and libvirt wants them to be the same. */
     if (strcmp(part, "system") == 0 && g_strcmp0(name, "uuid") == 0)
         return;
-    for (size_t i = 0; i < hvxl_n_smbios_names; i++) {
-        if (strcmp(hvxl_smbios_names[i].part, part) == 0 &&
-            g_strcmp0(hvxl_smbios_names[i].entry, name) == 0) {
-            put_string(b, hvxl_smbios_names[i].key, value);
+    for (size_t i = 0; i < conf_n_bios_strings; i++) {
+        if (strcmp(conf_bios_strings[i].part, part) == 0 &&
+            g_strcmp0(conf_bios_strings[i].entry, name) == 0) {
+            put_string(b, conf_bios_strings[i].name, value);
             return;
         }
     }

@@ -159,14 +159,8 @@ char *hvxl_mac_format(const libxl_mac *mac); /* NULL: none was given */
 
 #define HVXL_RATE_INTERVAL_US 50000 /* the default of xl */
 
-/* Strings of SMBIOS that hvmloader takes from xenstore, by their names in <sysinfo>. */
+/* Where hvmloader's SMBIOS strings stand in xenstore; conf_bios_strings[] has their names. */
 #define HVXL_BIOS_STRINGS "bios-strings/"
-typedef struct HvxlSmbiosName {
-    const char *part, *entry;
-    const char *key; /* behind HVXL_BIOS_STRINGS */
-} HvxlSmbiosName;
-extern const HvxlSmbiosName hvxl_smbios_names[];
-extern const size_t hvxl_n_smbios_names;
 
 bool hvxl_is_spice_agent(const ConfChardev *channel);
 /* KiB/s of <outbound average=>; 0: it can't say this rate. */

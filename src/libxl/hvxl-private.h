@@ -148,6 +148,12 @@ gboolean hvxl_xs_read_number(HvEngine *engine, gint64 *ret_number, const char *f
  * wait for. */
 char *hvxl_xs_await(HvEngine *engine, guint limit_ms, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
+/* ---- bootloaders (hvxl-bootloader.c) ---- */
+
+/* What libxl is to run as bootloader, if anything, gives its kernel to the cache first. Where that
+ * cannot be, it stays as it is. */
+void hvxl_bootloader_wrap(HvEngine *engine, HvxlCtx *ctx, libxl_domain_build_info *info);
+
 /* ---- userdata (hvxl-userdata.c) ---- */
 
 /* libvirt's name for the domain's XML in libxl's own store, which dies with the domain. The stock

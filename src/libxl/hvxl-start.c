@@ -93,6 +93,15 @@ find_kernel(Build *build, GError **error)
     return build->kernel != NULL;
 }
 
+/* Channels are consoles, and number 0 is the console: the first channel of a domain of xl's, which
+ * numbers them from 0, never comes to be (4.17). */
+static void
+number_channels(libxl_domain_config *config)
+{
+    for (int i = 0; i < config->num_channels; i++)
+        config->channels[i].devid = i + 1;
+}
+
 static gboolean
 translate(Build *build, GError **error)
 {
@@ -106,6 +115,9 @@ translate(Build *build, GError **error)
     env.kernel = build->kernel ? hvxl_kernel_path(build->kernel) : NULL;
     ok = hvxl_config_build(&env, build->start->def, &build->config, warnings, error);
     log_warnings(build, warnings);
+    number_channels(&build->config);
+    if (ok && build->start->restore_fd < 0)
+        hvxl_bootloader_wrap(build->engine, build->ctx, &build->config.b_info);
     return ok;
 }
 

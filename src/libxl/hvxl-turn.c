@@ -325,7 +325,22 @@ connect_channel(const char *path, GError **error)
     return -1;
 }
 
-/* The number that libxl gave to the channel of this name: channels are consoles with a name. */
+/* Channels are consoles with a name, numbered from 1; libxl lists them all as number 0 (4.17). */
+static char *
+find_tty(HvEngine *engine, int domid, const char *name, int n_channels)
+{
+    for (int number = 1; number <= n_channels; number++) {
+        g_autofree char *other = hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/name",
+                                              domid, number);
+
+        if (g_strcmp0(other, name) == 0)
+            return hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/tty", domid, number);
+    }
+    return NULL;
+}
+
+/* How many there are, if one has this name; else -1. *ret_path: of its socket; NULL: it is a pty.
+ */
 static int
 find_channel(HvxlCtx *ctx, int domid, const char *name, char **ret_path)
 {
@@ -334,7 +349,7 @@ find_channel(HvxlCtx *ctx, int domid, const char *name, char **ret_path)
 
     for (int i = 0; i < n; i++) {
         if (g_strcmp0(all[i].name, name) == 0) {
-            found = all[i].devid;
+            found = n;
             *ret_path = all[i].connection == LIBXL_CHANNEL_CONNECTION_SOCKET
                             ? g_strdup(all[i].u.socket.path)
                             : NULL;
@@ -352,19 +367,19 @@ hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **e
     g_autofree char *path = NULL;
     g_autofree char *tty = NULL;
     ConfChardev console = *channel;
-    int devid;
+    int n;
 
     if (!ctx)
         return -1;
-    devid = find_channel(ctx, domid, channel->target_name, &path);
-    if (devid < 0) {
+    n = find_channel(ctx, domid, channel->target_name, &path);
+    if (n < 0) {
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "domain id %d has no channel '%s'", domid,
                     channel->target_name ? channel->target_name : "");
         return -1;
     }
     if (path)
         return connect_channel(path, error);
-    tty = hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/tty", domid, devid);
+    tty = find_tty(engine, domid, channel->target_name, n);
     console.type = NULL;
     console.source_path = tty;
     return hvxl_console(engine, domid, &console, error);

@@ -8,6 +8,7 @@ The simulated host goes on, as Xen does. Whatever the step: what was answered is
 not is either as before or as asked for, nothing that ran is lost and nothing runs twice."""
 import glob
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -27,7 +28,7 @@ except ImportError:
     libvirt = None
 
 PRELOAD = os.path.abspath(os.path.join(harness.BUILD, 'tests/client/libkill-at.so'))
-BUDGET = 80  # seconds for all operations; what a slow build does not reach in it is left out
+BUDGET = 110  # seconds for all operations; what a slow build does not reach in it is left out
 UUID = '22222222-0000-0000-0000-%012d'
 SAVE_MAGIC = b'libvirt-xml\n \0 \r'
 
@@ -145,7 +146,8 @@ class TestKill(unittest.TestCase):
                 domain.destroy()
             domain = self.find()
             if domain is not None:
-                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+                domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE |
+                                     libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
         for path in glob.glob(self.image() + '*') + glob.glob(self.path('*.save')) + glob.glob(self.path('.xlvirt-*')):
             os.unlink(path)
 
@@ -284,6 +286,77 @@ class TestKill(unittest.TestCase):
             self.assertTrue(self.runs())
 
         self.kill_all_along(self.start, lambda: self.find().save(self.path('d.save')), check)
+
+    # ---- snapshots ----
+
+    def with_disk(self, *snapshots):
+        """A running domain with a qcow2 image; snapshots of it, the last one current"""
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', self.path('d.qcow2'), '1M'], check=True)
+        disk = (f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{self.path('d.qcow2')}'/>"
+                "<target dev='xvda'/></disk>")
+        domain = self.conn.defineXML(domain_xml('d', UUID % 1).replace('<devices>', '<devices>' + disk))
+        domain.create()
+        for name in snapshots:
+            domain.snapshotCreateXML(f'<domainsnapshot><name>{name}</name></domainsnapshot>')
+
+    def in_image(self):
+        out = subprocess.run(['qemu-img', 'snapshot', '-U', '-l', self.path('d.qcow2')], check=True, text=True,
+                             capture_output=True).stdout
+        return sorted(line.split()[1] for line in out.splitlines()[2:])
+
+    def settle_snapshots(self):
+        notes = self.path('var/lib/libvirt/libxl/snapshot/d/*')
+        wait_for(lambda: not [note for note in glob.glob(notes) if not note.endswith(('.xml', '.mem'))], 'notes to go')
+        if self.runs():
+            wait_for(lambda: self.find().state()[0] == libvirt.VIR_DOMAIN_RUNNING, 'the guest to run on')
+
+    def check_snapshots(self):
+        """Those that are known are whole, and nothing is left of any other"""
+        names = sorted(self.find().snapshotListNames())
+        self.assertEqual(self.in_image(), names)
+        files = {name + suffix for name in names for suffix in ('.xml', '.mem')}
+        folder = self.path('var/lib/libvirt/libxl/snapshot/d')
+        self.assertEqual(set(os.listdir(folder)) if os.path.isdir(folder) else set(), files)
+        return names
+
+    @unittest.skipUnless(shutil.which('qemu-img'), 'qemu-img is not installed')
+    def test_snapshot(self):
+        def check(acknowledged):
+            self.assertTrue(self.runs())
+            names = self.check_snapshots()
+            self.assertTrue('b' in names or not acknowledged)
+            for name in names:
+                self.find().revertToSnapshot(self.find().snapshotLookupByName(name))
+                self.assertTrue(self.runs())
+
+        self.kill_all_along(lambda: self.with_disk('a'), lambda: self.find().snapshotCreateXML(
+            '<domainsnapshot><name>b</name></domainsnapshot>'), check, self.settle_snapshots)
+
+    @unittest.skipUnless(shutil.which('qemu-img'), 'qemu-img is not installed')
+    def test_snapshot_delete(self):
+        def check(acknowledged):
+            self.assertTrue(self.runs())
+            names = self.find().snapshotListNames()
+            self.assertIn(self.find().snapshotLookupByName('c').getParent().getName(), names)
+            if 'b' in names:
+                self.assertFalse(acknowledged)
+                self.find().snapshotLookupByName('b').delete()
+            self.assertEqual(self.check_snapshots(), ['a', 'c'])
+
+        self.kill_all_along(lambda: self.with_disk('a', 'b', 'c'), lambda: self.find().snapshotLookupByName('b').delete(),
+                            check, self.settle_snapshots)
+
+    @unittest.skipUnless(shutil.which('qemu-img'), 'qemu-img is not installed')
+    def test_snapshot_revert(self):
+        def check(acknowledged):
+            self.assertTrue(self.runs() or not acknowledged)
+            self.assertEqual(self.check_snapshots(), ['a', 'b'])
+            self.assertIn(self.find().snapshotCurrent().getName(), ('a',) if acknowledged else ('a', 'b'))
+            self.find().revertToSnapshot(self.find().snapshotLookupByName('a'))
+            self.assertTrue(self.runs())
+
+        self.kill_all_along(lambda: self.with_disk('a', 'b'), lambda: self.find().revertToSnapshot(
+            self.find().snapshotLookupByName('a')), check, self.settle_snapshots)
 
     def test_restore(self):
         def check(acknowledged):

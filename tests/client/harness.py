@@ -18,7 +18,16 @@ import tap  # noqa: E402
 BUILD = os.environ.get('XLVIRT_BUILD', 'build')
 XLVIRTD = os.path.join(BUILD, 'src/libvirt-driver/xlvirtd')
 SIMHOST = os.path.join(BUILD, 'src/hv/xlvirt-simhost')
+WAIT_LOOP = os.path.abspath(os.path.join(BUILD, 'tests/client/libwait-loop.so'))
 TIMEOUT = 30  # seconds that any one client may take; a sanitizer build is slow
+
+
+def virsh_env(**more):
+    """What virsh runs with: a locale of which the tests know the words, and wait-loop.c."""
+    environment = dict(os.environ, LC_ALL='C.UTF-8', EDITOR='true', **more)
+    if os.path.exists(WAIT_LOOP):
+        environment['LD_PRELOAD'] = WAIT_LOOP
+    return environment
 
 
 def wait_for(condition, what, timeout=TIMEOUT):
@@ -117,8 +126,7 @@ class Host:
     def virsh(self, *args, readonly=False, stdin=''):
         """(exit status, stdout, stderr)"""
         done = subprocess.run(['virsh', '-c', self.uri(readonly), *args], input=stdin, text=True,
-                              capture_output=True, timeout=TIMEOUT,
-                              env=dict(os.environ, LC_ALL='C.UTF-8'))
+                              capture_output=True, timeout=TIMEOUT, env=virsh_env())
         return done.returncode, done.stdout, done.stderr
 
     def file(self, name, text):

@@ -451,7 +451,10 @@ class TestFake(Case):
                          ([66, 1, 419, 283], [66, 1, 419, 287]))
         uri = Wire.optional(b'network:///' + (b'session' if os.geteuid() else b'system'))
         self.assertEqual(own.calls[1][1], uri + bytes(4))
-        for field, value in ((b'unix-user-id', os.geteuid()), (b'unix-group-id', os.getegid()), (b'process-id', os.getpid())):
+        with open('/proc/self/stat') as f:
+            began = int(f.read().rpartition(')')[2].split()[19])
+        for field, value in ((b'unix-user-id', os.geteuid()), (b'unix-group-id', os.getegid()), (b'process-id', os.getpid()),
+                             (b'process-time', began)):
             self.assertRegex(own.calls[2][1], re.escape(Wire.text(field)) + b'....' + re.escape(struct.pack('>Q', value)))
 
     def test_readonly_goes_to_its_own_socket(self):
@@ -617,6 +620,27 @@ class TestFake(Case):
             wait_for(lambda: 'it does not read its events' in self.host.log_text(), 'the client to be cut off')
         self.virsh('list')
 
+    def test_registrations_are_bounded(self):
+        self.fake(lambda fake, client, proc, serial, _: client.sendall(
+            fake.pack(proc, 1, serial, 0, struct.pack('>i', len(fake.calls)))) is None)
+        with Wire(self.host) as wire:
+            self.assertEqual(wire.error(313, bytes(9000))[0], libvirt.VIR_ERR_RPC)
+            statuses = [wire.call(313, bytes(8))[0] for _ in range(1030)]
+            self.assertEqual(statuses, [0] * 1024 + [1] * 6)
+
+    def test_daemon_that_lets_nobody_stay(self):
+        """It is asked again for the sake of events, but not all the time."""
+        def answer(fake, client, proc, serial, _body):
+            client.sendall(fake.pack(proc, 1, serial, 0, struct.pack('>i', 0)))
+            return False
+        fake = self.fake(answer)
+        with Wire(self.host) as wire:
+            self.assertEqual(wire.call(313, bytes(8))[0], 0)
+            before = len(fake.calls)
+            time.sleep(1)
+            self.assertLess(len(fake.calls) - before, 4 * 11)  # steps of an opening, ten times a second
+            self.assertGreater(len(fake.calls) - before, 4)
+
     def test_client_goes(self):
         """A client that ends takes its connections with it, and what it waited for."""
         ended = threading.Event()
@@ -691,6 +715,7 @@ class TestOff(Case):
         fake.end()
         other.end()
         self.host.start()
+        self.virsh('list')  # it is up, not only listening: the end of a start is another end
 
 
 class TestAbsent(Case):

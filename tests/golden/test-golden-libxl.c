@@ -4,6 +4,9 @@
  *   NAME.xml  gives NAME.json, in libxl's own words, and the warnings NAME.warnings. Out of libxl's
  *             structs comes the definition NAME.back.xml, which gives the same NAME.json; where it
  *             does not, NAME.again.json is what it gives, and NAME.xml's comment says why.
+ *   NAME.json  read as text, without libxl (format xl-json), gives NAME.xlj.xml, and what is lost
+ * or changed on the way NAME.xlj.losses; of that the engine makes NAME.json again, or else
+ *             NAME.xlj.json.
  */
 #include "golden.h"
 
@@ -61,6 +64,32 @@ build(const ConfDomain *def, libxl_domain_config *config, char **ret_warnings)
     return hvxl_json_of(config);
 }
 
+/* The record as a converter without libxl reads it. */
+static void
+check_as_text(const char *name, const char *json)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray)
+        natives = conf_native_parse(CONF_FORMAT_XL_JSON, json, strlen(json), name, NULL, &error);
+    g_autoptr(ConfReport) report = conf_report_new(name);
+    g_autoptr(ConfDomain) def = NULL;
+    g_autofree char *losses = NULL, *xml = NULL, *again = NULL, *warnings = NULL;
+    libxl_domain_config config;
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(natives->len, ==, 1);
+    def = conf_domain_from_native(natives->pdata[0], report, &error);
+    g_assert_no_error(error);
+    losses = conf_report_format_text(report, false);
+    golden_check(folder, name, ".xlj.losses", losses);
+    xml = golden_format_xml(def, name);
+    golden_check(folder, name, ".xlj.xml", xml);
+    libxl_domain_config_init(&config);
+    again = build(def, &config, &warnings);
+    golden_check(folder, name, ".xlj.json", strcmp(json, again) == 0 ? "" : again);
+    libxl_domain_config_dispose(&config);
+}
+
 static void
 test_case(gconstpointer data)
 {
@@ -79,6 +108,7 @@ test_case(gconstpointer data)
     g_autofree char *json = build(def, &config, &warnings);
     golden_check(folder, name, ".json", json);
     golden_check(folder, name, ".warnings", warnings);
+    check_as_text(name, json);
 
     back = hvxl_config_adopt(&config, &error);
     g_assert_no_error(error);
@@ -103,7 +133,7 @@ main(int argc, char **argv)
         const char *name = names->pdata[i];
         g_autofree char *path = g_strdup_printf("/golden/libxl/%s", name);
 
-        if (!g_str_has_suffix(name, ".back"))
+        if (!g_str_has_suffix(name, ".back") && !g_str_has_suffix(name, ".xlj"))
             g_test_add_data_func_full(path, g_strdup(name), test_case, g_free);
     }
     status = g_test_run();

@@ -362,14 +362,16 @@ class TestHvm(Case):
 
     def dump(self, then):
         """A core dump, of which `then` is done when it is under way; what it failed of."""
-        connection = libvirt.open(LAB.uri())
-        self.addCleanup(connection.close)
-        domain = connection.lookupByName('media')
+        # One for each: without an event loop two calls on one connection may wait for each other.
+        connections = [libvirt.open(LAB.uri()) for _ in range(2)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+        domain, dumped = (connection.lookupByName('media') for connection in connections)
         failed = []
 
         def run():
             try:
-                domain.coreDump('/tmp/media.core', libvirt.VIR_DUMP_LIVE)
+                dumped.coreDump('/tmp/media.core', libvirt.VIR_DUMP_LIVE)
             except libvirt.libvirtError as error:
                 failed.append(error.get_error_code())
 
@@ -379,7 +381,7 @@ class TestHvm(Case):
         then(domain)
         thread.join()
         self.assertEqual(LAB.run('ls /tmp/media.core* 2>/dev/null || true'), '')
-        self.assertEqual(LAB.run('pgrep -f xlvirt-dump-core || true'), '')
+        self.assertEqual(LAB.run('pgrep xlvirt-dump || true'), '')
         return failed
 
     def test_abort(self):
@@ -405,7 +407,7 @@ class TestSmall(Case):
         """Calls that stock clients make by themselves, or with another driver's help."""
         with Wire(self) as wire:
             self.assertIn(b'xen:///system', wire.call(110)[1])
-            self.assertEqual(wire.call(60, struct.pack('>i', 10)), (0, struct.pack('>i', 0)))
+            self.assertEqual(wire.call(60, struct.pack('>i', 10)), (0, struct.pack('>i', 1)))
             # No IOMMU here: nothing is taken from its driver.
             code, _, message = wire.error(118, Wire.text(b'pci_0000_00_02_0'))
             self.assertEqual(code, libvirt.VIR_ERR_NO_SUPPORT)

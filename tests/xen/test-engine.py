@@ -231,6 +231,19 @@ class TestLinux(Case):
             else:
                 said += data
 
+    def test_pygrub(self):
+        """The kernel that a bootloader takes from the guest's disk is unpacked once, too."""
+        LAB.run('lab-guest grub /tmp/grub.img; rm -rf /var/cache/xlvirt/kernels; lab-guest forget grub', check=False)
+        domain = self.define('pv', 'grub', ('/srv/guests/pv.img', '/tmp/grub.img'),
+                             ('<kernel>/srv/guests/vmlinuz</kernel>', ''), ('<initrd>/srv/guests/initramfs</initrd>', ''),
+                             ('<cmdline>console=hvc0 quiet</cmdline>', ''), ('<os>', '<bootloader>pygrub</bootloader><os>'))
+        domain.create()
+        self.assertEqual(len(LAB.run('ls /var/cache/xlvirt/kernels').split()), 1)
+        self.assertEqual(LAB.run('ls -d /run/xen/bootloader* /run/xen/pygrub/* 2>/dev/null || true'), '')
+        said = LAB.wait_console('grub', 'guest: ready', PATIENCE)
+        self.assertIn('guest: Linux', said)
+        self.assertNotIn('xlvirt-bootloader', domain.XMLDesc())
+
     def test_crash(self):
         domain = self.define('pvh', 'crash', ('quiet', 'quiet lab.then=crash'))
         domain.create()
@@ -254,7 +267,7 @@ class TestOthers(Case):
         self.define('stub', 'before').create()
         self.define('stub', 'taken')
         LAB.run('xl rename before after')
-        CLIENT.wait_event('after', 0, 3)
+        CLIENT.wait_event('after', 0, 2, 120)
         self.assertIsNone(CLIENT.domain('before'))
         self.assertEqual(CLIENT.domain('after').ID(), LAB.guests()['after'])
         files = LAB.run('ls /etc/libvirt/libxl /run/libvirt/libxl /var/log/libvirt/libxl').split()
@@ -311,8 +324,12 @@ class TestOthers(Case):
         wait_for(lambda: 'pvh' not in CLIENT.names(), 'the domain to go')
 
     def test_stock(self):
-        """Stock libvirtd's running domain and its image are taken over as they are."""
+        """Stock libvirtd's running domain and its image are taken over as they are, and it takes ours."""
         name = 'stock'
+        ours = self.define('hvm-disk', 'ourfw')
+        ours.create()
+        ours.save('/var/lib/libvirt/libxl/save/ourfw.image')
+        ours.undefine()
         LAB.run('lab-xlvirtd stop')
         try:
             LAB.run('lab-stock start', timeout=PATIENCE)
@@ -322,6 +339,9 @@ class TestOthers(Case):
             firmware = xml('hvm-disk', 'stockfw').replace("'", "'\\''")
             LAB.run(f"printf '%s' '{firmware}' >/tmp/stockfw.xml; virsh -c xen:///system create /tmp/stockfw.xml && "
                     'virsh -c xen:///system save stockfw /var/lib/libvirt/libxl/save/stockfw.image', timeout=PATIENCE)
+            LAB.run('virsh -c xen:///system restore /var/lib/libvirt/libxl/save/ourfw.image && '
+                    'virsh -c xen:///system domstate ourfw | grep running && virsh -c xen:///system destroy ourfw',
+                    timeout=PATIENCE)
         finally:
             LAB.run('lab-stock stop', timeout=PATIENCE)
             LAB.run('lab-xlvirtd start', timeout=PATIENCE)

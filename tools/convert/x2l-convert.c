@@ -2,6 +2,7 @@
 #include "x2l.h"
 
 #include "x2l-default.h"
+#include "x2l-xva.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,33 +77,89 @@ refuse_size(const char *path, GError **error)
     return NULL;
 }
 
-/* One read for a file of a usual size: `expected` is what fstat() said. */
-static char *
-read_all(int fd, gsize expected, const char *path, gsize *ret_len, GError **error)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)MIN(expected, CONF_MAX_INPUT) + 2);
-    gsize step = MIN(expected, CONF_MAX_INPUT) + 1;
+/* An open input: what was read of it to see what it is, and the rest. */
+typedef struct Opened {
+    int fd;
+    gsize expected; /* bytes, as fstat() said; some number where it can't */
+    gsize start_len;
+    char start[X2L_SNIFF];
+} Opened;
 
-    if (expected > CONF_MAX_INPUT)
+static void
+opened_clear(Opened *in)
+{
+    close_input(&in->fd);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Opened, opened_clear)
+
+static ssize_t
+read_some(int fd, void *data, gsize len)
+{
+    ssize_t r;
+
+    do
+        r = read(fd, data, len);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
+static gboolean
+file_error(const char *path, GError **error)
+{
+    g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+open_path(const char *path, int flags, gboolean regular, Opened *ret_in, GError **error)
+{
+    struct stat st = { 0 };
+    ssize_t r = 1;
+
+    ret_in->fd = g_str_equal(path, "-") ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | flags);
+    if (ret_in->fd < 0 || fstat(ret_in->fd, &st) < 0)
+        return file_error(path, error);
+    if (regular && !S_ISREG(st.st_mode)) {
+        g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: is not a regular file", path);
+        return FALSE;
+    }
+    ret_in->expected = S_ISREG(st.st_mode) && st.st_size > 0 ? (gsize)st.st_size : READ_STEP;
+    while (r > 0 && ret_in->start_len < X2L_SNIFF) {
+        r = read_some(ret_in->fd, ret_in->start + ret_in->start_len, X2L_SNIFF - ret_in->start_len);
+        if (r < 0)
+            return file_error(path, error);
+        ret_in->start_len += (gsize)r;
+    }
+    return TRUE;
+}
+
+/* One more read for a file of a usual size. */
+static char *
+read_all(const Opened *in, const char *path, gsize *ret_len, GError **error)
+{
+    gsize expected = MIN(in->expected, CONF_MAX_INPUT);
+    g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)MAX(expected, X2L_SNIFF) + 2);
+    gsize step = expected > in->start_len ? expected - in->start_len + 1 : 1;
+
+    if (in->expected > CONF_MAX_INPUT)
         return refuse_size(path, error);
+    g_byte_array_append(bytes, (const guint8 *)in->start, (guint)in->start_len);
     for (;;) {
         guint old = bytes->len;
         ssize_t r;
 
         g_byte_array_set_size(bytes, old + (guint)step);
-        r = read(fd, bytes->data + old, step);
+        r = read_some(in->fd, bytes->data + old, step);
         g_byte_array_set_size(bytes, old + (guint)MAX(r, 0));
-        if (r < 0 && errno == EINTR)
-            continue;
         if (r < 0) {
-            g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: %s", path, g_strerror(errno));
+            file_error(path, error);
             return NULL;
         }
         if (r == 0)
             break;
         if (bytes->len > CONF_MAX_INPUT)
             return refuse_size(path, error);
-        step = bytes->len == expected ? 1 : READ_STEP; /* at its end: only to see that it is */
+        step = bytes->len == in->expected ? 1 : READ_STEP; /* at its end: only to see that it is */
     }
     *ret_len = bytes->len;
     g_byte_array_append(bytes, (const guint8 *)"", 1);
@@ -112,21 +169,9 @@ read_all(int fd, gsize expected, const char *path, gsize *ret_len, GError **erro
 static char *
 read_path(const char *path, int flags, gboolean regular, gsize *ret_len, GError **error)
 {
-    __attribute__((cleanup(close_input))) int fd = g_str_equal(path, "-")
-                                                       ? STDIN_FILENO
-                                                       : open(path, O_RDONLY | O_CLOEXEC | flags);
-    struct stat st = { 0 };
+    g_auto(Opened) in = { .fd = -1 };
 
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: %s", path, g_strerror(errno));
-        return NULL;
-    }
-    if (regular && !S_ISREG(st.st_mode)) {
-        g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: is not a regular file", path);
-        return NULL;
-    }
-    return read_all(fd, S_ISREG(st.st_mode) && st.st_size > 0 ? (gsize)st.st_size : READ_STEP, path,
-                    ret_len, error);
+    return open_path(path, flags, regular, &in, error) ? read_all(&in, path, ret_len, error) : NULL;
 }
 
 char *
@@ -135,10 +180,12 @@ x2l_read(const char *path, gsize *ret_len, GError **error)
     return read_path(path, 0, FALSE, ret_len, error);
 }
 
+#define CAREFULLY (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+
 char *
 x2l_read_regular(const char *path, gsize *ret_len, GError **error)
 {
-    return read_path(path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, TRUE, ret_len, error);
+    return read_path(path, CAREFULLY, TRUE, ret_len, error);
 }
 
 gboolean
@@ -184,14 +231,14 @@ x2l_write_soon(const char *path, const char *text, GError **error)
     return FALSE;
 }
 
-static char *
-read_input(const X2lInput *input, const X2lOptions *options, gsize *ret_len, GError **error)
+static gboolean
+open_input(const X2lInput *input, const X2lOptions *options, Opened *ret_in, GError **error)
 {
     if (options->root)
-        return x2l_read_regular(input->real ? input->real : input->path, ret_len, error);
+        return open_path(input->real ? input->real : input->path, CAREFULLY, TRUE, ret_in, error);
     if (input->walked) /* what was a file when the folder was read may be a FIFO by now */
-        return read_path(input->path, O_NONBLOCK | O_NOCTTY, TRUE, ret_len, error);
-    return x2l_read(input->path, ret_len, error);
+        return open_path(input->path, O_NONBLOCK | O_NOCTTY, TRUE, ret_in, error);
+    return open_path(input->path, 0, FALSE, ret_in, error);
 }
 
 /* ---- what is a domain ---- */
@@ -206,7 +253,7 @@ looks_like_domain(const ConfNative *native)
                                          "vif",     "vcpus",  "image" };
     guint hits = 0;
 
-    if (native->format == CONF_FORMAT_SXP)
+    if (native->format != CONF_FORMAT_XL && native->format != CONF_FORMAT_XM)
         return TRUE;
     for (gsize i = 0; i < G_N_ELEMENTS(hints); i++)
         hits += conf_node_find(native->root, hints[i]) != NULL;
@@ -359,51 +406,138 @@ mark_doubtful(X2lResult *result)
         ((X2lDomain *)result->domains->pdata[i])->doubtful = TRUE;
 }
 
-X2lResult *
-x2l_convert(const X2lInput *input, const X2lOptions *options)
+/* What each native config of an input becomes. */
+static void
+convert_all(X2lResult *result, const X2lInput *input, const GPtrArray *natives,
+            const X2lOptions *options)
 {
-    g_autoptr(X2lResult) result = x2l_result_new();
+    for (guint i = 0; i < natives->len; i++) {
+        ConfNative *native = natives->pdata[i];
+        g_autofree char *aside = options->all_vms ? NULL : conf_native_aside(native);
+
+        if (aside) {
+            g_autofree char *reason = g_strconcat(aside, " (--all-vms converts it, too)", NULL);
+
+            skip_part(result, input, reason, TRUE);
+        } else if (input->walked && !looks_like_domain(native)) {
+            /* What has a name might have been meant as a domain: that is said without --verbose. */
+            skip_part(result, input, "no domain configuration: at most one key that a domain has",
+                      conf_node_find(native->root, "name") != NULL);
+        } else {
+            convert_one(result, input, native, options);
+        }
+    }
+}
+
+/* ---- archives ---- */
+
+/* Says where the disks of those that are converted go. One that two VMs share has the name that the
+ * first one gives it. */
+static void
+place_disks(GPtrArray *natives, const X2lOptions *options)
+{
+    g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    for (guint i = 0; i < natives->len; i++) {
+        ConfNative *native = natives->pdata[i];
+        g_autofree char *aside = options->all_vms ? NULL : conf_native_aside(native);
+        g_autoptr(GPtrArray) disks = NULL;
+
+        if (aside)
+            continue;
+        native->disk_dir = g_strdup(options->extract_dir);
+        native->disk_format = g_strdup(options->disk_format);
+        native->disk_paths = g_hash_table_ref(paths);
+        disks = conf_native_disks(native);
+        for (guint k = 0; k < disks->len; k++) {
+            const ConfXvaDisk *disk = disks->pdata[k];
+
+            if (!g_hash_table_contains(paths, disk->ref))
+                g_hash_table_insert(paths, g_strdup(disk->ref), g_strdup(disk->path));
+        }
+    }
+}
+
+static gboolean
+convert_archive(X2lResult *result, const X2lInput *input, const Opened *in,
+                const X2lOptions *options, GError **error)
+{
+    g_autoptr(X2lTar) tar = x2l_tar_open(in->fd, in->start, in->start_len, input->path, error);
+    g_autofree char *name = g_strconcat(input->path, "/ova.xml", NULL), *text = NULL;
     g_autoptr(GPtrArray) natives = NULL;
-    g_autoptr(GError) error = NULL;
+    gsize len;
+
+    if (tar)
+        text = x2l_xva_read_ova(tar, input->path, &len, error);
+    if (!text && input->walked) {
+        g_clear_error(error);
+        result->skip = x2l_skip_new(input->path, "an archive, and none of XenServer", FALSE);
+        return TRUE;
+    }
+    if (text)
+        natives = conf_native_parse(CONF_FORMAT_XVA, text, len, name, NULL, error);
+    g_clear_pointer(&text, g_free);
+    if (!natives)
+        return FALSE;
+    if (options->extract_dir) {
+        place_disks(natives, options);
+        if (!x2l_xva_extract(tar, natives, input->path, options, error))
+            return FALSE;
+    }
+    convert_all(result, input, natives, options);
+    return TRUE;
+}
+
+/* ---- texts ---- */
+
+static gboolean
+convert_text(X2lResult *result, const X2lInput *input, const Opened *in, const X2lOptions *options,
+             GError **error)
+{
+    g_autoptr(GPtrArray) natives = NULL;
     ConfNativeOptions native_options = { .set = options->set };
     gboolean doubtful;
     ConfFormat format;
     const char *why;
     gsize len;
-    g_autofree char *text = read_input(input, options, &len, &error);
+    g_autofree char *text = read_all(in, input->path, &len, error);
 
-    if (!text) {
-        g_ptr_array_add(result->errors, g_strdup(error->message));
-        return g_steal_pointer(&result);
-    }
+    if (!text)
+        return FALSE;
     format = format_of(input, options, text, len, &doubtful, &why);
     if (why) {
         result->skip = x2l_skip_new(input->path, why, FALSE);
-        return g_steal_pointer(&result);
+        return TRUE;
     }
     if (format == CONF_FORMAT_DOMXML) {
-        g_ptr_array_add(result->errors,
-                        g_strdup_printf("%s:1:1: this is XML already: define it with virsh, or "
-                                        "turn it into a native format with --to-native",
-                                        input->path));
-        return g_steal_pointer(&result);
+        g_set_error(error, X2L_ERROR, X2L_ERROR_FILE,
+                    "%s:1:1: this is XML already: define it with virsh, or turn it into a native "
+                    "format with --to-native",
+                    input->path);
+        return FALSE;
     }
-    natives = conf_native_parse(format, text, len, input->path, &native_options, &error);
-    if (!natives) {
-        g_ptr_array_add(result->errors, g_strdup(error->message));
-        return g_steal_pointer(&result);
-    }
-    for (guint i = 0; i < natives->len; i++) {
-        ConfNative *native = natives->pdata[i];
-
-        /* What has a name might have been meant as a domain: that is said without --verbose. */
-        if (input->walked && !looks_like_domain(native))
-            skip_part(result, input, "no domain configuration: at most one key that a domain has",
-                      conf_node_find(native->root, "name") != NULL);
-        else
-            convert_one(result, input, native, options);
-    }
+    natives = conf_native_parse(format, text, len, input->path, &native_options, error);
+    if (!natives)
+        return FALSE;
+    convert_all(result, input, natives, options);
     if (doubtful)
         mark_doubtful(result);
+    return TRUE;
+}
+
+X2lResult *
+x2l_convert(const X2lInput *input, const X2lOptions *options)
+{
+    g_autoptr(X2lResult) result = x2l_result_new();
+    g_autoptr(GError) error = NULL;
+    g_auto(Opened) in = { .fd = -1 };
+    gboolean ok = open_input(input, options, &in, &error);
+
+    if (ok && x2l_tar_is(in.start, in.start_len))
+        ok = convert_archive(result, input, &in, options, &error);
+    else if (ok)
+        ok = convert_text(result, input, &in, options, &error);
+    if (!ok)
+        g_ptr_array_add(result->errors, g_strdup(error->message));
     return g_steal_pointer(&result);
 }

@@ -70,7 +70,7 @@ count_jobs(const GPtrArray *inputs, const X2lOptions *options)
 {
     guint jobs = options->jobs ? options->jobs : g_get_num_processors();
 
-    if (inputs->len <= FEW)
+    if (inputs->len <= FEW || options->extract_dir) /* disks come one after another */
         return 1;
     return MIN(MIN(jobs, MAX_JOBS), (inputs->len + BATCH - 1) / BATCH);
 }

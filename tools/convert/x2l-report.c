@@ -55,7 +55,8 @@ x2l_category_of(const X2lDomain *domain, const ConfReportRow *row)
 {
     switch (row->outcome) {
     case CONF_OUTCOME_CARRIED:
-        return is_ours(domain, row->path) ? X2L_CATEGORY_NAMESPACE : X2L_CATEGORY_CARRIED;
+        return row->ours || is_ours(domain, row->path) ? X2L_CATEGORY_NAMESPACE
+                                                       : X2L_CATEGORY_CARRIED;
     case CONF_OUTCOME_DEFAULT:
         return X2L_CATEGORY_DEFAULT;
     case CONF_OUTCOME_RUNTIME:

@@ -10,6 +10,7 @@
  *   x2l-site.c       --host: xend-config.sxp and xl.conf -> defaults of domains, plan rows
  * (x2l-plan*) x2l-net.c        --host: network-script -> bridges, in the words of four systems
  *   x2l-convert.c    input -> model and loss report, in threads (x2l-jobs.c); knows no libvirt
+ *   x2l-tar.c x2l-xva.c x2l-disk.c  XenServer's archives: ova.xml, and the disks behind it
  *   x2l-default.c    --host: what the old host's defaults say where a domain is silent
  *   x2l-check.c      what will go wrong: duplicates, missing images, bridges, firmware ...
  *   x2l-import.c     model -> a libvirt, over its public client library
@@ -40,10 +41,13 @@ typedef struct X2lOptions {
     gboolean recursive;
     gboolean verbose;
     gboolean replace;
-    unsigned jobs;       /* 0: as many as there are processors */
-    const X2lRoot *root; /* the old host; NULL: PATHs of this one */
-    const X2lSite *site; /* the old host's defaults; NULL: none */
-    gboolean want_xml;   /* X2lDomain.xml shall be there */
+    unsigned jobs;           /* 0: as many as there are processors */
+    const X2lRoot *root;     /* the old host; NULL: PATHs of this one */
+    const X2lSite *site;     /* the old host's defaults; NULL: none */
+    gboolean want_xml;       /* X2lDomain.xml shall be there */
+    gboolean all_vms;        /* XVA: templates, snapshots and control domains, too */
+    const char *extract_dir; /* XVA: absolute; where disks are written to; NULL: nowhere */
+    const char *disk_format; /* "raw" or "qcow2" */
 } X2lOptions;
 
 /* Where an input was found, in the order of who wins where two describe one domain. */

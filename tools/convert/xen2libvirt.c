@@ -16,7 +16,8 @@ typedef struct Arguments {
     gboolean convert_only, recursive, verbose, replace, version;
     gboolean dry_run, atomic, strict;
     int jobs;
-    char *format, *uri, *to_native, *output_dir, *host;
+    gboolean all_vms;
+    char *format, *uri, *to_native, *output_dir, *host, *extract_disks, *disk_format;
     char **set;
     char **reports;
     char **paths;
@@ -32,7 +33,9 @@ static const GOptionEntry entries[] = {
     { "host", 0, 0, G_OPTION_ARG_FILENAME, &args.host,
       "Take over a whole old host; DIR is its root: a copied tree, a mounted disk, or /", "DIR" },
     { "format", 'f', 0, G_OPTION_ARG_STRING, &args.format,
-      "Format of the input: xen-sxpr, xen-sxp, xen-xm, xen-xl or auto (default: auto)", "FORMAT" },
+      "Format of the input: xen-sxpr, xen-sxp, xen-xm, xen-xl, xl-json, xva or auto (default: "
+      "auto)",
+      "FORMAT" },
     { "connect", 0, 0, G_OPTION_ARG_STRING, &args.uri,
       "libvirt to define the domains in (default: $LIBVIRT_DEFAULT_URI, or xen:///system)", "URI" },
     { "replace", 0, 0, G_OPTION_ARG_NONE, &args.replace,
@@ -51,6 +54,12 @@ static const GOptionEntry entries[] = {
       "The other way: PATH is domXML, print it as FORMAT", "FORMAT" },
     { "output-dir", 0, 0, G_OPTION_ARG_FILENAME, &args.output_dir,
       "Write one file a domain into DIR instead of standard output; defines nothing", "DIR" },
+    { "extract-disks", 0, 0, G_OPTION_ARG_FILENAME, &args.extract_disks,
+      "XVA: write the disks of the archive into DIR, where the domXML then looks for them", "DIR" },
+    { "disk-format", 0, 0, G_OPTION_ARG_STRING, &args.disk_format,
+      "Format of these disks: raw or qcow2 (default: raw)", "FORMAT" },
+    { "all-vms", 0, 0, G_OPTION_ARG_NONE, &args.all_vms,
+      "XVA: convert templates, snapshots and control domains, too", NULL },
     { "set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args.set,
       "xm: give a variable of the configuration a value, as xm create does", "NAME=VALUE" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &args.verbose,
@@ -61,9 +70,9 @@ static const GOptionEntry entries[] = {
 };
 
 static const char summary[] =
-    "Converts the configuration of Xen domains (xend's sxp, xm with its Python, xl) to\n"
-    "libvirt's domXML and defines the domains in a libvirt. Every key that is not carried over\n"
-    "is named with its line on standard error.";
+    "Converts the configuration of Xen domains (xend's sxp, xm with its Python, xl, libxl's JSON,\n"
+    "archives of XenServer) to libvirt's domXML and defines the domains in a libvirt. Every key\n"
+    "that is not carried over is named with its line on standard error.";
 
 static const char description[] =
     "Exit status: 0 when all was done, 1 when something could not be read, converted or defined\n"
@@ -74,6 +83,8 @@ static const char description[] =
     "  xen2libvirt --host /mnt/old --dry-run --report old.html\n"
     "  xen2libvirt --host /mnt/old --atomic\n"
     "  xen2libvirt -r /etc/xen /var/lib/xend/domains\n"
+    "  xl list -l | xen2libvirt -c -\n"
+    "  xen2libvirt --extract-disks /var/lib/libvirt/images web.xva\n"
     "  xen2libvirt --to-native xen-xl web.xml > web.cfg\n";
 
 /* ---- the other way ---- */
@@ -142,7 +153,7 @@ parse_format(const char *name, const char *option, ConfFormat *ret_format)
 
     if (format < 0)
         return usage("%s %s: unknown format; known are xen-sxpr, xen-sxp, xen-xm, xen-xl%s", option,
-                     name, g_str_equal(option, "--format") ? " and auto" : "");
+                     name, g_str_equal(option, "--format") ? ", xl-json, xva and auto" : "");
     *ret_format = (ConfFormat)format;
     return TRUE;
 }
@@ -166,6 +177,34 @@ prepare_output_dir(void)
     if (!args.output_dir || g_mkdir_with_parents(args.output_dir, 0755) == 0)
         return TRUE;
     return usage("%s: %s", args.output_dir, g_strerror(errno));
+}
+
+/* The definitions name the disks, so their paths are absolute. */
+static gboolean
+prepare_extraction(X2lRunOptions *run)
+{
+    static const char *const formats[] = { "raw", "qcow2", NULL };
+    g_autofree char *qemu_img = NULL;
+    char *absolute;
+
+    run->convert.disk_format = args.disk_format ? args.disk_format : "raw";
+    if (!g_strv_contains(formats, run->convert.disk_format))
+        return usage("--disk-format %s: known are raw and qcow2", args.disk_format);
+    if (!args.extract_disks)
+        return args.disk_format ? usage("--disk-format goes with --extract-disks") : TRUE;
+    qemu_img = g_find_program_in_path("qemu-img");
+    if (g_str_equal(run->convert.disk_format, "qcow2") && !qemu_img)
+        return usage("--disk-format qcow2 needs qemu-img, which is not there (qemu-utils)");
+    if (g_mkdir_with_parents(args.extract_disks, 0755) < 0)
+        return usage("%s: %s", args.extract_disks, g_strerror(errno));
+    absolute = realpath(args.extract_disks, NULL);
+    if (!absolute)
+        return usage("%s: %s", args.extract_disks, g_strerror(errno));
+    g_free(args.extract_disks);
+    args.extract_disks = g_strdup(absolute);
+    free(absolute);
+    run->convert.extract_dir = args.extract_disks;
+    return TRUE;
 }
 
 static gboolean
@@ -195,6 +234,8 @@ check_options(void)
         return usage("--atomic is about defining domains; -c and --output-dir define none");
     if (args.jobs < 0)
         return usage("--jobs %d: expected a number of threads", args.jobs);
+    if (args.extract_disks && (args.dry_run || args.to_native || args.host))
+        return usage("--extract-disks goes with none of --dry-run, --to-native and --host");
     return TRUE;
 }
 
@@ -224,7 +265,8 @@ parse_arguments(int *argc, char ***argv, X2lRunOptions *run)
     run->dry_run = args.dry_run;
     run->atomic = args.atomic;
     run->strict = args.strict;
-    return check_options() && check_reports() &&
+    run->convert.all_vms = args.all_vms;
+    return check_options() && check_reports() && prepare_extraction(run) &&
            (!args.format || parse_format(args.format, "--format", &run->convert.format)) &&
            parse_set(run->convert.set) && prepare_output_dir();
 }

@@ -15,6 +15,7 @@ static struct {
     gboolean hang, inside;                   /* [lock] of whatever hook is called */
     HvError fail;                            /* [lock] -1: no */
     guint n_attached, n_detached, n_renamed; /* [lock] */
+    guint n_given_back;                      /* [lock] PCI devices */
     char *name;                              /* [lock] what the last rename was to */
 } turns;
 
@@ -95,6 +96,13 @@ hook_name_of(HvEngine *engine, int domid, GError **error)
     return g_strdup(turns.name);
 }
 
+static gboolean
+hook_pci_attach(HvEngine *engine, const HvPciAddress *address, GError **error)
+{
+    g_assert_cmpuint(address->bus, ==, 3);
+    return turn(&turns.n_given_back, error);
+}
+
 static HvEngineOps with_turns;
 
 static void
@@ -105,10 +113,11 @@ setup(Fixture *f, gconstpointer unused)
     with_turns.detach_device = hook_detach;
     with_turns.rename = hook_rename;
     with_turns.name_of = hook_name_of;
+    with_turns.pci_attach = hook_pci_attach;
     with_turns.core_dump = hook_core_dump;
     fixture_ops = &with_turns;
     turns.fail = (HvError)-1;
-    turns.n_attached = turns.n_detached = turns.n_renamed = 0;
+    turns.n_attached = turns.n_detached = turns.n_renamed = turns.n_given_back = 0;
     turns.inside = FALSE;
     fixture_setup(f, unused);
 }
@@ -370,6 +379,35 @@ test_renamed_outside(Fixture *f, gconstpointer unused)
     g_assert_nonnull(other);
 }
 
+/* ---- PCI devices ---- */
+
+/* Lent for as long as it runs; a reboot keeps it, but where the boot fails. */
+static void
+test_lent(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *plain = domain_xml("one", 1);
+    g_auto(GStrv) halves = g_strsplit(plain, "</domain>", 2);
+    g_autofree char *xml = g_strconcat(
+        halves[0],
+        "<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address "
+        "domain='0' bus='3' slot='0' function='0'/></source></hostdev></devices></domain>",
+        NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HvDomain)
+        domain = hv_host_define(f->host, conf_domain_parse_xml(xml, -1, "test", 0, &error), &error);
+
+    g_assert_no_error(error);
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_cmpuint(turns.n_given_back, ==, 1);
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    fake_set_failure(FAKE_START, "no memory");
+    fake_end_guest(domid_of(domain), 1);
+    wait_for_state(domain, HV_STATE_SHUTOFF);
+    fake_set_failure(FAKE_START, NULL);
+    g_assert_cmpuint(turns.n_given_back, ==, 2);
+}
+
 /* ---- dumps ---- */
 
 static guint
@@ -470,6 +508,7 @@ main(int argc, char **argv)
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
     TEST("renamed-outside", test_renamed_outside);
+    TEST("lent", test_lent);
     TEST("dump", test_dump);
     TEST("dump-overtaken", test_dump_overtaken);
     TEST("dump-paused", test_dump_paused);
