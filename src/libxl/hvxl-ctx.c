@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The pool of libxl contexts, and how a code of libxl becomes an error. */
+#include "hvxl-fork.h"
 #include "hvxl-private.h"
 
 #include <fcntl.h>
@@ -19,6 +20,7 @@ struct HvxlPool {
  * daemon installs no handler for SIGCHLD and waits for its own children by their ids. */
 static const libxl_childproc_hooks childproc_hooks = {
     .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
+    .fork_replacement = hvxl_fork,
 };
 
 /* Without this libxl would end the whole process. It may not be called from here. */

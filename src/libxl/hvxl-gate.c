@@ -95,3 +95,11 @@ hvxl_gate_leave(HvxlGate *gate)
     moved_locked(gate);
     g_mutex_unlock(&gate->lock);
 }
+
+guint
+hvxl_gate_count_waiting(HvxlGate *gate)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&gate->lock);
+
+    return gate->waiting.length;
+}

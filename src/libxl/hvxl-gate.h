@@ -21,3 +21,5 @@ void hvxl_gate_free(HvxlGate *gate);
  * finds out by itself. Who came in goes out. The cancellable may be NULL. */
 void hvxl_gate_enter(HvxlGate *gate, GCancellable *cancellable);
 void hvxl_gate_leave(HvxlGate *gate);
+/* How many have come and are not in yet. */
+guint hvxl_gate_count_waiting(HvxlGate *gate);

@@ -26,12 +26,19 @@ visit(gpointer data)
     return NULL;
 }
 
+/* Each one has come, and waits or is in, before the next one comes. */
 static void
-visitor_start(Visitor *visitor, HvxlGate *gate)
+start_visitors(HvxlGate *gate, Visitor *visitors, gint n)
 {
-    *visitor = (Visitor){ .gate = gate, .cancellable = g_cancellable_new(), .order = -1 };
-    visitor->thread = g_thread_new("visitor", visit, visitor);
-    g_usleep(20000); /* it waits before the next one comes */
+    g_atomic_int_set(&n_inside, 0);
+    for (gint i = 0; i < n; i++) {
+        Visitor *visitor = &visitors[i];
+
+        *visitor = (Visitor){ .gate = gate, .cancellable = g_cancellable_new(), .order = -1 };
+        visitor->thread = g_thread_new("visitor", visit, visitor);
+        while (g_atomic_int_get(&n_inside) + (gint)hvxl_gate_count_waiting(gate) <= i)
+            g_usleep(200);
+    }
 }
 
 static void
@@ -56,9 +63,7 @@ test_places(void)
     HvxlGate *gate = hvxl_gate_new(2, FOR_EVER_MS);
     Visitor visitors[5];
 
-    g_atomic_int_set(&n_inside, 0);
-    for (gint i = 0; i < 5; i++)
-        visitor_start(&visitors[i], gate);
+    start_visitors(gate, visitors, 5);
     wait_inside(2);
     g_usleep(50000);
     wait_inside(2);
@@ -78,9 +83,7 @@ test_hanging(void)
     gint64 began = g_get_monotonic_time();
     Visitor visitors[3];
 
-    g_atomic_int_set(&n_inside, 0);
-    for (gint i = 0; i < 3; i++)
-        visitor_start(&visitors[i], gate);
+    start_visitors(gate, visitors, 3);
     wait_inside(3);
     g_assert_cmpint(g_get_monotonic_time() - began, >=, 200000);
     for (gint i = 0; i < 3; i++)
@@ -94,9 +97,7 @@ test_cancel(void)
     HvxlGate *gate = hvxl_gate_new(1, FOR_EVER_MS);
     Visitor visitors[4];
 
-    g_atomic_int_set(&n_inside, 0);
-    for (gint i = 0; i < 4; i++)
-        visitor_start(&visitors[i], gate);
+    start_visitors(gate, visitors, 4);
     wait_inside(1);
     g_cancellable_cancel(visitors[2].cancellable);
     wait_inside(2);
