@@ -474,10 +474,11 @@ run_global(ConfPy *py, const ConfPyNode *node)
 static bool
 delete_item(ConfPy *py, const ConfPyNode *target)
 {
-    const ConfPyNode *last = target->kids[target->n_kids - 1];
+    const ConfPyNode *last = target->kind == CONF_PY_TRAILERS ? target->kids[target->n_kids - 1]
+                                                              : NULL;
     ConfPyValue *base, *index;
 
-    if (target->kind != CONF_PY_TRAILERS || last->kind != CONF_PY_INDEX) {
+    if (last == NULL || last->kind != CONF_PY_INDEX) {
         conf_py_forget_target(py, target, conf_py_opaque(py, target->pos, "this del"));
         return true;
     }

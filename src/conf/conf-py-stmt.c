@@ -171,7 +171,8 @@ parse_keyword_list(ConfPyParser *p, ConfPyNodeKind kind, unsigned min, unsigned 
     if (!conf_py_next(p))
         return NULL;
     while (p->token.kind != CONF_PY_T_NEWLINE && !conf_py_at_op(p, ";")) {
-        if (!conf_py_add_expression(p, &kids))
+        if (!conf_py_add_expression(p, &kids) ||
+            (kind == CONF_PY_DEL && !conf_py_check_target(p, kids.items[kids.n - 1])))
             return NULL;
         if (!conf_py_at_op(p, ","))
             break;

@@ -47,7 +47,8 @@ read_file(const char *path)
 /* One thing that a source knows. */
 typedef struct Found {
     const char *mac, *ip;
-    const char *bridge; /* NULL: not known */
+    const char *bridge;   /* NULL: not known */
+    const char *hostname; /* as the guest's DHCP client says; NULL: it does not */
 } Found;
 
 typedef void (*FoundFunc)(const Found *found, gpointer data);
@@ -132,6 +133,7 @@ read_leases(const char *path, const char *bridge, FoundFunc func, gpointer data)
         at = read_object(at + 1, values);
         found.mac = g_hash_table_lookup(values, "mac-address");
         found.ip = g_hash_table_lookup(values, "ip-address");
+        found.hostname = g_hash_table_lookup(values, "hostname");
         if (at && found.mac && found.ip && !has_expired(values))
             func(&found, data);
         at = at ? strchr(at, '{') : NULL;
@@ -258,4 +260,51 @@ hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error)
             read_arp(domain->host, take, &search);
     }
     return g_steal_pointer(&rows);
+}
+
+/* ---- the guest's name for itself ---- */
+
+#define HOSTNAME_MAX 255
+
+typedef struct NameSearch {
+    const char *mac;
+    char *hostname;
+} NameSearch;
+
+/* The guest may say anything. */
+static gboolean
+is_hostname(const char *text)
+{
+    gsize len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+
+    return len > 0 && len <= HOSTNAME_MAX && text[len] == '\0';
+}
+
+static void
+take_hostname(const Found *found, gpointer data)
+{
+    NameSearch *search = data;
+
+    if (!search->hostname && found->hostname && is_hostname(found->hostname) &&
+        g_ascii_strcasecmp(found->mac, search->mac) == 0)
+        search->hostname = g_strdup(found->hostname);
+}
+
+gboolean
+hv_domain_hostname(HvDomain *domain, char **ret_hostname, GError **error)
+{
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    NameSearch search = { 0 };
+
+    if (!hv_view_is_active(now)) {
+        hv_set_not_running(error);
+        return FALSE;
+    }
+    for (guint i = 0; i < now->live->interfaces->len && !search.hostname; i++) {
+        search.mac = ((const ConfInterface *)now->live->interfaces->pdata[i])->mac;
+        if (search.mac)
+            read_all_leases(domain->host, take_hostname, &search);
+    }
+    *ret_hostname = search.hostname;
+    return TRUE;
 }

@@ -120,8 +120,8 @@ delete_all(const Deleting *deleting, const GPtrArray *doomed, GError **error)
         ok = delete_one(deleting, doomed->pdata[i], error);
     if (hv_job_is_overtaken(deleting->job))
         return FALSE;
-    hv_domain_set_snapshots(domain,
-                            ok ? g_steal_pointer(&rest) : hv_snapshots_load(store, domain->name, domain->uuid));
+    hv_domain_set_snapshots(domain, ok ? g_steal_pointer(&rest)
+                                       : hv_snapshots_load(store, domain->name, domain->uuid));
     return ok;
 }
 

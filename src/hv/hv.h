@@ -356,6 +356,8 @@ typedef struct HvAddress {
 /* What this host knows of a running domain's addresses: GPtrArray of HvAddress, those of one
  * interface side by side; an interface without one has no row, as in libvirt's own drivers. */
 GPtrArray *hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error);
+/* What a running domain's guest calls itself, by its leases; *ret_hostname NULL: none tells. */
+gboolean hv_domain_hostname(HvDomain *domain, char **ret_hostname, GError **error);
 
 typedef enum HvMetadata {
     HV_METADATA_DESCRIPTION,

@@ -348,3 +348,22 @@ lvd_do_domain_interface_addresses(LvdCall *call, const void *args, void *ret, GE
     }
     return TRUE;
 }
+
+/* Of the two sources that the call may name guests on Xen have one. */
+gboolean
+lvd_do_domain_get_hostname(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_get_hostname_args *a = args;
+    lvd_domain_get_hostname_ret *r = ret;
+    char *hostname = NULL;
+
+    if (!lvd_check_flags(call, a->flags, error))
+        return FALSE;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    if (!domain || !hv_domain_hostname(domain, &hostname, error))
+        return FALSE;
+    if (!hostname)
+        lvd_set_error(error, VIR_ERR_NO_HOSTNAME, VIR_FROM_LIBXL, "no lease of domain '%s' has one",
+                      a->dom.name);
+    return lvd_return_text(&r->hostname, hostname, error);
+}

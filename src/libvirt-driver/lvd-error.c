@@ -76,6 +76,7 @@ static const struct {
     { VIR_ERR_ARGUMENT_UNSUPPORTED, "argument unsupported" },
     { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
     { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
+    { VIR_ERR_NO_HOSTNAME, "no hostname found" },
     { VIR_ERR_DEVICE_MISSING, "device not found" },
     { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
     { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },

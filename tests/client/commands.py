@@ -25,7 +25,7 @@ from harness import wait_for  # noqa: E402
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'commands.tsv')
 GROUPS = ('domain', 'monitor', 'host')
 UUID = '11111111-2222-3333-4444-555555555555'
-ENV = dict(os.environ, LC_ALL='C.UTF-8', EDITOR='true')
+ENV = harness.virsh_env()
 DEVICES = '''<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{dir}/disk.img'/>
   <target dev='xvda' bus='xen'/></disk>
 <disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/></disk>

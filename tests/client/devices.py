@@ -487,7 +487,7 @@ class TestTurns(Case):
     def test_addresses(self):
         domain = self.run_domain()
         folder = f'{self.host.root}/var/lib/libvirt/dnsmasq'
-        os.makedirs(folder)
+        os.makedirs(folder, exist_ok=True)
         with open(f'{folder}/virbr0.status', 'w') as f:
             json.dump([{'ip-address': '192.168.1.9', 'mac-address': '00:16:3e:00:00:01', 'expiry-time': 1 << 40},
                        {'ip-address': '192.168.1.8', 'mac-address': '00:16:3e:00:00:01', 'expiry-time': 1},
@@ -503,6 +503,26 @@ class TestTurns(Case):
         out = self.row(0, '10.0.0.7/0', 'domifaddr', 'd', '--source', 'arp')
         self.assertNotIn('10.0.0.8', out)
         self.row(1, 'Unsupported IP address data source 1', 'domifaddr', 'd', '--source', 'agent')
+
+    def test_hostname(self):
+        """Of the lease that has one; a guest says what it likes, so only what is a name counts."""
+        self.run_domain()
+        self.fails(108, "^no hostname found: no lease of domain 'd' has one$", self.connection.lookupByName('d').hostname)
+        folder = f'{self.host.root}/var/lib/libvirt/dnsmasq'
+        os.makedirs(folder, exist_ok=True)
+        mac = '00:16:3e:00:00:01'
+        with open(f'{folder}/virbr7.status', 'w') as f:
+            json.dump([{'ip-address': '192.168.7.7', 'mac-address': '00:16:3e:00:00:99', 'hostname': 'other'},
+                       {'ip-address': '192.168.7.8', 'mac-address': mac, 'hostname': 'old', 'expiry-time': 1},
+                       {'ip-address': '192.168.7.9', 'mac-address': mac, 'hostname': 'a"b'},
+                       {'ip-address': '192.168.7.9', 'mac-address': mac, 'hostname': 'x' * 256},
+                       {'ip-address': '192.168.7.9', 'mac-address': mac, 'hostname': 'shop-1.example.org'}], f)
+        self.addCleanup(os.unlink, f'{folder}/virbr7.status')
+        self.row(0, r'^shop-1\.example\.org$', 'domhostname', 'd')
+        self.row(0, r'^shop-1\.example\.org$', 'domhostname', 'd', '--source', 'lease')
+        self.row(1, r'unsupported flags \(0x2\) in function virDomainGetHostname', 'domhostname', 'd', '--source', 'agent')
+        self.row(0, 'destroyed', 'destroy', 'd')
+        self.row(1, 'domain is not running', 'domhostname', 'd')
 
     def test_monitor(self):
         self.run_domain()

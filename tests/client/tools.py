@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virt-install, virt-clone, virt-xml, virt-top, Sys::Virt and virsh's completion against xlvirtd on the engine sim.
 
-A case skips where its program is not installed, or no storage daemon that it needs. usage: tools.py [WORD...]"""
+A case skips where its program is not installed. usage: tools.py [WORD...]"""
 import csv
 import os
 import re
@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import stock  # noqa: E402
 import tap  # noqa: E402
 from harness import domain_xml, wait_for  # noqa: E402
 
@@ -78,11 +79,12 @@ class Case(harness.Case):
         if running:
             self.virsh('start', name)
 
-    def needs_storage(self, *question):
-        """Paths of disks are looked up, and made, by storage calls; xlvirtd relays them to the host's daemon."""
-        code, _, err = self.host.virsh(*question)
-        if code and 'not supported' in err:
-            self.skipTest(f'no storage daemon answers {question[0]}')
+    def clone_disk(self, *options):
+        disk, copy = self.path('one.img', size=MIB), self.path('two.img')
+        self.define('one', 1, extra=f"<disk type='file'><source file='{disk}'/><target dev='xvda' bus='xen'/></disk>")
+        self.tool('virt-clone', '--original', 'one', '--name', 'two', '--file', copy, *options)
+        self.has(self.xml('two'), f"<source file='{copy}'")
+        self.assertEqual(os.path.getsize(copy), MIB)
 
 
 NIC = "<interface type='bridge'><mac address='00:16:3e:00:00:01'/><source bridge='xenbr0'/></interface>"
@@ -165,20 +167,11 @@ class TestInstall(Case):
         self.has(out, '00:16:3e:00:00:01.*in use')
 
     def test_disk_that_exists(self):
-        self.needs_storage('pool-list')
         disk = self.path('disk.img', size=MIB)
         self.install('df', '--hvm', '--import', '--disk', f'path={disk},format=raw', '--network', 'none')
         self.has(self.xml('df'), f"<source file='{disk}'", "<target dev='hda' bus='ide'/>")
 
-    def test_disk_that_is_new(self):
-        self.needs_storage('pool-capabilities')
-        disk = self.path('new.img')
-        self.install('dn', '--hvm', '--import', '--disk', f'path={disk},size=0.01', '--network', 'none')
-        self.has(self.xml('dn'), f"<source file='{disk}'")
-        self.assertTrue(os.path.exists(disk))
-
     def test_disk_that_is_a_device(self):
-        self.needs_storage('pool-list')
         device = next((f'/dev/{name}' for name in ('loop0', 'ram0', 'vda', 'sda', 'nvme0n1')
                        if os.path.exists(f'/dev/{name}')), None)
         if not device:
@@ -207,21 +200,59 @@ class TestClone(Case):
                  'must be shutoff')
         self.has(self.tool('virt-clone', '--original', 'nobody', '--name', 'two', '--auto-clone', status=1), 'nobody')
 
-    def clone_disk(self, *options):
-        disk, copy = self.path('one.img', size=MIB), self.path('two.img')
-        self.define('one', 1, extra=f"<disk type='file'><source file='{disk}'/><target dev='xvda' bus='xen'/></disk>")
-        self.tool('virt-clone', '--original', 'one', '--name', 'two', '--file', copy, *options)
-        self.has(self.xml('two'), f"<source file='{copy}'")
-        self.assertEqual(os.path.getsize(copy), MIB)
-
-    def test_disk(self):
-        self.needs_storage('pool-capabilities')
-        self.clone_disk()
-
     def test_disk_that_exists(self):
-        self.needs_storage('pool-list')
         self.path('two.img', size=MIB)
         self.clone_disk('--preserve-data')
+
+
+@needs('virt-install')
+@needs('virt-clone')
+@tap.unittest.skipIf(stock.missing(), stock.missing())
+class TestStorage(Case):
+    """What needs a storage daemon: the host's own, behind xlvirtd."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stock = stock.Stock(cls.host.root)
+        try:
+            cls.stock.start()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stock.end()
+        super().tearDownClass()
+
+    def install(self, name, disk):
+        self.tool('virt-install', '--name', name, '--memory', '256', '--osinfo', 'generic', '--noautoconsole', '--hvm',
+                  '--import', '--disk', disk, '--network', 'none')
+        return self.xml(name)
+
+    def clear(self):
+        for pool in self.host.virsh('pool-list', '--name')[1].split():
+            self.host.virsh('pool-destroy', pool)
+            self.host.virsh('pool-undefine', pool)
+        super().clear()
+
+    def test_new_disk(self):
+        disk = self.path('new.img')
+        self.has(self.install('new', f'path={disk},size=0.01,format=raw'), f"<source file='{disk}'")
+        self.assertGreater(os.path.getsize(disk), MIB)
+
+    def test_pool(self):
+        folder = self.path('pool')
+        os.mkdir(folder)
+        self.virsh('pool-define-as', 'p', 'dir', '--target', folder)
+        self.virsh('pool-start', 'p')
+        self.has(self.install('made', 'pool=p,size=0.01'), f"<source file='{folder}/made[^']*'")
+        self.virsh('vol-create-as', 'p', 'there', '1M')
+        self.has(self.install('found', 'vol=p/there'), f"<source file='{folder}/there'")
+
+    def test_clone(self):
+        self.clone_disk()
 
 
 @needs('virt-xml')

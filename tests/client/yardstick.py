@@ -34,7 +34,7 @@ from harness import wait_for  # noqa: E402
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'yardstick.tsv')
 MARK = '----8<----'
-ENV = dict(os.environ, LC_ALL='C.UTF-8', EDITOR='true')
+ENV = harness.virsh_env()
 
 # The domain of test:///default, and others of its kind, with what a hypervisor wants to have otherwise.
 DOMAIN = '''<domain type='{type}'>
@@ -151,22 +151,12 @@ class Theirs:
             if name.startswith('made'):
                 os.unlink(os.path.join(self.folder, name))
 
-    @staticmethod
-    def virsh(script):
-        """virsh waits for ever for a save that is over before it begins to wait; then once more."""
-        for attempt in range(5):
-            try:
-                return subprocess.run(['virsh', '-c', 'test:///default', script], text=True, capture_output=True,
-                                      env=ENV, stdin=subprocess.DEVNULL, timeout=2 << attempt, check=False)
-            except subprocess.TimeoutExpired:
-                pass
-        raise AssertionError(f'virsh hangs in: {script}')
-
     def run(self, words):
         """What a command wrote to a file stays there; it writes the same again."""
         words = words.replace('{dir}', self.folder)
         script = '; '.join(self.before + [f'echo {MARK}', f'echo --err {MARK}', words])
-        done = self.virsh(script)
+        done = subprocess.run(['virsh', '-c', 'test:///default', script], text=True, capture_output=True, env=ENV,
+                              stdin=subprocess.DEVNULL, timeout=harness.TIMEOUT, check=False)
         if MARK not in done.stdout:  # virsh did not understand the last command, and ran none of them
             return Answer(done.returncode, done.stdout, done.stderr, self.folder)
         self.before.append(words)

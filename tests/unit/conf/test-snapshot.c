@@ -137,7 +137,8 @@ test_refused(void)
         { CONF_SNAPSHOT_REDEFINE, "<name>a</name><creationTime>soon</creationTime>",
           "creationTime" },
         { CONF_SNAPSHOT_REDEFINE, FACTS "<domain type='xen'><name>x</name></domain>", "uuid" },
-        { CONF_SNAPSHOT_REDEFINE, FACTS "<domain type='xen'><name>a/b</name>" UUID "</domain>", "name" },
+        { CONF_SNAPSHOT_REDEFINE, FACTS "<domain type='xen'><name>a/b</name>" UUID "</domain>",
+          "name" },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)

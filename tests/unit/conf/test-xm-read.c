@@ -668,6 +668,7 @@ test_errors(void)
           "outside of a loop but found 'break'" },
         { CONF_ERROR_SYNTAX, "a = f(*b=1)\n",
           "a.cfg:1:6: '(' opened here is not closed before line 1" },
+        { CONF_ERROR_SYNTAX, "del .5\n", "a.cfg:1:5: nothing can be assigned to this" },
         { CONF_ERROR_SYNTAX, "1 = a\n", "a.cfg:1:1: nothing can be assigned to this" },
         { CONF_ERROR_SYNTAX, "a = 3 $ 4\n", "a.cfg:1:7: '$' means nothing in Python" },
         { CONF_ERROR_SYNTAX, "a = 0x\n", "a.cfg:1:5: this is no number" },
