@@ -64,14 +64,6 @@ conf_snapshot_place_name(unsigned place)
     return name ? name : "";
 }
 
-const char *
-conf_snapshot_state_name(unsigned state)
-{
-    const char *name = conf_name_of(conf_snapshot_state_names, state);
-
-    return name ? name : "";
-}
-
 gboolean
 conf_snapshot_is_external(const ConfSnapshot *def)
 {

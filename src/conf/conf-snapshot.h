@@ -85,7 +85,6 @@ char *conf_snapshot_format_xml(const ConfSnapshot *def, unsigned conf_xml_flags)
 /* FALSE and *error for a name that cannot name a snapshot, or a file. */
 gboolean conf_snapshot_check_name(const char *name, GError **error);
 const char *conf_snapshot_place_name(unsigned place); /* "internal" ...; "" when absent */
-const char *conf_snapshot_state_name(unsigned state);
 /* Was the domain's memory kept? */
 static inline gboolean
 conf_snapshot_has_memory(const ConfSnapshot *def)

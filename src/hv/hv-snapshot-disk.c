@@ -378,8 +378,10 @@ revert_image(const ConfDisk *disk, const char *name, GError **error)
 {
     g_autofree char *id = NULL;
 
-    if (!is_in_image(disk, name, error) || !hv_snapshot_find_in_image(disk, name, &id, error))
+    if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
+    if (!id)
+        return is_in_image(disk, name, error);
     return change_snapshot(disk, "-a", id, error);
 }
 

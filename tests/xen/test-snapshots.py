@@ -192,9 +192,9 @@ lvcreate -qy -V 64M -T snapvg/pool -n thin'''
                              ("<source file='/srv/guests/pv.img'/>", f"<source dev='/dev/snapvg/{volume}'/>"))
         self.start(domain)
         self.there_and_back()
-        self.assertIn(f'{volume}-snap-first', LAB.run('lvs'))
+        self.assertIn(f'{volume}-snap-first', LAB.run('lvs snapvg'))
         self.virsh('snapshot-delete snap first')
-        self.assertNotIn('-snap-', LAB.run('lvs'))
+        self.assertNotIn('-snap-', LAB.run('lvs snapvg'))
         self.marked('one', 'one')
 
     def test_thick(self):
