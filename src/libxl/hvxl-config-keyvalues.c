@@ -286,8 +286,12 @@ hvxl_key_build_serial(HvxlBuild *b, const HvxlKey *key, const GPtrArray *values,
 {
     libxl_domain_build_info *info = &b->config->b_info;
 
-    hvxl_set_string(&info->u.hvm.serial, NULL);
-    replace_list(&info->u.hvm.serial_list, values);
+    /* One port has a field of its own, as xl has it. */
+    hvxl_set_string(&info->u.hvm.serial, values->len == 1 ? values->pdata[0] : NULL);
+    libxl_string_list_dispose(&info->u.hvm.serial_list);
+    info->u.hvm.serial_list = NULL;
+    if (values->len > 1)
+        replace_list(&info->u.hvm.serial_list, values);
     return TRUE;
 }
 
