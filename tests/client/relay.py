@@ -72,22 +72,7 @@ class Case(harness.Case):
 
 
 @unittest.skipIf(MISSING, MISSING)
-class TestStock(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.stock = stock.Stock(cls.host.root)
-        try:
-            cls.stock.start()
-        except BaseException:
-            cls.tearDownClass()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.stock.end()
-        super().tearDownClass()
-
+class TestStock(stock.WithStock, Case):
     def pool(self, name):
         folder = f'{self.host.root}/{name}'
         os.makedirs(folder)

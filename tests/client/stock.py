@@ -108,3 +108,22 @@ class Stock:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+
+
+class WithStock:
+    """Before the class of a case that has a host: the host has a stock daemon, too."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.stock = Stock(cls.host.root)
+        try:
+            cls.stock.start()
+        except BaseException:
+            cls.tearDownClass()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stock.end()
+        super().tearDownClass()

@@ -208,23 +208,8 @@ class TestClone(Case):
 @needs('virt-install')
 @needs('virt-clone')
 @tap.unittest.skipIf(stock.missing(), stock.missing())
-class TestStorage(Case):
+class TestStorage(stock.WithStock, Case):
     """What needs a storage daemon: the host's own, behind xlvirtd."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.stock = stock.Stock(cls.host.root)
-        try:
-            cls.stock.start()
-        except BaseException:
-            cls.tearDownClass()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.stock.end()
-        super().tearDownClass()
 
     def install(self, name, disk):
         self.tool('virt-install', '--name', name, '--memory', '256', '--osinfo', 'generic', '--noautoconsole', '--hvm',
