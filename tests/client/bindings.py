@@ -103,6 +103,7 @@ class TestAnswers(Case):
         domain.create()
         self.assertGreater(self.connection.lookupByName('a').ID(), 0)
         self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED])
+        self.assertEqual(domain.securityLabel(), ['', 0])  # no FLASK on this host
         vcpus, maps = domain.vcpus()
         self.assertEqual([v[0] for v in vcpus], [0, 1])
         self.assertEqual(len(maps[0]), self.connection.getInfo()[2])
