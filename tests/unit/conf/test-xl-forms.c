@@ -368,10 +368,9 @@ judge_rate(XlJudge *judge, const char *spec)
     g_auto(XlJudge) one = { NULL };
 
     xl_judge_init(&one, vif, strlen(vif));
-    char *told = xl_judge_value(&one, "vif");
+    g_autofree char *told = xl_judge_value(&one, "vif");
     /* The words beside the rate are the business of test_vifs(). */
-    char *rate = strstr(told, "rate=");
-    g_autofree char *owned = told;
+    const char *rate = strstr(told, "rate=");
     return rate && !g_str_has_prefix(rate, "rate=refused") ? g_strndup(rate, strcspn(rate, "}") + 1)
                                                            : NULL;
 }
