@@ -139,10 +139,7 @@ adopt_video(const libxl_domain_build_info *info, ConfDomain *def)
     };
     ConfVideo *video;
 
-    bool none = info->u.hvm.vga.kind == LIBXL_VGA_INTERFACE_TYPE_NONE;
-
-    if ((hvxl_is_on(info->u.hvm.nographic) && !none) ||
-        (size_t)info->u.hvm.vga.kind >= G_N_ELEMENTS(models))
+    if (hvxl_is_on(info->u.hvm.nographic) || (size_t)info->u.hvm.vga.kind >= G_N_ELEMENTS(models))
         return;
     video = conf_video_new();
     video->model_type = g_strdup(models[info->u.hvm.vga.kind]);

@@ -354,6 +354,9 @@ build_videos(HvxlBuild *b, GError **error)
         return TRUE;
     }
     if (videos->len == 0) {
+        /* With nographic alone libxl gives the guest a cirrus all the same. An image that was saved
+         * with it can't be restored by the stock driver, which gives none. */
+        b->config->b_info.u.hvm.vga.kind = LIBXL_VGA_INTERFACE_TYPE_NONE;
         libxl_defbool_set(&b->config->b_info.u.hvm.nographic, true);
         return TRUE;
     }
