@@ -217,7 +217,7 @@ hand_on(const Run *run)
 int
 main(int argc, char **argv)
 {
-    Run run = { .cache_bytes = HVXL_KERNEL_CACHE_BYTES };
+    static Run run = { .cache_bytes = HVXL_KERNEL_CACHE_BYTES }; /* to the end of the process */
     int status;
 
     if (!parse(&run, argc, argv)) {

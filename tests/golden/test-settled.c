@@ -220,7 +220,7 @@ main(int argc, char **argv)
 {
     int result;
 
-    g_test_init(&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+    g_test_init(&argc, &argv, NULL);
     g_test_set_nonfatal_assertions(); /* one run shows all definitions that are wrong */
     xm_files = g_ptr_array_new_with_free_func(g_free);
     for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {

@@ -213,7 +213,7 @@ static void
 put(GByteArray *bytes, guint64 value, guint n)
 {
     for (guint i = n; i > 0; i--) {
-        guint8 byte = (guint8)(value >> (8 * (i - 1)));
+        guint8 byte = i > sizeof(value) ? 0 : (guint8)(value >> (8 * (i - 1)));
 
         g_byte_array_append(bytes, &byte, 1);
     }
