@@ -126,6 +126,7 @@ class TestImages(Case):
         self.assertEqual(self.in_image(), [])
         LAB.run(f'qemu-img check -q /srv/snap.qcow2 && test ! -e {FOLDER}/snap')
 
+    @xenhost.long
     def test_pvh(self):
         self.start(self.define('pvh'))
         self.there_and_back()
@@ -200,6 +201,7 @@ lvcreate -qy -V 64M -T snapvg/pool -n thin'''
     def test_thick(self):
         self.tour('thick')
 
+    @xenhost.long
     def test_thin(self):
         self.tour('thin')
 
@@ -235,6 +237,7 @@ class TestExternal(Case):
         self.assertEqual(self.chain(self.sources()[0])[1:], ['/srv/snap.qcow2'])
         self.ask('echo "d <$(dd if=/dev/xvda bs=512 skip=99 count=1 | head -n 1)>"', 'd <one>')
 
+    @xenhost.long
     def test_memory(self):
         domain = self.define()
         self.start(domain)
