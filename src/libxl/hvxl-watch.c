@@ -300,19 +300,24 @@ name_changed(HvxlWatch *watch, const char *path)
 
 /* ---- the thread ---- */
 
-/* FALSE: xenstore does not answer. `ret_gone`: a domain may have ended. */
+/* FALSE: xenstore does not answer. `ret_news`: there is something to look at; a name is not, it is
+ * removed while its domain is taken apart. `ret_gone`: a domain may have ended. */
 static gboolean
-drain(HvxlWatch *watch, gboolean *ret_gone)
+drain(HvxlWatch *watch, gboolean *ret_news, gboolean *ret_gone)
 {
     uint64_t count;
     char **event;
+    ssize_t n;
 
-    while (read(watch->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+    while ((n = read(watch->wake_fd, &count, sizeof(count))) < 0 && errno == EINTR)
         continue;
+    *ret_news = n > 0;
     while ((event = xs_check_watch(watch->xs))) {
         if (g_str_equal(event[XS_WATCH_TOKEN], NAME_TOKEN))
             name_changed(watch, event[XS_WATCH_PATH]);
-        else if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
+        else
+            *ret_news = TRUE;
+        if (g_str_equal(event[XS_WATCH_TOKEN], TOKEN_GONE))
             *ret_gone = TRUE;
         free(event);
     }
@@ -340,15 +345,17 @@ run(gpointer data)
             { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
         };
         gint64 now = g_get_monotonic_time();
-        gboolean gone = FALSE;
-        int n = poll(fds, G_N_ELEMENTS(fds), due > now ? (int)((due - now) / 1000 + 1) : 0);
+        gboolean news, gone = FALSE;
 
-        if (!drain(watch, &gone) && !blind) {
+        poll(fds, G_N_ELEMENTS(fds), due > now ? (int)((due - now) / 1000 + 1) : 0);
+        if (!drain(watch, &news, &gone) && !blind) {
             g_warning("xenstore does not answer any more; domains are looked at once a second");
             blind = TRUE;
         }
         now = g_get_monotonic_time();
-        if (n > 0 && !gone && now < due && !is_calm(watch, now)) {
+        if (!news && now < due)
+            continue;
+        if (news && !gone && now < due && !is_calm(watch, now)) {
             due = MIN(due, now + CALM_MS * 1000);
         } else if (!g_atomic_int_get(&watch->stopping)) {
             gboolean pending = look(watch, TRUE);
