@@ -312,7 +312,9 @@ void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *s
 
 typedef struct HvConsole {
     char *alias;
-    int fd; /* borrowed: its holder closes it */
+    int fd;           /* borrowed: its holder closes it */
+    HvConsoleCut cut; /* may be NULL */
+    gpointer data;
 } HvConsole;
 
 /* Completes and checks what a user handed in. */

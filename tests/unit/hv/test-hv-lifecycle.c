@@ -595,20 +595,29 @@ test_vcpus(Fixture *f, gconstpointer unused)
 }
 
 static void
+count_cut(int fd, gpointer data)
+{
+    *(int *)data = *(int *)data == 0 ? fd : -1;
+}
+
+static void
 test_console(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
     g_autoptr(GError) error = NULL;
     char buffer[16];
-    int first, second;
+    int first, second, cut = 0;
 
     first = hv_domain_open_console(domain, NULL, FALSE, &error);
     g_assert_no_error(error);
     g_assert_cmpint(first, >=, 0);
     assert_wrong_state(hv_domain_open_console(domain, NULL, FALSE, &error) >= 0, &error,
                        "Active console session exists for this domain");
+    g_assert_true(hv_domain_watch_console(domain, first, count_cut, &cut));
     second = hv_domain_open_console(domain, NULL, TRUE, &error);
     g_assert_no_error(error);
+    g_assert_cmpint(cut, ==, first); /* once */
+    g_assert_false(hv_domain_watch_console(domain, first, count_cut, &cut));
     g_assert_cmpint(read(second, buffer, sizeof(buffer)), ==, 5);
     /* The first holder is cut off and gives back what is not his any more: no harm. */
     hv_domain_close_console(domain, first);
