@@ -54,6 +54,7 @@ struct HvDomain {
     HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
     HvJob *job;           /* [lock] the holder's, or NULL */
     guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
+    gboolean in_doubt;    /* [lock] the engine told of another state during the job */
     GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
     int vcpus_domid;      /* [lock] the domain id which that answer is about */
     GError *vcpus_error;  /* [lock] why there is none; may be NULL */
@@ -133,7 +134,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
  * may be about a domain that its start job has not yet published), waits without a limit. NULL also
  * when the domain has another id than `domid` by then: it lives again. */
 HvJob *hv_job_begin_ended(HvDomain *domain, int domid);
-/* Takes the job only where nobody has it, nor wants to stop the domain. */
+/* For who was told of another state: takes the job only where nobody has it, nor wants to stop the
+ * domain. Else hv_guests_look_again() follows the end of that job. */
 HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
@@ -242,6 +244,8 @@ gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
 /* HvEngineEventFunc: queues a copy. `data` is HvGuests. */
 void hv_guests_engine_event(const HvEngineEvent *event, gpointer guests);
+/* As if the engine told of another state of a running domain. */
+void hv_guests_look_again(HvDomain *domain);
 
 /* ---- lifecycle (hv-lifecycle.c) ---- */
 

@@ -454,6 +454,21 @@ test_paused_in_job(Fixture *f, gconstpointer unused)
     assert_events(f, "one:stopped:destroyed");
 }
 
+/* It is not: that is seen when the job is over. */
+static void
+test_paused_behind_job(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
+
+    clear_events(f);
+    fake_pause_behind(domid_of(domain), TRUE, TRUE);
+    g_usleep(20000); /* usually the worker has come in vain by then */
+    g_clear_pointer(&job, hv_job_end);
+    assert_events(f, "one:suspended:paused");
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_PAUSED);
+}
+
 /* ---- figures ---- */
 
 static void
@@ -656,6 +671,7 @@ main(int argc, char **argv)
     TEST("foreign-end", test_foreign_end);
     TEST("paused-behind", test_paused_behind);
     TEST("paused-in-job", test_paused_in_job);
+    TEST("paused-behind-job", test_paused_behind_job);
     TEST("info", test_info);
     TEST("memory", test_memory);
     TEST("memory-fails", test_memory_fails);
