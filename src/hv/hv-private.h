@@ -471,6 +471,7 @@ typedef struct HvNewFile {
     char *path, *temp;
     int fd;
 } HvNewFile;
+/* INVALID_ARG where something else than a file has the name. */
 HvNewFile *hv_new_file_open(const char *path, GError **error);
 /* fsync, rename, fsync of the folder. */
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
