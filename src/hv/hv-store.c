@@ -268,6 +268,7 @@ hv_store_sweep(HvStore *store)
     sweep_folder(store->autostart);
     sweep_folder(store->state);
     sweep_folder(store->save);
+    sweep_folder(store->dump);
     sweep_snapshots(store);
 }
 
