@@ -88,6 +88,23 @@ wait_inside(void)
     g_mutex_unlock(&turns.lock);
 }
 
+/* The domain is ended while `change` hangs in the engine; what came of that. */
+static GError *
+destroy_during(HvDomain *domain, GThreadFunc change)
+{
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+
+    set_hang(TRUE);
+    thread = g_thread_new("change", change, domain);
+    wait_inside();
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
+    set_hang(FALSE);
+    return g_thread_join(thread);
+}
+
 static char *
 hook_name_of(HvEngine *engine, int domid, GError **error)
 {
@@ -230,17 +247,8 @@ static void
 test_overtaken(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GError) theirs = NULL;
-    GThread *thread;
+    g_autoptr(GError) theirs = destroy_during(domain, attach_in_thread);
 
-    set_hang(TRUE);
-    thread = g_thread_new("attach", attach_in_thread, domain);
-    wait_inside();
-    g_assert_true(hv_domain_destroy(domain, &error));
-    g_assert_no_error(error);
-    set_hang(FALSE);
-    theirs = g_thread_join(thread);
     g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
     assert_disk(domain, FALSE, FALSE);
     assert_events(f, "one:stopped:destroyed");
@@ -464,18 +472,8 @@ static void
 test_dump_overtaken(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GError) theirs = NULL;
-    GThread *thread;
+    g_autoptr(GError) theirs = destroy_during(domain, dump_in_thread);
 
-    set_hang(TRUE);
-    thread = g_thread_new("dump", dump_in_thread, domain);
-    wait_inside();
-    g_assert_true(hv_domain_destroy(domain, &error));
-    g_assert_no_error(error);
-    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
-    set_hang(FALSE);
-    theirs = g_thread_join(thread);
     g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
     g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
     g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 0);
