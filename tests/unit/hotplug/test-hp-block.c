@@ -425,7 +425,8 @@ static void
 test_loop_undo(Fixture *f, gconstpointer unused)
 {
     static const char *const paths[] = { "/node", "/physical-device", "/hotplug-status" };
-    const char *path = need_loops("undo.img");
+    const char *path = need_loops("undo.img"), *others = zeros_file("others.img");
+    Loop next;
     dev_t found[4];
     struct stat st;
     if (!path)
@@ -439,6 +440,14 @@ test_loop_undo(Fixture *f, gconstpointer unused)
         for (int k = 0; k < 200 && hp_loop_find(st.st_dev, st.st_ino, found, 4) > 0; k++)
             g_usleep(10000);
         g_assert_cmpuint(hp_loop_find(st.st_dev, st.st_ino, found, 4), ==, 0);
+        /* Who has the loop device next keeps it. */
+        g_assert_true(loop_attach(&next, others));
+        f->fake->read_only = NULL;
+        g_assert_true(run(f, "block remove"));
+        g_autofree char *file = backing_file(next.dev);
+        g_assert_cmpstr(file, ==, others);
+        loop_detach(&next);
+        assert_released(next.dev, others);
         g_hash_table_remove(f->fake->values, DISK "/physical-device");
     }
 }
