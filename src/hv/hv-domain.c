@@ -12,6 +12,14 @@
 gboolean
 hv_def_prepare(ConfDomain *def, GError **error)
 {
+    const char *wrong = hv_store_name_problem(def->name);
+
+    /* The hypervisor's own record of a domain may have any. */
+    if (wrong) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "a domain cannot be called '%s' here: %s",
+                    def->name, wrong);
+        return FALSE;
+    }
     if (g_strcmp0(def->type, "xen") != 0) {
         g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
                     "could not find capabilities for domaintype=%s: this host runs domains of type "

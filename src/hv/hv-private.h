@@ -477,6 +477,8 @@ HvNewFile *hv_new_file_open(const char *path, GError **error);
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
 void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
+/* Why a domain cannot have this name: it names files. NULL: it can. */
+const char *hv_store_name_problem(const char *name);
 /* FOLDER/NAME with SUFFIX behind it. */
 char *hv_store_file(const char *folder, const char *name, const char *suffix);
 /* Inside one of the store's folders; it may be there. */

@@ -163,6 +163,20 @@ hv_store_remove_file(const char *path, GError **error)
 
 /* ---- folders ---- */
 
+const char *
+hv_store_name_problem(const char *name)
+{
+    if (!*name)
+        return "it is empty";
+    if (strchr(name, '/'))
+        return "it contains '/'";
+    if (strpbrk(name, "\n\r"))
+        return "it contains a line break";
+    if (g_str_equal(name, ".") || g_str_equal(name, ".."))
+        return "it cannot name a file";
+    return NULL;
+}
+
 static char *
 make_folder(const char *root, const char *absolute, GError **error)
 {

@@ -387,6 +387,35 @@ test_renamed_outside(Fixture *f, gconstpointer unused)
     g_assert_nonnull(other);
 }
 
+/* What the hypervisor's record of it says. */
+static ConfDomain *
+hook_adopt(HvEngine *engine, int domid, GError **error)
+{
+    ConfDomain *def = domain_def("one", 1);
+
+    g_free(def->name);
+    def->name = g_strdup("../../one");
+    return def;
+}
+
+/* A name leads out of no folder. */
+static void
+test_started_outside(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *xml = domain_xml("one", 1);
+    gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    with_turns.adopt = hook_adopt;
+    log_count("");
+    fake_start_foreign(xml, TRUE);
+    while (log_count("cannot be called '../../one'") == 0) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        g_usleep(1000);
+    }
+    g_assert_false(file_exists(f, "/run/one.xml"));
+    g_assert_false(file_exists(f, "/var/log/one.log"));
+}
+
 /* ---- PCI devices ---- */
 
 /* Lent for as long as it runs; a reboot keeps it, but where the boot fails. */
@@ -506,6 +535,7 @@ main(int argc, char **argv)
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
     TEST("renamed-outside", test_renamed_outside);
+    TEST("started-outside", test_started_outside);
     TEST("lent", test_lent);
     TEST("dump", test_dump);
     TEST("dump-overtaken", test_dump_overtaken);
