@@ -47,20 +47,21 @@ struct HvDomain {
     guint8 uuid[16];  /* immutable */
     gboolean visible; /* [host->registry_lock] FALSE: name and uuid are reserved only */
 
-    GMutex lock;          /* never held across I/O or an engine call */
-    GCond changed;        /* job, stop_waiters or removed changed */
-    HvView *view;         /* [lock] never NULL */
-    gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
-    HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
-    HvJob *job;           /* [lock] the holder's, or NULL */
-    guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
-    gboolean in_doubt;    /* [lock] the engine told of another state during the job */
-    GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
-    int vcpus_domid;      /* [lock] the domain id which that answer is about */
-    GError *vcpus_error;  /* [lock] why there is none; may be NULL */
-    gboolean vcpus_asked; /* [lock] a question to the engine is under way */
-    GArray *consoles;     /* [lock] HvConsole: who holds what */
-    HvJobInfo completed;  /* [lock] the last one that moved memory; kind NULL: none */
+    GMutex lock;           /* never held across I/O or an engine call */
+    GCond changed;         /* job, stop_waiters or removed changed */
+    HvView *view;          /* [lock] never NULL */
+    gboolean removed;      /* [lock] no longer in the registry; stays TRUE */
+    HvDomain *successor;   /* [lock] what it is since it was renamed; a reference, or NULL */
+    HvJob *job;            /* [lock] the holder's, or NULL */
+    guint stop_waiters;    /* [lock] who wants to end the domain goes before the others */
+    gboolean in_doubt;     /* [lock] the engine told of another state during the job */
+    GArray *vcpus;         /* [lock] last answer of the engine; may be NULL */
+    int vcpus_domid;       /* [lock] the domain id which that answer is about */
+    GError *vcpus_error;   /* [lock] why there is none; may be NULL */
+    gboolean vcpus_asked;  /* [lock] a question to the engine is under way */
+    gint64 vcpus_asked_us; /* [lock] when the last one was put */
+    GArray *consoles;      /* [lock] HvConsole: who holds what */
+    HvJobInfo completed;   /* [lock] the last one that moved memory; kind NULL: none */
 };
 
 /* ---- errors (hv-error.c) ---- */
