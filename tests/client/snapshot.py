@@ -174,7 +174,7 @@ class TestInternal(Case):
                 ("<disks><disk name='xvdq'/></disks>", 67, "no disk named 'xvdq'"),
                 ("<disks><disk name='xvda'/><disk name='xvda'/></disks>", 67, 'too many disk snapshot requests'),
                 ("<disks><disk snapshot='no'/></disks>", 27, 'missing name from disk snapshot element'),
-                ("<disks><disk name='xvda' snapshot='other'/></disks>", 27, 'unknown disk snapshot setting'),
+                ("<disks><disk name='xvda' snapshot='other'/></disks>", 27, "Invalid value for attribute 'snapshot' in element 'disk': 'other'"),
                 ("<disks><disk name='xvda' snapshot='manual'/></disks>", 3, 'manual'),
                 ("<memory snapshot='external'/>", 27, 'require a filename'),
                 ("<memory snapshot='internal' file='/x'/>", 27, 'requires external snapshot'),
