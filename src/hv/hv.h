@@ -203,7 +203,8 @@ typedef struct HvVcpuInfo {
 } HvVcpuInfo;
 
 /* Figures that only the engine knows. Never wait for a domain's job; where the engine itself does
- * not answer within 250 ms the last sample is returned. */
+ * not answer within 250 ms the last sample is returned, and where there is none yet, within 5 s
+ * after it was asked, what is known without it; HV_ERROR_TIMEOUT from hv_domain_vcpus(). */
 gboolean hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error);
 /* GArray of HvVcpuInfo, online and offline; HV_ERROR_WRONG_STATE when not active. */
 GArray *hv_domain_vcpus(HvDomain *domain, GError **error);

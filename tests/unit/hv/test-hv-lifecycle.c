@@ -520,6 +520,41 @@ test_info(Fixture *f, gconstpointer unused)
     fake_set_hang(FAKE_VCPUS, FALSE);
 }
 
+static gpointer
+go_on_later(gpointer unused)
+{
+    g_usleep(600000);
+    fake_set_hang(FAKE_LIST, FALSE);
+    fake_set_hang(FAKE_VCPUS, FALSE);
+    return NULL;
+}
+
+/* A hypervisor that is slow: the first answer about a domain is worth more patience. */
+static void
+test_info_first(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) vcpus = NULL;
+    HvDomainInfo info;
+    GThread *thread;
+
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    fake_set_hang(FAKE_LIST, TRUE);
+    fake_set_hang(FAKE_VCPUS, TRUE);
+    thread = g_thread_new("later", go_on_later, NULL);
+    vcpus = hv_domain_vcpus(domain, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vcpus->len, ==, 2);
+    g_thread_join(thread);
+
+    fake_set_hang(FAKE_LIST, TRUE);
+    thread = g_thread_new("later", go_on_later, NULL);
+    g_assert_true(hv_domain_info(domain, &info, &error));
+    g_assert_cmpuint(info.cpu_time_ns, ==, 1000);
+    g_thread_join(thread);
+}
+
 static void
 test_memory(Fixture *f, gconstpointer unused)
 {
@@ -673,6 +708,7 @@ main(int argc, char **argv)
     TEST("paused-in-job", test_paused_in_job);
     TEST("paused-behind-job", test_paused_behind_job);
     TEST("info", test_info);
+    TEST("info-first", test_info_first);
     TEST("memory", test_memory);
     TEST("memory-fails", test_memory_fails);
     TEST("vcpus", test_vcpus);

@@ -522,7 +522,7 @@ read_exactly(int fd, guint8 *at, gsize length)
         struct pollfd wait = { .fd = fd, .events = POLLIN };
         gssize n;
 
-        g_assert_cmpint(poll(&wait, 1, 20000), ==, 1);
+        g_assert_cmpint(poll(&wait, 1, 60000), ==, 1);
         n = read(fd, at, left);
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             g_assert_cmpuint(left, ==, length); /* an end between messages, not inside one */
