@@ -367,6 +367,7 @@ read_parent(const Reading *reading, xmlNode *node, CpuModel *model)
         copy.steppings = conf_bitmap_copy(copy.steppings);
         g_array_append_val(model->signatures, copy);
     }
+    model->has_parents_signatures = TRUE;
     return TRUE;
 }
 
@@ -396,6 +397,9 @@ read_signature(const Reading *reading, xmlNode *node, CpuModel *model)
             return fail(reading, node, "stepping='%s' of model %s is no list of numbers", steppings,
                         model->name);
     }
+    if (model->has_parents_signatures)
+        g_array_set_size(model->signatures, 0);
+    model->has_parents_signatures = FALSE;
     g_array_append_val(model->signatures, signature);
     return TRUE;
 }

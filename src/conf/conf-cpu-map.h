@@ -44,10 +44,11 @@ typedef struct CpuSignature {
 
 typedef struct CpuModel {
     char *name;
-    gboolean for_host, for_guest; /* may be what a host's, a guest's features are called */
-    const CpuVendor *vendor;      /* NULL: any */
-    GArray *signatures;           /* CpuSignature */
-    CpuBits bits;                 /* what it has */
+    gboolean for_host, for_guest;    /* may be what a host's, a guest's features are called */
+    const CpuVendor *vendor;         /* NULL: any */
+    GArray *signatures;              /* CpuSignature */
+    gboolean has_parents_signatures; /* until the first of its own */
+    CpuBits bits;                    /* what it has */
     GPtrArray *removed; /* names: it had them once, and some hypervisors still give them to it */
 } CpuModel;
 
