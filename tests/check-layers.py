@@ -9,7 +9,7 @@ import sys
 MAY = {
     'src/conf/': ({'conf'}, set()),
     'src/hv/': ({'conf', 'hv'}, set()),
-    'src/libxl/': ({'conf', 'hv'}, {'libxl', 'xenstore.h', 'xentoollog.h', 'xenctrl.h'}),
+    'src/libxl/': ({'conf', 'hv'}, {'libxl', 'xenstore.h', 'xentoollog.h', 'xenctrl.h', 'xenguest.h'}),
     'src/libvirt-driver/': ({'conf', 'hv'}, {'rpc/', 'libvirt/'}),
     'tools/convert/': ({'conf'}, {'libvirt/', 'archive', 'xxhash.h'}),
 }
