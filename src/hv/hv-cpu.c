@@ -136,17 +136,13 @@ hv_host_cpu(HvHost *host, GError **error)
 static ConfCpuSpec *
 describe_for(HvHost *host, const ConfCpuMap *map, const HvGuestKind *guest, GError **error)
 {
-    HvGuestKind kind;
     gboolean hvm;
 
     if (!guest)
         return describe(host, map, HV_CPU_HOST, error);
-    kind = *guest;
-    if (!kind.machine)
-        kind.machine = "xenfv";
-    if (!hv_guest_kind_check(host, &kind, &hvm, error))
+    if (!hv_guest_kind_check(host, guest, &hvm, error))
         return NULL;
-    return describe(host, map, hvm ? HV_CPU_HVM : HV_CPU_PV, error);
+    return describe(host, map, hvm || !guest->machine ? HV_CPU_HVM : HV_CPU_PV, error);
 }
 
 /* ---- questions ---- */
