@@ -31,6 +31,10 @@ struct HvHost {
     gint stopping;          /* atomic; jobs are refused from then on */
     gint in_engine;         /* atomic; calls that nobody waits for any more, and queries */
 
+    char *cpu_map_dir;   /* immutable after hv_host_new() */
+    GMutex cpu_lock;     /* a leaf */
+    ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
+
     GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
     GThreadPool *autostart; /* [control_lock] NULL: none under way */
 
@@ -79,6 +83,14 @@ gboolean hv_set_not_running(GError **error);
 /* Around a call of the engine that no job covers. FALSE: the host stops, the engine goes. */
 gboolean hv_host_enter_engine(HvHost *host, GError **error);
 void hv_host_leave_engine(HvHost *host);
+
+/* ---- capabilities (hv-caps.c), processors (hv-cpu.c) ---- */
+
+/* Whether `guest` is fully virtual. HV_ERROR_INVALID_ARG: this host runs no such guest. */
+gboolean hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm,
+                             GError **error);
+/* The host's processors, in words of the definitions. */
+ConfCpuSpec *hv_host_cpu(HvHost *host, GError **error);
 
 /* ---- views (hv-view.c) ---- */
 

@@ -137,6 +137,9 @@ typedef struct HvConfig {
     /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
      * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
     GHashTable *engine_settings;
+    /* Folder with libvirt's definitions of processors; NULL: where libvirt has it. Not below root.
+     */
+    const char *cpu_map;
 } HvConfig;
 
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
@@ -169,6 +172,26 @@ char *hv_host_capabilities(HvHost *host, GError **error);
  * machine that is not Xen's. */
 char *hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch,
                                   const char *machine, const char *virttype, GError **error);
+
+/* ---- models of processors (hv-cpu.c); may block: the first one reads their definitions ---- */
+
+/* A kind of guest, as hv_host_domain_capabilities() takes it. */
+typedef struct HvGuestKind {
+    const char *emulator, *arch, *machine, *virttype;
+} HvGuestKind;
+
+/* Names of the models of an architecture, for g_strfreev(); none: any name is right there.
+ * HV_ERROR_INVALID_ARG: there is no such architecture. UNSUPPORTED: nothing is known of it, or the
+ * definitions cannot be read. */
+char **hv_host_cpu_models(HvHost *host, const char *arch, GError **error);
+/* Whether the host, or with `guest` what the hypervisor gives to such a guest, can be `cpu`.
+ * *ret_why (may be NULL) is the reason of INCOMPATIBLE. */
+ConfCpuCompare hv_host_compare_cpu(HvHost *host, const HvGuestKind *guest, const ConfCpuSpec *cpu,
+                                   char **ret_why, GError **error);
+/* <cpu> of a guest that runs on each of `cpus` (ConfCpuSpec); with `guest` it has nothing that the
+ * hypervisor does not give to such a guest here. `flags`: ConfCpuBaseline. */
+char *hv_host_baseline_cpu(HvHost *host, const HvGuestKind *guest, GPtrArray *cpus, unsigned flags,
+                           GError **error);
 
 /* ---- the registry ---- */
 

@@ -448,6 +448,27 @@ class TestSmall(Case):
         self.matches('capabilities', '<arch name=.x86_64', '<os_type>xen</os_type>', '<os_type>hvm</os_type>')
         self.matches('domcapabilities', '<domain>xen</domain>')
 
+    def test_processors(self):
+        """The host has the features that Xen tells of it, and guests those that Xen gives to them."""
+        words = [int(word, 16) for word in re.search(r'^hw_caps +: (\S+)$', LAB.run('xl info'), re.M)[1].split(':')]
+        self.matches('cpu-models x86_64', '^qemu64$')
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write(self.matches('capabilities', '^ +<model>.+</model>$', '^ +<signature family='))
+            file.flush()
+            self.matches(f'cpu-compare {file.name}', 'is identical to host CPU')
+            host = self.matches(f'cpu-baseline {file.name} --features', '<model ')
+            guests = self.matches(f'hypervisor-cpu-baseline {file.name} --features', "fallback='forbid'")
+        for name, word, bit in (('sse2', 0, 26), ('cx16', 1, 13), ('avx', 1, 28), ('vmx', 1, 5), ('nx', 2, 20), ('lm', 2, 29),
+                                ('svm', 3, 2)):
+            self.assertEqual(f"'require' name='{name}'" in host, bool(words[word] >> bit & 1), name)
+        self.assertNotRegex(guests, "'require' name='(vmx|svm)'")  # none is nested that does not ask
+        self.assertIn("'require' name='lm'", guests)
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write("<cpu><model>486</model><feature policy='require' name='ia64'/></cpu>")
+            file.flush()
+            self.refused(f'cpu-compare {file.name} --error', 'required features: (vme, )?ia64')
+            self.refused(f'hypervisor-cpu-compare {file.name} --machine xenfv --error', 'required features: (vme, )?ia64')
+
     def test_questions(self):
         """What is asked of a domain that runs, and what changes its definition alone."""
         self.addCleanup(remove, 'asked')
