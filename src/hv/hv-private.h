@@ -47,19 +47,21 @@ struct HvDomain {
     guint8 uuid[16];  /* immutable */
     gboolean visible; /* [host->registry_lock] FALSE: name and uuid are reserved only */
 
-    GMutex lock;          /* never held across I/O or an engine call */
-    GCond changed;        /* job, stop_waiters or removed changed */
-    HvView *view;         /* [lock] never NULL */
-    gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
-    HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
-    HvJob *job;           /* [lock] the holder's, or NULL */
-    guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
-    GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
-    int vcpus_domid;      /* [lock] the domain id which that answer is about */
-    GError *vcpus_error;  /* [lock] why there is none; may be NULL */
-    gboolean vcpus_asked; /* [lock] a question to the engine is under way */
-    GArray *consoles;     /* [lock] HvConsole: who holds what */
-    HvJobInfo completed;  /* [lock] the last one that moved memory; kind NULL: none */
+    GMutex lock;           /* never held across I/O or an engine call */
+    GCond changed;         /* job, stop_waiters or removed changed */
+    HvView *view;          /* [lock] never NULL */
+    gboolean removed;      /* [lock] no longer in the registry; stays TRUE */
+    HvDomain *successor;   /* [lock] what it is since it was renamed; a reference, or NULL */
+    HvJob *job;            /* [lock] the holder's, or NULL */
+    guint stop_waiters;    /* [lock] who wants to end the domain goes before the others */
+    gboolean in_doubt;     /* [lock] the engine told of another state during the job */
+    GArray *vcpus;         /* [lock] last answer of the engine; may be NULL */
+    int vcpus_domid;       /* [lock] the domain id which that answer is about */
+    GError *vcpus_error;   /* [lock] why there is none; may be NULL */
+    gboolean vcpus_asked;  /* [lock] a question to the engine is under way */
+    gint64 vcpus_asked_us; /* [lock] when the last one was put */
+    GArray *consoles;      /* [lock] HvConsole: who holds what */
+    HvJobInfo completed;   /* [lock] the last one that moved memory; kind NULL: none */
 };
 
 /* ---- errors (hv-error.c) ---- */
@@ -133,7 +135,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
  * may be about a domain that its start job has not yet published), waits without a limit. NULL also
  * when the domain has another id than `domid` by then: it lives again. */
 HvJob *hv_job_begin_ended(HvDomain *domain, int domid);
-/* Takes the job only where nobody has it, nor wants to stop the domain. */
+/* For who was told of another state: takes the job only where nobody has it, nor wants to stop the
+ * domain. Else hv_guests_look_again() follows the end of that job. */
 HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
@@ -242,6 +245,8 @@ gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
 /* HvEngineEventFunc: queues a copy. `data` is HvGuests. */
 void hv_guests_engine_event(const HvEngineEvent *event, gpointer guests);
+/* As if the engine told of another state of a running domain. */
+void hv_guests_look_again(HvDomain *domain);
 
 /* ---- lifecycle (hv-lifecycle.c) ---- */
 
@@ -312,7 +317,9 @@ void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *s
 
 typedef struct HvConsole {
     char *alias;
-    int fd; /* borrowed: its holder closes it */
+    int fd;           /* borrowed: its holder closes it */
+    HvConsoleCut cut; /* may be NULL */
+    gpointer data;
 } HvConsole;
 
 /* Completes and checks what a user handed in. */
@@ -465,11 +472,14 @@ typedef struct HvNewFile {
     char *path, *temp;
     int fd;
 } HvNewFile;
+/* INVALID_ARG where something else than a file has the name. */
 HvNewFile *hv_new_file_open(const char *path, GError **error);
 /* fsync, rename, fsync of the folder. */
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
 void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
+/* Why a domain cannot have this name: it names files. NULL: it can. */
+const char *hv_store_name_problem(const char *name);
 /* FOLDER/NAME with SUFFIX behind it. */
 char *hv_store_file(const char *folder, const char *name, const char *suffix);
 /* Inside one of the store's folders; it may be there. */
