@@ -614,14 +614,18 @@ typedef struct HvImage {
 } HvImage;
 typedef struct HvImages HvImages;
 /* The images of a domain, of others, and what lies beside those of the snapshot `without`, whose
- * own needs do not count. Job held, may block; `without` is of now->snapshots. */
+ * own needs do not count. Job held, may block; `without` is of now->snapshots, NULL: none. */
 HvImages *hv_images_new(HvDomain *domain, const HvView *now, const ConfSnapshot *without,
                         GError **error);
 void hv_images_free(HvImages *images);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvImages, hv_images_free)
+/* Also what lies beside this one. */
+void hv_images_look_beside(HvImages *images, const char *path);
 const HvImage *hv_images_get(HvImages *images, const char *path); /* borrowed, never NULL */
 /* GPtrArray of HvImage, borrowed, by path: those that stand directly on this one. */
 GPtrArray *hv_images_on(const HvImages *images, const HvImage *base);
+/* Nobody needs it, and nothing that is known stands on it. */
+gboolean hv_image_is_dead(const HvImages *images, const HvImage *image);
 /* The path that an image is known by: without symbolic links. */
 char *hv_image_key(const char *path);
 

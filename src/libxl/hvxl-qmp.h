@@ -24,5 +24,9 @@ char *hvxl_qmp_quote(const char *text);
 /* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
 char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
 #define HVXL_QMP_FD "xlvirt"
+/* The device model of a guest that save() has left suspended writes all that it knows of its images
+ * into them and lets go of them; it reads them anew when the guest is resumed. Meanwhile others may
+ * change them. Any number of times. WRONG_STATE: it is not suspended. */
+gboolean hvxl_qmp_release_images(int domid, GError **error);
 /* A line of the human monitor; what it prints. */
 char *hvxl_qmp_human(int domid, const char *line, GError **error);
