@@ -38,11 +38,6 @@ def qemu_io(path, command):
 class Case(harness.Case):
     """One image of a domain says what was last written to it."""
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        libvirt.virEventRegisterDefaultImpl()
-
     def setUp(self):
         self.connection = libvirt.open(self.host.uri())
         self.addCleanup(lambda: self.connection.close())
@@ -654,19 +649,6 @@ class TestEvents(Case):
     def setUp(self):
         super().setUp()
         self.seen = []
-        self.looping = True
-        libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-        self.thread = threading.Thread(target=self.turn)
-        self.thread.start()
-        self.addCleanup(self.end_turning)
-
-    def turn(self):
-        while self.looping:
-            libvirt.virEventRunDefaultImpl()
-
-    def end_turning(self):
-        self.looping = False
-        self.thread.join()
 
     def expect(self, *events):
         wait_for(lambda: len(self.seen) >= len(events), f'{events}')
@@ -848,4 +830,5 @@ if __name__ == '__main__':
         print('1..0 # SKIP python3-libvirt is not installed')
         sys.exit(0)
     libvirt.registerErrorHandler(lambda *unused: None, None)
+    harness.run_events()
     tap.main()
