@@ -377,6 +377,12 @@ char *hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri,
  * this domain") unless `force`, which cuts the first off. hv_domain_close_console() frees it. */
 int hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error);
 void hv_domain_close_console(HvDomain *domain, int fd);
+/* For who polls: `fd` was cut off. It stands for another file by then, at its end, so what epoll(7)
+ * knew of it is gone. In the thread of whoever forced it, with a lock held: it only queues. Never
+ * after hv_domain_close_console(). */
+typedef void (*HvConsoleCut)(int fd, gpointer data);
+/* FALSE: it was cut off already, or the domain has ended; `cut` is not called. */
+gboolean hv_domain_watch_console(HvDomain *domain, int fd, HvConsoleCut cut, gpointer data);
 
 typedef struct HvJobInfo {
     gboolean active;

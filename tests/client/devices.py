@@ -432,7 +432,7 @@ class TestTurns(Case):
         domain = self.run_domain()
         path = os.path.join(self.host.root, 'image')
         domain.saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
-        self.fails(8, 'not supported', self.connection.restoreParams, {'nonsense': 'x'})
+        self.fails(74, 'not supported', self.connection.restoreParams, {'nonsense': 'x'})
         self.connection.restoreParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
         domain.saveParams({})
         self.assertTrue(domain.hasManagedSaveImage())

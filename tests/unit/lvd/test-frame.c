@@ -672,6 +672,25 @@ test_keepalive_timer(void)
     close(plain);
 }
 
+/* More microseconds than an int has. */
+static void
+test_keepalive_seldom(void)
+{
+    static const guint8 feature[] = { 0, 0, 0, 10 };
+    LvdConfig *config = lvd_config_new();
+    g_autoptr(Harness) harness = NULL;
+    int fd;
+
+    config->keepalive_interval = 3600;
+    harness = harness_new(config);
+    fd = client_new(harness);
+    client_send(fd, P_FEATURE, LVD_CALL, 1, LVD_OK, feature, sizeof(feature));
+    client_expect(fd, P_FEATURE, LVD_REPLY, 1, LVD_OK);
+    client_expect_silence(fd);
+    check_alive(harness, fd);
+    close(fd);
+}
+
 /* ---- descriptors ---- */
 
 static const guint8 files_args[] = { 0, 0, 0, 2, 0, 0, 0, 3, '<', 'a', '>', 0, 0, 0, 0, 0 };
@@ -958,6 +977,7 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/events/order", test_events);
     g_test_add_func("/lvd/keepalive/ping-before-open", test_ping);
     g_test_add_func("/lvd/keepalive/timer", test_keepalive_timer);
+    g_test_add_func("/lvd/keepalive/seldom", test_keepalive_seldom);
     g_test_add_func("/lvd/fds/not-leaked", test_fds);
     g_test_add_func("/lvd/fds/while-stopped", test_fds_while_stopped);
     g_test_add_func("/lvd/fds/hostile", test_fds_hostile);
