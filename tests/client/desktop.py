@@ -227,7 +227,8 @@ def click_at(role, name):
         return before if before and before == place() else None
     find(role, name)
     x, y, width, height = wait_for(at_rest, f'{role} {name!r} to come to rest', TIMEOUT)
-    subprocess.run(['xdotool', 'mousemove', str(x + min(width, 40) // 2), str(y + height // 2), 'click', '1'], check=True, timeout=TIMEOUT)
+    subprocess.run(['xdotool', 'mousemove', str(x + min(width, 40) // 2), str(y + height // 2), 'click', '1'], check=True,
+                   timeout=TIMEOUT)
 
 
 def picture(name):

@@ -47,8 +47,9 @@ def wait_for(condition, what, timeout=TIMEOUT):
 
 
 def run_events():
-    """libvirt's event loop, in a thread, for as long as the program runs. It must not end before the connections: one that was
-    opened beside a loop which nobody runs answers no keepalive, and is cut off by half a minute in which nobody calls anything."""
+    """libvirt's event loop, in a thread, for as long as the program runs. It must not end before the connections: one
+    that was opened beside a loop which nobody runs answers no keepalive, and is cut off after half a minute without a
+    call."""
     import libvirt
     libvirt.virEventRegisterDefaultImpl()
     libvirt.virEventAddTimeout(20, lambda *unused: None, None)
