@@ -82,6 +82,8 @@ void hv_host_leave_engine(HvHost *host);
 
 /* A copy with one reference, to be changed and published. */
 HvView *hv_view_copy(const HvView *view);
+/* What of a domain is a file beside its definition: marks and the managed image. */
+void hv_view_look_at_store(HvView *view, const HvStore *store);
 /* A definition as if it had just been read from a user: nothing of a running domain in it. */
 ConfDomain *hv_def_inactive(const ConfDomain *def, GError **error);
 /* The definition that a question with this HvAffect is about. NULL: there is none. */
@@ -424,13 +426,18 @@ void hv_store_free(HvStore *store);
 void hv_store_sweep(HvStore *store);
 gboolean hv_store_write_definition(HvStore *store, const ConfDomain *def, GError **error);
 gboolean hv_store_remove_definition(HvStore *store, const char *name, GError **error);
-gboolean hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart,
-                                GError **error);
-gboolean hv_store_has_autostart(const HvStore *store, const char *name);
+/* Links beside a definition. */
+typedef enum HvMark {
+    HV_MARK_AUTOSTART,      /* at each boot of the host */
+    HV_MARK_AUTOSTART_ONCE, /* at the next one */
+    HV_N_MARKS,
+} HvMark;
+gboolean hv_store_set_mark(HvStore *store, const char *name, HvMark mark, gboolean set,
+                           GError **error);
+gboolean hv_store_has_mark(const HvStore *store, const char *name, HvMark mark);
 gboolean hv_store_has_managed_save(const HvStore *store, const char *name);
 /* Each definition on disk; unreadable ones are logged and left alone. */
-typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gboolean autostart,
-                                      gboolean managed_save, gpointer data);
+typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gpointer data);
 /* Says so in the log. A new definition of that name sets the file aside. */
 void hv_store_leave_out(HvStore *store, const char *name, const GError *error);
 gboolean hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer data,

@@ -108,10 +108,11 @@ typedef struct HvView {
     /* NULL: not active. A transient domain has one also while it is about to start. */
     ConfDomain *live;
     gboolean autostart;
-    gboolean managed_save;  /* an image exists */
-    gboolean updated;       /* persistent definition changed since start */
-    gint64 started_us;      /* wall clock of the start, 0: not active */
-    HvSnapshots *snapshots; /* NULL: none */
+    gboolean autostart_once; /* at the next boot of the host, whatever `autostart` says */
+    gboolean managed_save;   /* an image exists */
+    gboolean updated;        /* persistent definition changed since start */
+    gint64 started_us;       /* wall clock of the start, 0: not active */
+    HvSnapshots *snapshots;  /* NULL: none */
 } HvView;
 
 HvView *hv_view_ref(HvView *view);
@@ -256,6 +257,8 @@ gboolean hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError 
 /* As virDomainGetVcpusFlags: LIVE or CONFIG, with MAXIMUM or without. Does not block. */
 int hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error);
 gboolean hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error);
+/* At the next boot of the host only; the mark is gone when the domain is started then. */
+gboolean hv_domain_set_autostart_once(HvDomain *domain, gboolean once, GError **error);
 /* `replacement` is what the image will start from instead of the live definition; it is taken over
  * in any case and may be NULL. So it is in hv_host_restore(). */
 gboolean hv_domain_save(HvDomain *domain, const char *path, ConfDomain *replacement,
