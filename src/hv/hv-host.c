@@ -52,6 +52,8 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->autostart_workers = config->autostart_workers > 0 ? config->autostart_workers
                                                             : DEFAULT_AUTOSTART_WORKERS;
     host->no_autostart = config->no_autostart;
+    host->find_volume = config->find_volume;
+    host->find_volume_data = config->find_volume_data;
     g_mutex_init(&host->control_lock);
     hv_registry_init(host);
     host->events = hv_events_new(host);

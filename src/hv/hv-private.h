@@ -18,18 +18,20 @@ typedef struct HvJob HvJob;
 
 struct HvHost {
     gatomicrefcount refs;
-    const HvEngineOps *ops; /* immutable after hv_host_new() */
-    HvEngine *engine;       /* immutable until hv_host_stop() has joined every thread */
-    HvStore *store;         /* immutable after hv_host_new(), self-locking */
-    HvEvents *events;       /* immutable after hv_host_new(), self-locking */
-    HvGuests *guests;       /* immutable after hv_host_new(), self-locking */
-    HvSampler *sampler;     /* immutable after hv_host_new(), self-locking */
-    int autostart_workers;  /* immutable after hv_host_new() */
-    guint job_timeout_ms;   /* immutable after hv_host_new() */
-    gboolean no_autostart;  /* immutable after hv_host_new() */
-    gint started;           /* atomic */
-    gint stopping;          /* atomic; jobs are refused from then on */
-    gint in_engine;         /* atomic; calls that nobody waits for any more, and queries */
+    const HvEngineOps *ops;    /* immutable after hv_host_new() */
+    HvEngine *engine;          /* immutable until hv_host_stop() has joined every thread */
+    HvStore *store;            /* immutable after hv_host_new(), self-locking */
+    HvEvents *events;          /* immutable after hv_host_new(), self-locking */
+    HvGuests *guests;          /* immutable after hv_host_new(), self-locking */
+    HvSampler *sampler;        /* immutable after hv_host_new(), self-locking */
+    int autostart_workers;     /* immutable after hv_host_new() */
+    guint job_timeout_ms;      /* immutable after hv_host_new() */
+    gboolean no_autostart;     /* immutable after hv_host_new() */
+    HvFindVolume find_volume;  /* immutable after hv_host_new() */
+    gpointer find_volume_data; /* immutable after hv_host_new() */
+    gint started;              /* atomic */
+    gint stopping;             /* atomic; jobs are refused from then on */
+    gint in_engine;            /* atomic; calls that nobody waits for any more, and queries */
 
     GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
     GThreadPool *autostart; /* [control_lock] NULL: none under way */
@@ -198,6 +200,16 @@ void hv_registry_release_name(HvDomain *reserved);
 void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
+/* ---- volumes of storage pools (hv-pool.c) ---- */
+
+/* Fills `source` and `volume_type` of a disk that is a volume and was not found yet; any other
+ * stays as it is. May block: between hv_job_enter_hook() and hv_job_leave_hook(), or with the job's
+ * cancellable. */
+gboolean hv_pool_find(HvHost *host, ConfDisk *disk, GCancellable *cancellable, GError **error);
+gboolean hv_pool_find_device(HvHost *host, ConfAnyDevice *device, GError **error);
+/* For a running domain of which nobody has noted it. What is not found is logged. */
+void hv_pool_find_again(HvHost *host, ConfDomain *live);
+
 /* ---- disks without a source (hv-startup.c) ---- */
 
 typedef struct HvMissing {
@@ -206,9 +218,11 @@ typedef struct HvMissing {
     gboolean dropped; /* the disk itself; else it lost its medium only */
 } HvMissing;
 
-/* What a domain starts with: `def` without the sources that may be missing and are. `restore`: its
- * guest ran before. *ret_missing is a list of HvMissing. May block in the file system. */
-ConfDomain *hv_def_startup(const ConfDomain *def, gboolean restore, GPtrArray **ret_missing);
+/* What a domain starts with: a copy of `def` with its volumes found, without the sources that may
+ * be missing and are. `restore`: its guest ran before. *ret_missing is a list of HvMissing, also on
+ * failure. May block. */
+ConfDomain *hv_def_startup(HvHost *host, const ConfDomain *def, gboolean restore,
+                           GCancellable *cancellable, GPtrArray **ret_missing, GError **error);
 gboolean hv_disk_is_removable(const ConfDisk *disk);
 
 /* ---- events (hv-event.c) ---- */
@@ -573,6 +587,9 @@ GPtrArray *hv_qcow2_snapshots(const char *path, GError **error);
 
 /* ---- snapshots: disks (hv-snapshot-disk.c) ---- */
 
+/* A copy of `domain` in which those volumes of pools are found that the snapshot is in. */
+ConfDomain *hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
+                                     GError **error);
 /* Completes def->disks: one for each disk of `domain`, in its order, by target. `place`: what a
  * disk gets of which nobody says anything. */
 gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place,

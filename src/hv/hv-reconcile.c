@@ -174,6 +174,7 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     /* A start of ours was faster, or the same news came twice. */
     if (hv_view_is_active(now))
         return;
+    hv_pool_find_again(host, live);
     hv_store_log(host->store, domain->name, "found running, domain id %d", seen->domid);
     hv_domain_found(domain, g_steal_pointer(&live), seen,
                     seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);

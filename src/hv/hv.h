@@ -129,6 +129,14 @@ const ConfDomain *hv_view_current(const HvView *view);
 
 /* ---- host ---- */
 
+/* Where a volume of a storage pool is, on this host: a path, and whether it is a block device.
+ * Called from any thread, with a domain's job maybe and without a lock. It may block, but bounds
+ * that, and ends early when `cancellable`, which may be NULL, is cancelled. FALSE: *error, of any
+ * domain, is what the person at virsh reads. */
+typedef gboolean (*HvFindVolume)(const char *pool, const char *volume, char **ret_path,
+                                 gboolean *ret_block, GCancellable *cancellable, gpointer data,
+                                 GError **error);
+
 typedef struct HvConfig {
     const char *root;      /* prefix of every path; NULL or "" = none */
     const char *engine;    /* "auto", "libxl", "sim" */
@@ -138,6 +146,8 @@ typedef struct HvConfig {
     /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
      * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
     GHashTable *engine_settings;
+    HvFindVolume find_volume; /* NULL: nobody knows; what it uses lives as long as the host */
+    gpointer find_volume_data;
 } HvConfig;
 
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
@@ -550,6 +560,9 @@ typedef struct HvDiskSize {
 } HvDiskSize;
 /* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
 gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+/* Also of a volume of a storage pool, in a definition that does not run: asks where it is. */
+gboolean hv_host_disk_size(HvHost *host, const ConfDisk *disk, HvDiskSize *ret_size,
+                           GError **error);
 /* The <driver type=> of a file, as its content has it; "raw" where that says nothing. For files
  * that no definition knows: a guest may have written what it likes into its raw disk. */
 const char *hv_image_format(const char *path);
