@@ -75,9 +75,9 @@ typedef void (*HvEngineProgress)(guint64 done, guint64 total, gpointer data);
 
 /* How a domain comes to be. */
 typedef struct HvEngineStart {
-    const ConfDomain *def;
-    gboolean paused; /* stay paused after the build */
-    int restore_fd;  /* -1: boot; else the engine's own stream begins at the file offset */
+    const ConfDomain *def; /* volumes of storage pools have been found, as conf-model.h has it */
+    gboolean paused;       /* stay paused after the build */
+    int restore_fd;        /* -1: boot; else the engine's own stream begins at the file offset */
     GCancellable *cancellable; /* may be NULL */
     const char *log_path;      /* the domain's log file; the engine appends */
 } HvEngineStart;

@@ -27,6 +27,15 @@ CDROM = ("<devices>", """<devices><disk type='file' device='cdrom'><driver name=
     <source file='/tmp/first.iso'/><target dev='hdc' bus='ide'/><readonly/></disk>
     <graphics type='vnc' autoport='yes'/><video><model type='cirrus' vram='8192'/></video>""")
 
+VOLUME = """<disk type='volume' device='disk'><driver name='qemu' type='raw'/><source pool='p' volume='{1}'/>
+    <target dev='{0}' bus='xen'/></disk>"""
+# libvirtd in dom0 with the storage driver alone, where xlvirtd looks for it.
+STORAGE_DAEMON = r"""set -e
+mkdir -p /tmp/storage.d /srv/pool
+ln -sf /usr/lib/*/libvirt/connection-driver/libvirt_driver_storage.so /tmp/storage.d
+printf '%s\n' 'unix_sock_dir = "/run/libvirt"' 'auth_unix_rw = "none"' 'auth_unix_ro = "none"' > /tmp/storage.conf
+LIBVIRT_DRIVER_DIR=/tmp/storage.d libvirtd -d -f /tmp/storage.conf -p /run/storage.pid"""
+
 
 def setUpModule():
     global LAB
@@ -435,6 +444,29 @@ class TestSmall(Case):
         virsh('reset again')
         self.assertNotEqual(LAB.guests()['again'], first)
         self.matches('domstate again', '^running$')
+
+    def test_volume(self):
+        """A volume of a storage pool is what the storage daemon in dom0 says that it is, to libxl, too."""
+        self.addCleanup(LAB.run, 'kill $(cat /run/storage.pid); rm -rf /srv/pool /tmp/storage*', check=False)
+        LAB.run(STORAGE_DAEMON)  # it is up when this returns
+        virsh('pool-create-as p dir --target /srv/pool')
+        for volume in ('first', 'second'):
+            virsh(f'vol-create-as p {volume} 1M')
+        self.addCleanup(remove, 'volumes')
+        define('stub', 'volumes', ('</devices>', VOLUME.format('xvda', 'first') + '</devices>'))
+        virsh('start volumes')
+        plug = self.enterContext(tempfile.NamedTemporaryFile('w', suffix='.xml'))
+        plug.write(VOLUME.format('xvdb', 'second'))
+        plug.flush()
+        virsh(f'attach-device volumes {plug.name} --live')
+        self.matches('domblklist volumes', r'^ xvda +first\n xvdb +second$')
+        self.matches('domstats --block volumes', r'path=/srv/pool/first$', r'path=/srv/pool/second$')
+        used = LAB.run('xenstore-ls -f /local/domain/0/backend | grep params')
+        for volume in ('first', 'second'):
+            self.assertIn(f'/srv/pool/{volume}"', used)
+        virsh(f'detach-device volumes {plug.name} --live')
+        virsh('pool-destroy p')
+        self.refused(f'attach-device volumes {plug.name} --live', "no storage pool with matching name 'p'")
 
     def test_host(self):
         self.matches('version', r'^Running hypervisor: Xen 4\.\d+\.\d+$')

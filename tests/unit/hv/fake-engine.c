@@ -768,6 +768,7 @@ clear_events(Fixture *f)
 
 const HvEngineOps *fixture_ops = &fake_engine_ops;
 const char *fixture_cpu_map;
+HvFindVolume fixture_find_volume;
 
 void
 fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
@@ -777,6 +778,7 @@ fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
         .job_timeout_ms = job_timeout_ms,
         .no_autostart = no_autostart,
         .cpu_map = fixture_cpu_map,
+        .find_volume = fixture_find_volume,
     };
     g_autoptr(GError) error = NULL;
 
