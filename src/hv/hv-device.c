@@ -424,7 +424,8 @@ tell_of_medium(HvDomain *domain, const ConfAnyDevice *before, const ConfAnyDevic
 {
     if (!is_other_medium(before, after))
         return;
-    hv_event_post_tray(domain, alias_of(after), TRUE, domid);
+    if (g_strcmp0(before->disk->target_tray, "open") != 0)
+        hv_event_post_tray(domain, alias_of(after), TRUE, domid);
     if (after->disk->source)
         hv_event_post_tray(domain, alias_of(after), FALSE, domid);
 }

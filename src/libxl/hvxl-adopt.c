@@ -2,6 +2,8 @@
 /* A definition out of libxl's own record of a domain: the way back of hvxl-config-*.c. */
 #include "hvxl-adopt.h"
 
+#include "hvxl-monitor.h"
+
 #include <string.h>
 
 #define CAP_PERIOD_US 100000
@@ -411,9 +413,14 @@ adopt_machine(const libxl_domain_config *config, ConfDomain *def)
     def->on_reboot = adopt_action(config->on_reboot);
     def->on_crash = adopt_action(config->on_crash);
     hvxl_adopt_string(&def->emulator, info->device_model);
-    for (int i = 0; i < libxl_string_list_length(&info->extra); i++) {
-        ConfArg *arg = conf_arg_new();
+    for (guint i = 0; info->extra && info->extra[i]; i++) {
+        ConfArg *arg;
 
+        if (hvxl_monitor_is_ours((const char *const *)info->extra, i)) {
+            i++;
+            continue;
+        }
+        arg = conf_arg_new();
         arg->value = g_strdup(info->extra[i]);
         g_ptr_array_add(def->xen_args, arg);
     }

@@ -2,6 +2,7 @@
 #include "hvxl-watch.h"
 
 #include "hvxl-hooks.h"
+#include "hvxl-monitor.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -191,7 +192,7 @@ drop_vanished_locked(HvxlWatch *watch, GArray *events)
 /* Looks at one domain. No lock is held while libxl is asked whether it is complete, so what is
  * known is looked up again after that. TRUE: somebody is building it. */
 static gboolean
-look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tell, GArray *events)
+look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, GArray *events)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
     Known *known = know_locked(watch, seen, events);
@@ -209,11 +210,25 @@ look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tel
         if (!known)
             return FALSE;
         *known = copy;
-        if (copy.told && tell)
+        if (copy.told)
             add_event(events, known, HV_ENGINE_EVENT_NEW);
     }
     compare_locked(known, seen, events);
     return !known->told && !known->dying;
+}
+
+/* Device models are listened to from the first look on. */
+static void
+hand_out(HvxlWatch *watch, const HvEngineEvent *event, gboolean tell)
+{
+    HvEngine *engine = watch->engine;
+
+    if (event->kind == HV_ENGINE_EVENT_NEW)
+        hvxl_monitors_add(engine->monitors, event->domid, event->uuid);
+    else if (event->kind == HV_ENGINE_EVENT_GONE)
+        hvxl_monitors_remove(engine->monitors, event->domid);
+    if (tell)
+        engine->event(event, engine->event_data);
 }
 
 /* Compares what is with what was. `tell`: not the first time, so that what is new came now. TRUE:
@@ -241,14 +256,14 @@ look(HvxlWatch *watch, gboolean tell)
         HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
 
         if (seen.domid != 0)
-            pending |= look_at(watch, ctx, &seen, tell, events);
+            pending |= look_at(watch, ctx, &seen, events);
     }
     libxl_dominfo_list_free(all, n);
     g_mutex_lock(&watch->lock);
     drop_vanished_locked(watch, events);
     g_mutex_unlock(&watch->lock);
-    for (guint i = 0; tell && i < events->len; i++)
-        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+    for (guint i = 0; i < events->len; i++)
+        hand_out(watch, &g_array_index(events, HvEngineEvent, i), tell);
     return pending;
 }
 
@@ -418,6 +433,8 @@ hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
         g_hash_table_insert(watch->known, GINT_TO_POINTER(domid), known);
     }
     g_mutex_unlock(&watch->lock);
+    if (domid >= 0)
+        hvxl_monitors_add(watch->engine->monitors, domid, uuid);
     wake(watch);
 }
 

@@ -273,10 +273,13 @@ class TestKinds(Case):
                   ('ide-disk2', libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE))
         self.assertNotIn('tray=', domain.XMLDesc())
         # A client that takes the medium out leaves the tray open, and closes it on the next one.
+        moved = list(self.new)
         domain.updateDeviceFlags(MEDIA.format('', '').replace("<source file='' startupPolicy=''/>", ''))
         self.assertIn("tray='open'", domain.XMLDesc())
+        self.came(*moved, moved[0])
         domain.updateDeviceFlags(MEDIA.format(medium, 'mandatory'))
         self.assertNotIn('tray=', domain.XMLDesc())
+        self.came(*moved, *moved)
 
     def io_error(self, event, *reason):
         domain = self.define(devices=DISK.format('/d/a.img', '', 'xvda'))
