@@ -2,8 +2,6 @@
 /* A definition out of libxl's own record of a domain: the way back of hvxl-config-*.c. */
 #include "hvxl-adopt.h"
 
-#include "hvxl-monitor.h"
-
 #include <string.h>
 
 #define CAP_PERIOD_US 100000
@@ -416,7 +414,7 @@ adopt_machine(const libxl_domain_config *config, ConfDomain *def)
     for (guint i = 0; info->extra && info->extra[i]; i++) {
         ConfArg *arg;
 
-        if (hvxl_monitor_is_ours((const char *const *)info->extra, i)) {
+        if (conf_is_monitor_argument(info->extra[i], info->extra[i + 1])) {
             i++;
             continue;
         }

@@ -100,8 +100,8 @@ hvxl_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk, guin
 
     if (!hvxl_monitors_hears(engine->monitors, domid)) {
         g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
-                    "a threshold of disk '%s': domain id %d has no device model that was started "
-                    "by this driver",
+                    "a threshold of disk '%s': domain id %d has no device model that this driver "
+                    "listens to",
                     disk->target, domid);
         return FALSE;
     }

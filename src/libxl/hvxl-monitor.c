@@ -92,22 +92,11 @@ hvxl_monitor_arguments(const char *folder, const guint8 uuid[16])
     char **arguments = g_new0(char *, 5);
 
     arguments[0] = g_strdup("-chardev");
-    arguments[1] = g_strdup_printf("socket,id=" HVXL_MONITOR_ID ",path=%s,server=on,wait=off",
+    arguments[1] = g_strdup_printf("socket,id=" CONF_MONITOR_ID ",path=%s,server=on,wait=off",
                                    path);
     arguments[2] = g_strdup("-mon");
-    arguments[3] = g_strdup("chardev=" HVXL_MONITOR_ID ",mode=control");
+    arguments[3] = g_strdup("chardev=" CONF_MONITOR_ID ",mode=control");
     return arguments;
-}
-
-gboolean
-hvxl_monitor_is_ours(const char *const *arguments, guint n)
-{
-    if (!arguments[n] || !arguments[n + 1])
-        return FALSE;
-    return (g_str_equal(arguments[n], "-chardev") &&
-            g_str_has_prefix(arguments[n + 1], "socket,id=" HVXL_MONITOR_ID ",")) ||
-           (g_str_equal(arguments[n], "-mon") &&
-            g_str_has_prefix(arguments[n + 1], "chardev=" HVXL_MONITOR_ID ","));
 }
 
 /* ---- the end of one ---- */

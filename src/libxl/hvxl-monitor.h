@@ -21,8 +21,6 @@
 #include <hv/engine.h>
 
 #define HVXL_MONITOR_FOLDER "/var/run/xen"
-/* QEMU's name for the socket and the monitor. */
-#define HVXL_MONITOR_ID "xlvirt-mon"
 
 typedef struct HvxlMonitors HvxlMonitors;
 
@@ -43,10 +41,9 @@ typedef struct HvxlMonitorConfig {
     guint patience_ms;     /* for a paused domain whose device model has ended to be gone */
 } HvxlMonitorConfig;
 
-/* Arguments of QEMU for a domain: g_strfreev() them. */
+/* Arguments of QEMU for a domain: g_strfreev() them. No converter shows them:
+ * conf_is_monitor_argument(). */
 char **hvxl_monitor_arguments(const char *folder, const guint8 uuid[16]);
-/* Arguments `n` and `n + 1` of this list are a pair of ours. */
-gboolean hvxl_monitor_is_ours(const char *const *arguments, guint n);
 
 HvxlMonitors *hvxl_monitors_new(const HvxlMonitorConfig *config);
 void hvxl_monitors_free(HvxlMonitors *monitors); /* joins the thread; accepts NULL */

@@ -228,11 +228,11 @@ test_arguments(void)
     g_assert_cmpstr(arguments[1], ==,
                     "socket,id=xlvirt-mon,path=/var/run/xen/qmp-xlvirt-ab000000-0000-0000-0000-"
                     "000000000000,server=on,wait=off");
-    g_assert_true(hvxl_monitor_is_ours((const char *const *)arguments, 0));
-    g_assert_false(hvxl_monitor_is_ours((const char *const *)arguments, 1));
-    g_assert_true(hvxl_monitor_is_ours((const char *const *)arguments, 2));
-    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
-        g_assert_false(hvxl_monitor_is_ours(others, i));
+    g_assert_true(conf_is_monitor_argument(arguments[0], arguments[1]));
+    g_assert_false(conf_is_monitor_argument(arguments[1], arguments[2]));
+    g_assert_true(conf_is_monitor_argument(arguments[2], arguments[3]));
+    for (guint i = 0; i + 1 < G_N_ELEMENTS(others); i++)
+        g_assert_false(conf_is_monitor_argument(others[i], others[i + 1]));
 }
 
 /* ---- events ---- */
