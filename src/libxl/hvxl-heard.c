@@ -21,14 +21,10 @@ static HvxlMonitorLife
 life_of(int domid, const guint8 uuid[16], gpointer data)
 {
     g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(data, NULL);
-    HvEngineDomain seen = { .dying = TRUE };
-    libxl_dominfo info;
+    HvEngineDomain seen;
 
-    libxl_dominfo_init(&info);
-    if (ctx && libxl_domain_info(ctx->libxl, &info, (uint32_t)domid) == 0)
-        seen = hvxl_seen_of_info(&info);
-    libxl_dominfo_dispose(&info);
-    if (seen.dying || seen.shutdown || memcmp(seen.uuid, uuid, sizeof(seen.uuid)) != 0)
+    if (!ctx || !hvxl_seen_one(ctx, domid, &seen) || seen.dying || seen.shutdown ||
+        memcmp(seen.uuid, uuid, sizeof(seen.uuid)) != 0)
         return HVXL_MONITOR_GONE;
     return seen.paused ? HVXL_MONITOR_PAUSED : HVXL_MONITOR_RUNS;
 }

@@ -58,8 +58,8 @@ hvxl_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error)
 
 /* ---- all domains ---- */
 
-HvEngineDomain
-hvxl_seen_of_info(const libxl_dominfo *info)
+static HvEngineDomain
+seen_of_info(const libxl_dominfo *info)
 {
     HvEngineDomain seen = {
         .domid = (int)info->domid,
@@ -82,15 +82,12 @@ hvxl_seen_of_info(const libxl_dominfo *info)
 }
 
 GArray *
-hvxl_list(HvEngine *engine, GError **error)
+hvxl_seen_all(HvxlCtx *ctx, GError **error)
 {
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
     libxl_dominfo *all;
     GArray *list;
     int n = 0;
 
-    if (!ctx)
-        return NULL;
     all = libxl_list_domain(ctx->libxl, &n);
     if (!all) {
         hvxl_set_error(ctx, ERROR_FAIL, error, "cannot list the domains of Xen");
@@ -98,13 +95,45 @@ hvxl_list(HvEngine *engine, GError **error)
     }
     list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), (guint)n);
     for (int i = 0; i < n; i++) {
-        HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
+        HvEngineDomain seen = seen_of_info(&all[i]);
 
-        /* Half built ones are shown by nobody: their start job has them, or their maker. */
-        if (seen.domid != 0 && hvxl_watch_look(engine->watch, &seen))
-            g_array_append_val(list, seen);
+        g_array_append_val(list, seen);
     }
     libxl_dominfo_list_free(all, n);
+    return list;
+}
+
+gboolean
+hvxl_seen_one(HvxlCtx *ctx, int domid, HvEngineDomain *ret_seen)
+{
+    libxl_dominfo info;
+    gboolean found;
+
+    libxl_dominfo_init(&info);
+    found = libxl_domain_info(ctx->libxl, &info, (uint32_t)domid) == 0;
+    if (found)
+        *ret_seen = seen_of_info(&info);
+    libxl_dominfo_dispose(&info);
+    return found;
+}
+
+GArray *
+hvxl_list(HvEngine *engine, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autoptr(GArray) all = ctx ? hvxl_seen_all(ctx, error) : NULL;
+    GArray *list;
+
+    if (!all)
+        return NULL;
+    list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), all->len);
+    for (guint i = 0; i < all->len; i++) {
+        HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        /* Half built ones are shown by nobody: their start job has them, or their maker. */
+        if (seen->domid != 0 && hvxl_watch_look(engine->watch, seen))
+            g_array_append_val(list, *seen);
+    }
     return list;
 }
 
