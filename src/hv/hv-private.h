@@ -255,6 +255,9 @@ void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int 
 void hv_event_post_clock(HvDomain *domain, gint64 offset, int domid);
 void hv_event_post_watchdog(HvDomain *domain, HvWatchdogAction action, int domid);
 void hv_event_post_missing(HvDomain *domain, const HvMissing *missing, int domid);
+void hv_event_post_io_error(HvDomain *domain, const ConfDisk *disk, HvIoErrorAction action,
+                            gboolean no_space, int domid);
+void hv_event_post_graphics(HvDomain *domain, HvGraphicsClient *client, int domid);
 void hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshold,
                              guint64 excess, int domid);
 /* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
@@ -377,7 +380,7 @@ void hv_domain_forget_consoles(HvDomain *domain);
 /* ---- devices (hv-device.c) ---- */
 
 /* Job held: the guest has opened the tray of this disk. */
-void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
+void hv_domain_tray_moved(HvJob *job, const HvView *now, const ConfDisk *disk, gboolean open);
 /* Job held: the guest has set its clock. */
 void hv_domain_clock_set(HvJob *job, const HvView *now, gint64 offset);
 

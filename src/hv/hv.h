@@ -683,6 +683,9 @@ typedef enum HvEventKind {
     HV_EVENT_DISK_CHANGE,     /* device, path, dropped: a source was missing at the start */
     HV_EVENT_BLOCK_THRESHOLD, /* device (the disk's target), path, threshold, excess */
     HV_EVENT_CONTROL_ERROR,   /* the hypervisor's side lost hold of the domain */
+    HV_EVENT_IO_ERROR,        /* device, path, io_error */
+    HV_EVENT_IO_ERROR_REASON, /* likewise, and no_space; both are told of each error */
+    HV_EVENT_GRAPHICS,        /* graphics */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -733,6 +736,45 @@ typedef enum HvWatchdogAction {
     HV_N_WATCHDOG_ACTIONS,
 } HvWatchdogAction;
 
+/* What became of a guest whose disk failed. */
+typedef enum HvIoErrorAction {
+    HV_IO_ERROR_NONE,
+    HV_IO_ERROR_PAUSE,
+    HV_IO_ERROR_REPORT, /* it was told of the error */
+    HV_N_IO_ERROR_ACTIONS,
+} HvIoErrorAction;
+
+typedef enum HvGraphicsPhase {
+    HV_GRAPHICS_CONNECT,
+    HV_GRAPHICS_INITIALIZE, /* it is let in */
+    HV_GRAPHICS_DISCONNECT,
+    HV_N_GRAPHICS_PHASES,
+} HvGraphicsPhase;
+
+typedef enum HvAddressFamily {
+    HV_ADDRESS_IPV4,
+    HV_ADDRESS_IPV6,
+    HV_ADDRESS_UNIX,
+    HV_N_ADDRESS_FAMILIES,
+} HvAddressFamily;
+
+typedef struct HvGraphicsAddress {
+    HvAddressFamily family;
+    char *node, *service; /* NULL: not known */
+} HvGraphicsAddress;
+
+/* A client of a guest's screen. Not changed any more by who has passed it on. */
+typedef struct HvGraphicsClient {
+    HvGraphicsPhase phase;
+    HvGraphicsAddress local, remote;
+    char *auth;                  /* "none", "vnc" ...; NULL: not known */
+    char *x509_name, *sasl_user; /* who it has shown to be; NULL: not that way */
+} HvGraphicsClient;
+
+HvGraphicsClient *hv_graphics_client_new(void); /* all 0 */
+HvGraphicsClient *hv_graphics_client_ref(HvGraphicsClient *client);
+void hv_graphics_client_unref(HvGraphicsClient *client);
+
 typedef struct HvEvent {
     HvEventKind kind;
     HvEventDetail detail;
@@ -751,6 +793,9 @@ typedef struct HvEvent {
     const char *path;          /* of a disk's image; may be NULL */
     gboolean dropped;          /* the disk itself; else it lost its medium only */
     guint64 threshold, excess; /* bytes */
+    HvIoErrorAction io_error;
+    gboolean no_space;
+    HvGraphicsClient *graphics; /* a reference may be taken */
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the view

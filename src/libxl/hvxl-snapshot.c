@@ -8,6 +8,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-hooks.h"
+#include "hvxl-json.h"
 #include "hvxl-qmp.h"
 #include "hvxl-tune.h"
 
@@ -80,9 +81,9 @@ static void
 add_action(GString *command, const ConfSnapshot *snapshot, const ConfSnapshotDisk *wanted,
            const ConfDisk *disk, const HvxlDrive *drive)
 {
-    g_autofree char *device = hvxl_qmp_quote(drive->name);
-    g_autofree char *name = hvxl_qmp_quote(snapshot->name);
-    g_autofree char *file = wanted->source ? hvxl_qmp_quote(wanted->source) : NULL;
+    g_autofree char *device = hvxl_json_quote(drive->name);
+    g_autofree char *name = hvxl_json_quote(snapshot->name);
+    g_autofree char *file = wanted->source ? hvxl_json_quote(wanted->source) : NULL;
     g_autofree char *node = new_node_name(disk, drive);
 
     if (g_str_has_suffix(command->str, "}"))
@@ -133,7 +134,7 @@ order(int domid, const char *command, GError **error)
     }
     if (!g_str_has_prefix(answer, "{\"error\""))
         return TRUE;
-    reason = hvxl_qmp_string(answer, "desc");
+    reason = hvxl_qmp_reason(answer);
     g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
                 domid, reason ? reason : answer);
     return FALSE;
@@ -167,8 +168,8 @@ delete_one(int domid, const ConfDisk *disk, const HvxlDrive *drive, const char *
            GError **error)
 {
     g_autofree char *id = NULL;
-    g_autofree char *device = hvxl_qmp_quote(drive->name);
-    g_autofree char *quoted = hvxl_qmp_quote(name);
+    g_autofree char *device = hvxl_json_quote(drive->name);
+    g_autofree char *quoted = hvxl_json_quote(name);
     g_autofree char *command = NULL;
 
     if (!hv_snapshot_find_in_image(disk, name, &id, error))

@@ -676,6 +676,9 @@ event_word(HvEventKind kind)
         [HV_EVENT_DISK_CHANGE] = "disk-change",
         [HV_EVENT_BLOCK_THRESHOLD] = "threshold",
         [HV_EVENT_CONTROL_ERROR] = "control-error",
+        [HV_EVENT_IO_ERROR] = "io-error",
+        [HV_EVENT_IO_ERROR_REASON] = "io-error-reason",
+        [HV_EVENT_GRAPHICS] = "graphics",
     };
 
     return words[kind];
