@@ -309,14 +309,14 @@ typedef struct ConfDisk {
     ConfDiskType type;
     ConfDiskDevice device;
     unsigned snapshot; /* ConfSnapshotPlace: how a snapshot treats it if nobody says otherwise */
-    char *driver_name; /* qemu, phy, file, tap, tap2; NULL = open, the engine chooses */
-    char *driver_type; /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
+    ConfDiskType volume_type; /* of type volume, with a source: what it is, file or block */
+    char *driver_name;        /* qemu, phy, file, tap, tap2; NULL = open, the engine chooses */
+    char *driver_type;        /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
     char *driver_cache, *driver_io, *driver_error_policy, *driver_discard;
     char *driver_extra;
     /* file=, dev= or dir= by type; NULL = empty drive. Type volume: where the volume is, once
      * somebody has looked; that is neither read nor written. */
     char *source;
-    ConfDiskType volume_type;            /* type volume with a source: file or block */
     char *source_protocol, *source_name; /* type network */
     char *source_pool, *source_volume;   /* type volume */
     GPtrArray *source_hosts;             /* ConfDiskHost */
