@@ -137,6 +137,7 @@ def clean(text, folder):
     text = re.sub(r'^(?:00000000-0000-0000-0000-000000000000)? *(?:Domain-0)?\n', '', text, flags=re.M)
     text = re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}', 'TIME', text)
     text = re.sub(r'(?<=<creationTime>)\d+', 'TIME', text)
+    text = re.sub(r'(?<=^Domain snapshot )\d{10}\b', 'TIME', text, flags=re.M)  # of a name that nobody gave
     # A table is as wide as its widest name.
     text = re.sub(r'-{6,}', '------', text)
     text = re.sub(r' +', ' ', text)

@@ -275,8 +275,8 @@ test_timeout(Fixture *f, gconstpointer unused)
     fake_wait_inside(FAKE_SHUTDOWN);
     g_assert_false(hv_domain_suspend(domain, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_TIMEOUT);
-    g_assert_cmpstr(error->message, ==,
-                    "cannot acquire state change lock (held by shutdown for 0 s)");
+    g_assert_true(g_pattern_match_simple(
+        "cannot acquire state change lock (held by shutdown for * s)", error->message));
     fake_set_hang(FAKE_SHUTDOWN, FALSE);
     g_assert_true(finish(&call));
 }
