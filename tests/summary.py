@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Counts what `make check` ran: each case of a TAP program, each other test, each verdict of the
-script itself. Prints what failed and the end of what it said, then "N passed, N failed[, N skipped]";
-exits with 1 on a failure.
+script itself. Prints what failed and the end of what it said, then "N passed, N failed[, N skipped][, N unstable]";
+exits with 1 on a failure. Unstable is what failed, and passed when second-run.py ran its program again: that is told
+like a failure, and is none.
 
-usage: summary.py DIR (meson's testlog.json files as STAGE.json, and the lists passed and failed)"""
-import json
+usage: summary.py DIR (meson's testlog.json files as STAGE.json, those of second-run.py as STAGE.again, and the lists
+passed and failed)"""
 import pathlib
-import re
 import sys
 
+import testlog
+
 folder = pathlib.Path(sys.argv[1])
-passed, failed, skipped = [], [], []
+found = {'passed': [], 'failed': [], 'skipped': [], 'unstable': []}
 said = {}  # test: the end of its output, of the one that failed
 MOST_LINES, MOST_CHARACTERS = 40, 3000
 
@@ -29,45 +31,40 @@ def telling(test):
     return '\n'.join(lines_of)[:MOST_CHARACTERS]
 
 
-def count_test(stage, test):
-    name = f'{stage}: {test["name"]}'
-    result = test['result']
-    if result == 'SKIP':
-        skipped.append(name)
-        return
-    bad = 0
-    if result not in ('OK', 'EXPECTEDFAIL'):
+def count_test(name, test):
+    if testlog.failed(test):
         said[name] = telling(test)
-    for line in test.get('stdout', '').splitlines():
-        match = re.match(r'^(not )?ok \d+ ?-? ?(.*)$', line)
-        if not match:
-            continue
-        if re.search(r'# (SKIP|TODO)', line, re.I):
-            skipped.append(f'{name} {match[2]}')
-        elif match[1]:
-            bad += 1
-            failed.append(f'{name} {match[2]}')
-        else:
-            passed.append(f'{name} {match[2]}')
-    if result not in ('OK', 'EXPECTEDFAIL') and not bad:
-        failed.append(f'{name} ({result})')
-    elif result == 'OK' and 'ok 1' not in test.get('stdout', ''):
-        passed.append(name)
+    for verdict, case in testlog.cases(test):
+        found[verdict].append(name + case)
+
+
+def count_both(name, first, again):
+    """The cases of the second run count; what failed in the first one is unstable."""
+    said[f'{name} (it passed when it ran again, alone)'] = telling(first)
+    bad = [case for verdict, case in testlog.cases(first) if verdict == 'failed']
+    found['unstable'] += [name + case for case in bad]
+    for verdict, case in testlog.cases(again):
+        if case not in bad:
+            found[verdict].append(name + case)
 
 
 for log in sorted(folder.glob('*.json')):
-    with log.open() as records:
-        for record in records:
-            count_test(log.stem, json.loads(record))
-passed += lines('passed')
-failed += lines('failed')
+    second = {test['name']: test for test in testlog.read(log.with_suffix('.again'))}
+    for record in testlog.read(log):
+        title, other = f'{log.stem}: {record["name"]}', second.get(record['name'])
+        if other and not testlog.failed(other) and other['result'] != 'SKIP':
+            count_both(title, record, other)
+            continue
+        count_test(title, record)
+        if other:
+            said[f'{title} (again, alone)'] = telling(other)
+found['passed'] += lines('passed')
+found['failed'] += lines('failed')
 
 for name, text in said.items():
     print(f'---- {name}\n{text}')
-for name in failed:
-    print(f'FAILED  {name}')
-for name in skipped:
-    print(f'skipped {name}')
-end = f', {len(skipped)} skipped' if skipped else ''
-print(f'{len(passed)} passed, {len(failed)} failed{end}')
-sys.exit(1 if failed or not passed else 0)
+for verdict, word in (('failed', 'FAILED  '), ('skipped', 'skipped '), ('unstable', 'UNSTABLE  ')):
+    for name in found[verdict]:
+        print(word + name)
+print(', '.join(f'{len(names)} {verdict}' for verdict, names in found.items() if names or verdict in ('passed', 'failed')))
+sys.exit(1 if found['failed'] or not found['passed'] else 0)

@@ -254,7 +254,7 @@ conf_snapshot_parse_xml(const char *text, gssize len, const char *name, unsigned
         return NULL;
     reading.root = xmlDocGetRootElement(doc);
     if (reading.root->ns || strcmp((const char *)reading.root->name, "domainsnapshot") != 0) {
-        refuse(&reading, "unexpected root element <%.64s>, expecting <domainsnapshot>",
+        refuse(&reading, "expecting root element of 'domainsnapshot', not '%.64s'",
                reading.root->name);
         return NULL;
     }

@@ -12,6 +12,14 @@
 gboolean
 hv_def_prepare(ConfDomain *def, GError **error)
 {
+    const char *wrong = hv_store_name_problem(def->name);
+
+    /* The hypervisor's own record of a domain may have any. */
+    if (wrong) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "a domain cannot be called '%s' here: %s",
+                    def->name, wrong);
+        return FALSE;
+    }
     if (g_strcmp0(def->type, "xen") != 0) {
         g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
                     "could not find capabilities for domaintype=%s: this host runs domains of type "
@@ -373,6 +381,8 @@ claim_locked(HvDomain *domain, const char *alias, gboolean force, GError **error
             return FALSE;
         }
         cut_off(console->fd);
+        if (console->cut)
+            console->cut(console->fd, console->data);
         g_array_remove_index_fast(domain->consoles, i);
         return TRUE;
     }
@@ -479,32 +489,53 @@ hv_domain_open_channel(HvDomain *domain, const char *name, gboolean force, GErro
     return open_held(domain, now, host->ops->channel, chr, force, error);
 }
 
-/* The domain that it has become, if this one had no such console. */
-static HvDomain *
-forget_console(HvDomain *domain, int fd)
+/* `watch` NULL: forgets it. */
+static gboolean
+change_console_locked(HvDomain *domain, int fd, const HvConsole *watch)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
-
     for (guint i = 0; i < domain->consoles->len; i++) {
-        if (g_array_index(domain->consoles, HvConsole, i).fd == fd) {
+        HvConsole *console = &g_array_index(domain->consoles, HvConsole, i);
+
+        if (console->fd != fd)
+            continue;
+        if (watch) {
+            console->cut = watch->cut;
+            console->data = watch->data;
+        } else {
             g_array_remove_index_fast(domain->consoles, i);
-            return NULL;
         }
+        return TRUE;
     }
-    return domain->successor ? hv_domain_ref(domain->successor) : NULL;
+    return FALSE;
+}
+
+/* In the domain, or in what it has become. FALSE: nobody holds it. */
+static gboolean
+change_console(HvDomain *domain, int fd, const HvConsole *watch)
+{
+    g_autoptr(HvDomain) at = hv_domain_ref(domain);
+
+    while (at) {
+        g_autoptr(HvDomain) now = g_steal_pointer(&at);
+        g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&now->lock);
+
+        if (change_console_locked(now, fd, watch))
+            return TRUE;
+        at = now->successor ? hv_domain_ref(now->successor) : NULL;
+    }
+    return FALSE;
+}
+
+gboolean
+hv_domain_watch_console(HvDomain *domain, int fd, HvConsoleCut cut, gpointer data)
+{
+    return change_console(domain, fd, &(HvConsole){ .cut = cut, .data = data });
 }
 
 void
 hv_domain_close_console(HvDomain *domain, int fd)
 {
-    g_autoptr(HvDomain) next = forget_console(domain, fd);
-
-    while (next) {
-        HvDomain *now = g_steal_pointer(&next);
-
-        next = forget_console(now, fd);
-        hv_domain_unref(now);
-    }
+    change_console(domain, fd, NULL);
 }
 
 void

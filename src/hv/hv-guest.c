@@ -255,8 +255,8 @@ domain_appeared(HvHost *host, const HvEngineEvent *event)
                   event->domid, error->message);
 }
 
-/* Somebody else may have paused it. Where a job is under way the change is that job's, or will be
- * seen after it. */
+/* Somebody else may have paused it. Where a job is under way the change is that job's, or is seen
+ * after it. */
 static void
 state_changed(HvHost *host, const HvEngineEvent *event)
 {
@@ -466,6 +466,17 @@ hv_guests_engine_event(const HvEngineEvent *event, gpointer data)
     g_queue_push_tail(&inbox->events, copy);
     if (is_new && guests->started)
         employ_locked(guests, inbox);
+}
+
+void
+hv_guests_look_again(HvDomain *domain)
+{
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    HvEngineEvent event = { .kind = HV_ENGINE_EVENT_STATE, .domid = now->domid };
+
+    memcpy(event.uuid, domain->uuid, sizeof(event.uuid));
+    if (now->domid >= 0)
+        hv_guests_engine_event(&event, domain->host->guests);
 }
 
 HvGuests *

@@ -100,9 +100,10 @@ hv_job_begin_idle(HvDomain *domain, HvJobKind kind)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&domain->lock);
 
-    return !domain->job && domain->stop_waiters == 0 && may_go_on_locked(domain, NULL)
-               ? take_locked(domain, kind)
-               : NULL;
+    if (!domain->job && domain->stop_waiters == 0 && may_go_on_locked(domain, NULL))
+        return take_locked(domain, kind);
+    domain->in_doubt = TRUE;
+    return NULL;
 }
 
 /* Tells the holder to end, where it can be told. Opens the lock for a moment. */
@@ -216,6 +217,7 @@ void
 hv_job_end(HvJob *job)
 {
     HvDomain *domain;
+    gboolean in_doubt = FALSE;
 
     if (!job)
         return;
@@ -223,9 +225,13 @@ hv_job_end(HvJob *job)
     g_mutex_lock(&domain->lock);
     if (domain->job == job) {
         domain->job = NULL;
+        in_doubt = domain->in_doubt;
+        domain->in_doubt = FALSE;
         g_cond_broadcast(&domain->changed);
     }
     g_mutex_unlock(&domain->lock);
+    if (in_doubt)
+        hv_guests_look_again(domain);
     g_clear_object(&job->cancellable);
     g_free(job);
     hv_domain_unref(domain);

@@ -51,19 +51,21 @@ struct HvDomain {
     guint8 uuid[16];  /* immutable */
     gboolean visible; /* [host->registry_lock] FALSE: name and uuid are reserved only */
 
-    GMutex lock;          /* never held across I/O or an engine call */
-    GCond changed;        /* job, stop_waiters or removed changed */
-    HvView *view;         /* [lock] never NULL */
-    gboolean removed;     /* [lock] no longer in the registry; stays TRUE */
-    HvDomain *successor;  /* [lock] what it is since it was renamed; a reference, or NULL */
-    HvJob *job;           /* [lock] the holder's, or NULL */
-    guint stop_waiters;   /* [lock] who wants to end the domain goes before the others */
-    GArray *vcpus;        /* [lock] last answer of the engine; may be NULL */
-    int vcpus_domid;      /* [lock] the domain id which that answer is about */
-    GError *vcpus_error;  /* [lock] why there is none; may be NULL */
-    gboolean vcpus_asked; /* [lock] a question to the engine is under way */
-    GArray *consoles;     /* [lock] HvConsole: who holds what */
-    HvJobInfo completed;  /* [lock] the last one that moved memory; kind NULL: none */
+    GMutex lock;           /* never held across I/O or an engine call */
+    GCond changed;         /* job, stop_waiters or removed changed */
+    HvView *view;          /* [lock] never NULL */
+    gboolean removed;      /* [lock] no longer in the registry; stays TRUE */
+    HvDomain *successor;   /* [lock] what it is since it was renamed; a reference, or NULL */
+    HvJob *job;            /* [lock] the holder's, or NULL */
+    guint stop_waiters;    /* [lock] who wants to end the domain goes before the others */
+    gboolean in_doubt;     /* [lock] the engine told of another state during the job */
+    GArray *vcpus;         /* [lock] last answer of the engine; may be NULL */
+    int vcpus_domid;       /* [lock] the domain id which that answer is about */
+    GError *vcpus_error;   /* [lock] why there is none; may be NULL */
+    gboolean vcpus_asked;  /* [lock] a question to the engine is under way */
+    gint64 vcpus_asked_us; /* [lock] when the last one was put */
+    GArray *consoles;      /* [lock] HvConsole: who holds what */
+    HvJobInfo completed;   /* [lock] the last one that moved memory; kind NULL: none */
 };
 
 /* ---- errors (hv-error.c) ---- */
@@ -145,7 +147,8 @@ HvJob *hv_job_begin_stop(HvDomain *domain, gboolean *ret_broke, GError **error);
  * may be about a domain that its start job has not yet published), waits without a limit. NULL also
  * when the domain has another id than `domid` by then: it lives again. */
 HvJob *hv_job_begin_ended(HvDomain *domain, int domid);
-/* Takes the job only where nobody has it, nor wants to stop the domain. */
+/* For who was told of another state: takes the job only where nobody has it, nor wants to stop the
+ * domain. Else hv_guests_look_again() follows the end of that job. */
 HvJob *hv_job_begin_idle(HvDomain *domain, HvJobKind kind);
 /* The holder goes on as another kind, with a new cancellable. */
 void hv_job_become(HvJob *job, HvJobKind kind);
@@ -254,6 +257,8 @@ gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
 /* HvEngineEventFunc: queues a copy. `data` is HvGuests. */
 void hv_guests_engine_event(const HvEngineEvent *event, gpointer guests);
+/* As if the engine told of another state of a running domain. */
+void hv_guests_look_again(HvDomain *domain);
 
 /* ---- lifecycle (hv-lifecycle.c) ---- */
 
@@ -324,7 +329,9 @@ void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *s
 
 typedef struct HvConsole {
     char *alias;
-    int fd; /* borrowed: its holder closes it */
+    int fd;           /* borrowed: its holder closes it */
+    HvConsoleCut cut; /* may be NULL */
+    gpointer data;
 } HvConsole;
 
 /* Completes and checks what a user handed in. */
@@ -477,11 +484,14 @@ typedef struct HvNewFile {
     char *path, *temp;
     int fd;
 } HvNewFile;
+/* INVALID_ARG where something else than a file has the name. */
 HvNewFile *hv_new_file_open(const char *path, GError **error);
 /* fsync, rename, fsync of the folder. */
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
 void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
+/* Why a domain cannot have this name: it names files. NULL: it can. */
+const char *hv_store_name_problem(const char *name);
 /* FOLDER/NAME with SUFFIX behind it. */
 char *hv_store_file(const char *folder, const char *name, const char *suffix);
 /* Inside one of the store's folders; it may be there. */
@@ -559,9 +569,10 @@ gboolean hv_snapshot_remove_file(HvStore *store, const char *domain, const char 
                                  const char *suffix, GError **error);
 /* Names of the files with this suffix, without it. Never NULL. */
 GPtrArray *hv_snapshot_list_files(const HvStore *store, const char *domain, const char *suffix);
-/* Notes, beside the metadata: it is being taken, it is being gone back to. */
+/* Notes, beside the metadata: it is being taken, gone back to, merged. */
 #define HV_SNAPSHOT_PENDING   ".pending"
 #define HV_SNAPSHOT_REVERTING ".reverting"
+#define HV_SNAPSHOT_DELETING  ".deleting"
 /* All metadata of a domain that is no more. */
 void hv_snapshots_forget(HvStore *store, const char *domain, const HvSnapshots *all);
 /* What is on disk; what cannot be read is logged and left alone. NULL: none. */
@@ -575,6 +586,44 @@ typedef struct HvQcow2Snapshot {
 } HvQcow2Snapshot;
 /* GPtrArray of HvQcow2Snapshot. The image may be in use: its list is what its user wrote last. */
 GPtrArray *hv_qcow2_snapshots(const char *path, GError **error);
+typedef struct HvQcow2Backing {
+    char *path;   /* absolute, or no file of this host; NULL: none */
+    char *format; /* NULL: the header does not say */
+} HvQcow2Backing;
+/* What an image stands on. Other formats stand on nothing. */
+gboolean hv_qcow2_backing(const char *path, HvQcow2Backing *ret_backing, GError **error);
+void hv_qcow2_backing_clear(HvQcow2Backing *backing);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HvQcow2Backing, hv_qcow2_backing_clear)
+
+/* ---- images that stand on others (hv-image-chain.c) ---- */
+
+typedef enum HvImageUse {
+    HV_IMAGE_CURRENT = 1 << 0, /* one of the domain's definitions names it */
+    HV_IMAGE_NAMED = 1 << 1,   /* one of its snapshots does */
+    HV_IMAGE_FROZEN = 1 << 2,  /* it is the state of an external snapshot */
+    HV_IMAGE_OWN = 1 << 3,     /* any of those, or one of those stands on it */
+    HV_IMAGE_LIVE = 1 << 4,    /* the domain runs on it, or on what stands on it */
+    HV_IMAGE_FOREIGN = 1 << 5, /* another domain, or what is another domain's stands on it */
+} HvImageUse;
+typedef struct HvImage {
+    char *path;    /* the real one */
+    char *backing; /* what it stands on; NULL: nothing */
+    char *user;    /* name of a domain that it is FOREIGN by; or NULL */
+    unsigned uses; /* HvImageUse; 0: nobody knows it */
+    gboolean exists, was_read, is_below_qcow2;
+} HvImage;
+typedef struct HvImages HvImages;
+/* The images of a domain, of others, and what lies beside those of the snapshot `without`, whose
+ * own needs do not count. Job held, may block; `without` is of now->snapshots. */
+HvImages *hv_images_new(HvDomain *domain, const HvView *now, const ConfSnapshot *without,
+                        GError **error);
+void hv_images_free(HvImages *images);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvImages, hv_images_free)
+const HvImage *hv_images_get(HvImages *images, const char *path); /* borrowed, never NULL */
+/* GPtrArray of HvImage, borrowed, by path: those that stand directly on this one. */
+GPtrArray *hv_images_on(const HvImages *images, const HvImage *base);
+/* The path that an image is known by: without symbolic links. */
+char *hv_image_key(const char *path);
 
 /* ---- snapshots: disks (hv-snapshot-disk.c) ---- */
 
@@ -607,6 +656,27 @@ gboolean hv_snapshot_move(HvJob *job, const ConfSnapshot *def, gboolean forth, G
 gboolean hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def,
                                   GError **error);
 
+/* A file or device of this host, served by it. */
+gboolean hv_disk_is_local_image(const ConfDisk *disk);
+const char *hv_disk_format(const ConfDisk *disk); /* "raw" where the definition says nothing */
+/* What was written to `image`, a qcow2 image on top of `base`, goes into the base. */
+gboolean hv_image_commit(const char *image, const ConfDisk *base, GError **error);
+/* `image` stands on `base` from now on, which has the same content as what it stood on. */
+gboolean hv_image_rebase(const char *image, const ConfDisk *base, GError **error);
+/* Disks of `domain` in the images that are external in `merged` get those of merged->domain. TRUE:
+ * there were some. */
+gboolean hv_snapshot_move_to_bases(ConfDomain *domain, const ConfSnapshot *merged);
+
+/* ---- snapshots: merging external ones (hv-snapshot-merge.c) ---- */
+
+/* Job held: what was written since the snapshot goes into the images that it stands on, and those
+ * are what the definitions, the later snapshots and their images stand on then. Its own files go.
+ * On failure, and after a kill, it can be done again; until then nobody can go back to the
+ * snapshot. */
+gboolean hv_snapshot_merge(HvJob *job, const char *name, GError **error);
+/* Has that been begun? */
+gboolean hv_snapshot_is_half_merged(const HvStore *store, const char *domain, const char *name);
+
 /* ---- snapshots: logical volumes (hv-snapshot-lvm.c) ---- */
 
 gboolean hv_volume_check(const ConfDisk *disk, GError **error); /* is it one? */
@@ -616,6 +686,10 @@ gboolean hv_volume_create(const ConfDisk *disk, const char *name, GError **error
 gboolean hv_volume_has(const ConfDisk *disk, const char *name, GError **error);
 gboolean hv_volume_revert(const ConfDisk *disk, const char *name, GError **error);
 gboolean hv_volume_delete(const ConfDisk *disk, const char *name, GError **error);
+
+/* Job held: one of them, with all that it consists of unless METADATA_ONLY. */
+gboolean hv_snapshot_delete_one(HvJob *job, const char *name, unsigned delete_flags,
+                                GError **error);
 
 /* ---- snapshots: after a daemon that was killed (hv-snapshot-pending.c) ---- */
 

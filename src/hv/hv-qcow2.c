@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The list of snapshots in a qcow2 image, read by ourselves: as QEMU's specification of the format
- * has it ("QCOW2 header", "Snapshots"). All numbers are big-endian. */
+/* What a qcow2 image says of itself: the snapshots in it, and what it stands on. Read by ourselves,
+ * as QEMU's specification of the format has it ("QCOW2 header", "Snapshots"). All numbers are
+ * big-endian. */
 #include "hv-private.h"
 
 #include <errno.h>
@@ -8,10 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HEADER_LEN    72
-#define ENTRY_LEN     40
-#define MAX_SNAPSHOTS 65536 /* as QEMU */
-#define MAX_EXTRA     1024  /* as QEMU */
+#define HEADER_LEN               72
+#define HEADER_LEN_V3            104
+#define EXTENSION_LEN            8
+#define EXTENSION_BACKING_FORMAT 0xe2792aca
+#define MAX_EXTENSIONS           64
+#define MAX_BACKING              1023 /* as QEMU */
+#define ENTRY_LEN                40
+#define MAX_SNAPSHOTS            65536 /* as QEMU */
+#define MAX_EXTRA                1024  /* as QEMU */
 
 static void
 snapshot_free(gpointer data)
@@ -117,17 +123,133 @@ read_table(int fd, const char *path, GError **error)
     return g_steal_pointer(&all);
 }
 
+static int
+open_image(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0)
+        hv_set_io_error(error, errno, "open", path);
+    return fd;
+}
+
 GPtrArray *
 hv_qcow2_snapshots(const char *path, GError **error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open_image(path, error);
     GPtrArray *all;
 
-    if (fd < 0) {
-        hv_set_io_error(error, errno, "open", path);
+    if (fd < 0)
         return NULL;
-    }
     all = read_table(fd, path, error);
     close(fd);
     return all;
+}
+
+/* ---- what it stands on ---- */
+
+/* The name of the file in QEMU's long form of a backing name, which is JSON; NULL: it has none. */
+static char *
+name_in_json(const char *json)
+{
+    g_autoptr(GRegex) regex = g_regex_new("\"filename\"\\s*:\\s*\"([^\"\\\\]+)\"", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    return g_regex_match(regex, json, 0, &match) ? g_match_info_fetch(match, 1) : NULL;
+}
+
+/* Relative names are relative to the image's folder. What is no file of this host stays as it is:
+ * it has a colon before its first slash. */
+static char *
+resolve(const char *path, const char *backing)
+{
+    g_autofree char *in_json = g_str_has_prefix(backing, "json:") ? name_in_json(backing) : NULL;
+    g_autofree char *folder = NULL;
+    gsize plain = strcspn(backing, ":/");
+
+    if (in_json)
+        return resolve(path, in_json);
+    if (g_str_has_prefix(backing, "file:"))
+        return resolve(path, backing + strlen("file:"));
+    if (g_path_is_absolute(backing) || backing[plain] == ':')
+        return g_strdup(backing);
+    folder = g_path_get_dirname(path);
+    return g_build_filename(folder, backing, NULL);
+}
+
+/* NULL: the header does not say. */
+static char *
+read_backing_format(int fd, guint64 offset, const char *path, GError **error)
+{
+    for (guint i = 0; i < MAX_EXTENSIONS; i++) {
+        guint8 head[EXTENSION_LEN];
+        guint64 type, len;
+
+        if (!read_at(fd, head, sizeof(head), offset, path, error))
+            return NULL;
+        type = number(head, 4);
+        len = number(head + 4, 4);
+        if (type == 0)
+            return NULL;
+        if (type == EXTENSION_BACKING_FORMAT && len <= MAX_BACKING)
+            return read_string(fd, len, offset + EXTENSION_LEN, path, error);
+        offset += EXTENSION_LEN + ((len + 7) & ~(guint64)7);
+    }
+    return NULL;
+}
+
+static gboolean
+read_backing(int fd, const char *path, HvQcow2Backing *ret_backing, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    guint8 header[HEADER_LEN_V3] = { 0 };
+    g_autofree char *name = NULL;
+    guint64 version, len;
+
+    if (!read_at(fd, header, HEADER_LEN, 0, path, NULL) || memcmp(header, "QFI\xfb", 4) != 0)
+        return TRUE;
+    version = number(header + 4, 4);
+    len = number(header + 16, 4);
+    if (version < 2 || number(header + 8, 8) == 0 || len == 0)
+        return TRUE;
+    if (len > MAX_BACKING) {
+        g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "the header of '%s' makes no sense", path);
+        return FALSE;
+    }
+    if (version > 2 && !read_at(fd, header, HEADER_LEN_V3, 0, path, error))
+        return FALSE;
+    name = read_string(fd, len, number(header + 8, 8), path, error);
+    if (!name)
+        return FALSE;
+    ret_backing->format = read_backing_format(
+        fd, version > 2 ? number(header + 100, 4) : HEADER_LEN, path, &local);
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    ret_backing->path = resolve(path, name);
+    return TRUE;
+}
+
+gboolean
+hv_qcow2_backing(const char *path, HvQcow2Backing *ret_backing, GError **error)
+{
+    int fd = open_image(path, error);
+    gboolean ok;
+
+    *ret_backing = (HvQcow2Backing){ 0 };
+    if (fd < 0)
+        return FALSE;
+    ok = read_backing(fd, path, ret_backing, error);
+    close(fd);
+    if (!ok)
+        hv_qcow2_backing_clear(ret_backing);
+    return ok;
+}
+
+void
+hv_qcow2_backing_clear(HvQcow2Backing *backing)
+{
+    g_clear_pointer(&backing->path, g_free);
+    g_clear_pointer(&backing->format, g_free);
 }

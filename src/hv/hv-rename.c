@@ -9,16 +9,8 @@
 static gboolean
 check_name(const char *name, GError **error)
 {
-    const char *wrong = NULL;
+    const char *wrong = hv_store_name_problem(name);
 
-    if (!*name)
-        wrong = "it is empty";
-    else if (strchr(name, '/'))
-        wrong = "it contains '/'";
-    else if (strpbrk(name, "\n\r"))
-        wrong = "it contains a line break";
-    else if (g_str_equal(name, ".") || g_str_equal(name, ".."))
-        wrong = "it cannot name a file";
     if (!wrong)
         return TRUE;
     g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "invalid new name '%s': %s", name, wrong);

@@ -2,12 +2,15 @@
 /*
  * Figures that only the engine knows. The engine may hang, a question may not: a thread of its own
  * asks for all domains at once, and who wants a figure waits for it a quarter of a second at most
- * and then takes the one before.
+ * and then takes the one before. Where there is none before, the host may only be busy: an engine
+ * has as long as FIRST_US to say something, which counts from when it was asked, not for each who
+ * waits.
  */
 #include "hv-private.h"
 
 #define FRESH_US      (50 * G_TIME_SPAN_MILLISECOND)
 #define PATIENCE_US   (250 * G_TIME_SPAN_MILLISECOND)
+#define FIRST_US      (5 * G_TIME_SPAN_SECOND)
 #define MAX_QUESTIONS 8 /* about vcpus, at once */
 
 struct HvSampler {
@@ -15,7 +18,8 @@ struct HvSampler {
     GMutex lock;  /* never held across an engine call */
     GCond changed;
     GHashTable *domains; /* [lock] domain id -> HvEngineDomain */
-    gint64 taken_us;     /* [lock] when the engine was asked for `domains`; 0: never */
+    gint64 asked_us;     /* [lock] when the engine was last asked */
+    gint64 taken_us;     /* [lock] when it was asked for `domains`; 0: never */
     gboolean stale;      /* [lock] something was changed since */
     guint64 wanted;      /* [lock] number of the sample that somebody waits for */
     guint64 begun, done; /* [lock] */
@@ -52,6 +56,7 @@ sample_locked(HvSampler *sampler)
     gint64 asked_us = g_get_monotonic_time();
 
     sampler->begun++;
+    sampler->asked_us = asked_us;
     sampler->stale = FALSE;
     g_mutex_unlock(&sampler->lock);
     all = host->ops->list(host->engine, &error);
@@ -160,10 +165,20 @@ hv_sampler_invalidate(HvSampler *sampler)
 
 /* ---- domain figures ---- */
 
+/* Until when to wait for an engine that was asked at `asked_us`. */
+static gint64
+patience(gint64 now, gint64 asked_us, gboolean first)
+{
+    return MAX(now + PATIENCE_US, first ? asked_us + FIRST_US : 0);
+}
+
+/* `first`: there is no figure yet to take instead. */
 static void
-wait_for_sample_locked(HvSampler *sampler)
+wait_for_sample_locked(HvSampler *sampler, gboolean first)
 {
     gint64 now = g_get_monotonic_time();
+    gboolean under_way = sampler->begun > sampler->done;
+    gint64 deadline = patience(now, under_way ? sampler->asked_us : now, first);
     /* One that begins from now on: one that is under way may have looked too early. */
     guint64 ticket = sampler->begun + 1;
 
@@ -175,7 +190,7 @@ wait_for_sample_locked(HvSampler *sampler)
     sampler->wanted = MAX(sampler->wanted, ticket);
     g_cond_broadcast(&sampler->changed);
     while (sampler->done < ticket && !sampler->stopping) {
-        if (!g_cond_wait_until(&sampler->changed, &sampler->lock, now + PATIENCE_US))
+        if (!g_cond_wait_until(&sampler->changed, &sampler->lock, deadline))
             return;
     }
 }
@@ -191,6 +206,14 @@ get_sample_locked(HvSampler *sampler, const HvView *view, HvEngineDomain *ret_se
         return FALSE;
     *ret_seen = *seen;
     return TRUE;
+}
+
+static gboolean
+is_new_locked(HvSampler *sampler, const HvView *view)
+{
+    HvEngineDomain seen;
+
+    return hv_view_is_active(view) && !get_sample_locked(sampler, view, &seen);
 }
 
 static void
@@ -220,7 +243,7 @@ hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error)
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
 
     if (hv_view_is_active(now))
-        wait_for_sample_locked(sampler);
+        wait_for_sample_locked(sampler, is_new_locked(sampler, now));
     fill_info_locked(sampler, now, ret_info);
     return TRUE;
 }
@@ -229,8 +252,11 @@ void
 hv_sampler_fill(HvSampler *sampler, GPtrArray *all)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&sampler->lock);
+    gboolean first = FALSE;
 
-    wait_for_sample_locked(sampler);
+    for (guint i = 0; i < all->len && !first; i++)
+        first = is_new_locked(sampler, ((HvDomainStats *)g_ptr_array_index(all, i))->view);
+    wait_for_sample_locked(sampler, first);
     for (guint i = 0; i < all->len; i++) {
         HvDomainStats *stats = g_ptr_array_index(all, i);
 
@@ -293,9 +319,10 @@ put_question_locked(HvDomain *domain, int domid)
 }
 
 static void
-wait_for_answer_locked(HvDomain *domain)
+wait_for_answer_locked(HvDomain *domain, int domid)
 {
-    gint64 deadline = g_get_monotonic_time() + PATIENCE_US;
+    gboolean first = domain->vcpus_domid != domid || !domain->vcpus;
+    gint64 deadline = patience(g_get_monotonic_time(), domain->vcpus_asked_us, first);
 
     while (domain->vcpus_asked && g_cond_wait_until(&domain->changed, &domain->lock, deadline))
         continue;
@@ -330,8 +357,10 @@ hv_domain_vcpus(HvDomain *domain, GError **error)
         return NULL;
     }
     locker = g_mutex_locker_new(&domain->lock);
-    if (!domain->vcpus_asked)
+    if (!domain->vcpus_asked) {
         domain->vcpus_asked = put_question_locked(domain, now->domid);
-    wait_for_answer_locked(domain);
+        domain->vcpus_asked_us = g_get_monotonic_time();
+    }
+    wait_for_answer_locked(domain, now->domid);
     return take_answer_locked(domain, now->domid, error);
 }

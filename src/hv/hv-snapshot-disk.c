@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define QEMU_IMG "qemu-img"
 
@@ -164,14 +165,14 @@ hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place, G
 
 /* ---- what can be done with them ---- */
 
-static const char *
-format_of(const ConfDisk *disk)
+const char *
+hv_disk_format(const ConfDisk *disk)
 {
     return disk->driver_type ? disk->driver_type : "raw";
 }
 
-static gboolean
-is_local(const ConfDisk *disk)
+gboolean
+hv_disk_is_local_image(const ConfDisk *disk)
 {
     return (disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK ||
             disk->type == CONF_DISK_TYPE_ABSENT) &&
@@ -182,8 +183,8 @@ is_local(const ConfDisk *disk)
 static gboolean
 is_volume(const ConfDisk *disk)
 {
-    return is_local(disk) && disk->type == CONF_DISK_TYPE_BLOCK &&
-           g_str_equal(format_of(disk), "raw");
+    return hv_disk_is_local_image(disk) && disk->type == CONF_DISK_TYPE_BLOCK &&
+           g_str_equal(hv_disk_format(disk), "raw");
 }
 
 static gboolean
@@ -191,11 +192,11 @@ check_internal(const ConfDisk *disk, GError **error)
 {
     if (is_volume(disk))
         return hv_volume_check(disk, error);
-    if (is_local(disk) && g_str_equal(format_of(disk), "qcow2"))
+    if (hv_disk_is_local_image(disk) && g_str_equal(hv_disk_format(disk), "qcow2"))
         return TRUE;
     return refuse(error, HV_ERROR_CONFIG,
                   "internal snapshot for disk %s unsupported for storage type %s", disk->target,
-                  is_local(disk) ? format_of(disk) : "that is not on this host");
+                  hv_disk_is_local_image(disk) ? hv_disk_format(disk) : "that is not on this host");
 }
 
 static gboolean
@@ -203,7 +204,7 @@ check_external(const ConfSnapshotDisk *wanted, const ConfDisk *disk, gboolean re
 {
     gboolean there = g_file_test(wanted->source, G_FILE_TEST_EXISTS);
 
-    if (!is_local(disk))
+    if (!hv_disk_is_local_image(disk))
         return refuse(error, HV_ERROR_CONFIG,
                       "external snapshot for disk %s unsupported: it is not on this host",
                       disk->target);
@@ -300,12 +301,19 @@ hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain, unsig
 
 /* The format is the definition's word, never guessed from the content. */
 static char *
-image_options(const ConfDisk *disk)
+image_options(const char *prefix, const char *format, const char *path)
 {
-    g_auto(GStrv) parts = g_strsplit(disk->source, ",", -1);
+    g_auto(GStrv) parts = g_strsplit(path, ",", -1);
     g_autofree char *escaped = g_strjoinv(",,", parts);
 
-    return g_strdup_printf("driver=qcow2,file.filename=%s", escaped);
+    return g_strdup_printf("%sdriver=%s,%sfile.filename=%s", prefix, format, prefix, escaped);
+}
+
+/* Whoever comes after a daemon that was killed must not find its programs still at work. */
+static void
+end_with_daemon(gpointer data)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static gboolean
@@ -316,7 +324,7 @@ run(const char *const *argv, const char *image, GError **error)
     int status;
 
     if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
-                      NULL, NULL, NULL, &said, &status, &local)) {
+                      end_with_daemon, NULL, NULL, &said, &status, &local)) {
         if (g_error_matches(local, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
             return refuse(error, HV_ERROR_UNSUPPORTED,
                           "snapshots of images need the program " QEMU_IMG
@@ -332,7 +340,7 @@ run(const char *const *argv, const char *image, GError **error)
 static gboolean
 change_snapshot(const ConfDisk *disk, const char *how, const char *which, GError **error)
 {
-    g_autofree char *image = image_options(disk);
+    g_autofree char *image = image_options("", "qcow2", disk->source);
     const char *const argv[] = { QEMU_IMG, "snapshot", how, which, "--image-opts", image, NULL };
 
     return run(argv, disk->source, error);
@@ -576,7 +584,7 @@ static gboolean
 create_overlay(const ConfSnapshotDisk *wanted, const ConfDisk *disk, GError **error)
 {
     const char *const argv[] = { QEMU_IMG,       "create",     "-f", "qcow2",
-                                 "-b",           disk->source, "-F", format_of(disk),
+                                 "-b",           disk->source, "-F", hv_disk_format(disk),
                                  wanted->source, NULL };
 
     return run(argv, wanted->source, error);
@@ -611,6 +619,32 @@ hv_snapshot_overlays_remove(const ConfSnapshot *def)
             g_unlink(wanted->source);
     }
 }
+
+/* ---- external, merged ---- */
+
+/* Backing format and name as the definitions have them, whatever the header says. */
+gboolean
+hv_image_commit(const char *image, const ConfDisk *base, GError **error)
+{
+    g_autofree char *top = image_options("", "qcow2", image);
+    g_autofree char *below = image_options("backing.", hv_disk_format(base), base->source);
+    g_autofree char *options = g_strjoin(",", top, below, NULL);
+    const char *const argv[] = { QEMU_IMG, "commit", "-q", "-d", "--image-opts", options, NULL };
+
+    return run(argv, image, error);
+}
+
+gboolean
+hv_image_rebase(const char *image, const ConfDisk *base, GError **error)
+{
+    const char *const argv[] = { QEMU_IMG, "rebase", "-q",         "-u", "-f",
+                                 "qcow2",  "-b",     base->source, "-F", hv_disk_format(base),
+                                 image,    NULL };
+
+    return run(argv, image, error);
+}
+
+/* ---- definitions ---- */
 
 /* What a disk is on one side of an external snapshot. */
 typedef struct Side {
@@ -653,6 +687,36 @@ move_all(ConfDomain *domain, const ConfSnapshot *def, gboolean forth)
         if (wanted->place == CONF_SNAPSHOT_EXTERNAL && at >= 0 && old >= 0)
             move_disk(domain->disks->pdata[at], wanted, def->domain->disks->pdata[old], forth);
     }
+}
+
+/* By the image: a disk may have got another target since. */
+static gboolean
+move_to_base(ConfDisk *disk, const ConfSnapshotDisk *merged, const ConfDisk *base)
+{
+    const Side side = { base->type, base->source, base->driver_name, base->driver_type };
+    g_autofree char *key = hv_image_key(merged->source);
+    g_autofree char *now = hv_disk_is_local_image(disk) ? hv_image_key(disk->source) : NULL;
+
+    if (g_strcmp0(key, now) != 0)
+        return FALSE;
+    set_side(disk, &side);
+    return TRUE;
+}
+
+gboolean
+hv_snapshot_move_to_bases(ConfDomain *domain, const ConfSnapshot *merged)
+{
+    gboolean changed = FALSE;
+
+    for (guint i = 0; i < merged->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = merged->disks->pdata[i];
+        const ConfDisk *base = conf_domain_find_disk(merged->domain, wanted->name);
+
+        for (guint j = 0; wanted->place == CONF_SNAPSHOT_EXTERNAL && base && j < domain->disks->len;
+             j++)
+            changed |= move_to_base(domain->disks->pdata[j], wanted, base);
+    }
+    return changed;
 }
 
 void

@@ -2,7 +2,7 @@
 /*
  * What a daemon that was killed had begun. A snapshot that was being taken and has no metadata yet
  * is undone, as far as it can be told to be ours; one that was being gone back to is finished, as
- * far as its images go.
+ * far as its images go; one whose images were being merged is deleted.
  */
 #include "hv-private.h"
 
@@ -49,25 +49,53 @@ finish_reverting(const Settling *settling, const ConfSnapshot *def)
                   domain->name, def->name, error->message);
 }
 
+/* Where that cannot be, the note stays: it keeps others from going back to what is no more. */
 static void
-settle_note(const Settling *settling, const char *name, const char *suffix)
+finish_deleting(const Settling *settling, const ConfSnapshot *def)
 {
     HvDomain *domain = settling->domain;
     HvStore *store = domain->host->store;
     g_autoptr(GError) error = NULL;
-    g_autoptr(ConfSnapshot) def = hv_snapshot_read(store, domain->name, name, suffix, &error);
+
+    if (!hv_snapshots_get(settling->now->snapshots, def->name)) {
+        hv_snapshot_remove_file(store, domain->name, def->name, HV_SNAPSHOT_DELETING, NULL);
+        return;
+    }
+    hv_store_log(store, domain->name, "the deletion of snapshot '%s' was cut off and is finished",
+                 def->name);
+    if (!hv_snapshot_delete_one(settling->job, def->name, 0, &error))
+        g_warning("the deletion of snapshot '%s' of domain '%s' was cut off, delete it again: %s",
+                  def->name, domain->name, error->message);
+}
+
+typedef struct NoteRow {
+    const char *suffix;
+    void (*settle)(const Settling *settling, const ConfSnapshot *def);
+    gboolean stays; /* its function removes the note */
+} NoteRow;
+
+static const NoteRow notes[] = {
+    { HV_SNAPSHOT_PENDING, undo_taking, FALSE },
+    { HV_SNAPSHOT_REVERTING, finish_reverting, FALSE },
+    { HV_SNAPSHOT_DELETING, finish_deleting, TRUE },
+};
+
+static void
+settle_note(const Settling *settling, const char *name, const NoteRow *row)
+{
+    HvDomain *domain = settling->domain;
+    HvStore *store = domain->host->store;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ConfSnapshot) def = hv_snapshot_read(store, domain->name, name, row->suffix, &error);
 
     if (!def)
         g_warning("a note about a snapshot of domain '%s' is of no use: %s", domain->name,
                   error->message);
-    else if (g_str_equal(suffix, HV_SNAPSHOT_PENDING))
-        undo_taking(settling, def);
     else
-        finish_reverting(settling, def);
-    hv_snapshot_remove_file(store, domain->name, name, suffix, NULL);
+        row->settle(settling, def);
+    if (!row->stays)
+        hv_snapshot_remove_file(store, domain->name, name, row->suffix, NULL);
 }
-
-static const char *const suffixes[] = { HV_SNAPSHOT_PENDING, HV_SNAPSHOT_REVERTING };
 
 static gpointer
 settle(gpointer data)
@@ -77,11 +105,11 @@ settle(gpointer data)
     g_autoptr(HvView) now = hv_domain_view(job->domain);
     const Settling settling = { job->domain, job, now };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
-        g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, now->name, suffixes[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS(notes); i++) {
+        g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, now->name, notes[i].suffix);
 
         for (guint j = 0; j < names->len; j++)
-            settle_note(&settling, names->pdata[j], suffixes[i]);
+            settle_note(&settling, names->pdata[j], &notes[i]);
     }
     return NULL;
 }
@@ -95,8 +123,8 @@ hv_snapshot_settle(HvDomain *domain)
     HvJob *job = NULL;
     guint n = 0;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
-        g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, domain->name, suffixes[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS(notes); i++) {
+        g_autoptr(GPtrArray) names = hv_snapshot_list_files(store, domain->name, notes[i].suffix);
 
         n += names->len;
     }

@@ -91,6 +91,13 @@ check(const Reverting *reverting, GError **error)
 
     if (!hv_control_domain_spare(now, error))
         return FALSE;
+    if (hv_snapshot_is_half_merged(store_of(reverting), now->name, reverting->def->name)) {
+        g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE,
+                    "the deletion of snapshot '%s' has begun, its images are not what they were: "
+                    "delete it again",
+                    reverting->def->name);
+        return FALSE;
+    }
     if (!now->persistent && !is_to_run(reverting))
         return refuse(error, HV_ERROR_WRONG_STATE,
                       "transient domain needs to request run or pause to revert to inactive "
@@ -123,6 +130,35 @@ choose_definitions(Reverting *reverting, GError **error)
         reverting->persistent = take_definition(reverting, def->inactive ? def->inactive : then,
                                                 error);
     return !now->persistent || reverting->persistent;
+}
+
+/* Going back inside an image changes it under those that stand on it. */
+static gboolean
+check_nothing_above(const Reverting *reverting, GError **error)
+{
+    const ConfSnapshot *def = reverting->def;
+    g_autoptr(HvImages) images = NULL;
+
+    if (!hv_snapshot_has_images(def, reverting->domain))
+        return TRUE;
+    images = hv_images_new(reverting->job->domain, reverting->now, def, error);
+    for (guint i = 0; images && i < def->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
+        const ConfDisk *disk = conf_domain_find_disk(reverting->domain, wanted->name);
+        g_autoptr(GPtrArray) above = NULL;
+
+        if (!disk || wanted->place != CONF_SNAPSHOT_INTERNAL)
+            continue;
+        above = hv_images_on(images, hv_images_get(images, disk->source));
+        if (above->len > 0) {
+            g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                        "the image '%s' stands on '%s', which would be another one then: delete "
+                        "the external snapshots that were taken since",
+                        ((const HvImage *)above->pdata[0])->path, disk->source);
+            return FALSE;
+        }
+    }
+    return images != NULL;
 }
 
 static gboolean
@@ -320,5 +356,5 @@ hv_domain_snapshot_revert(HvDomain *domain, const char *name, unsigned revert_fl
     return check(&reverting, error) && choose_definitions(&reverting, error) &&
            plan_overlays(&reverting, error) && open_memory(&reverting, error) &&
            hv_snapshot_disks_check(reverting.def, reverting.domain, error) &&
-           revert(&reverting, error);
+           check_nothing_above(&reverting, error) && revert(&reverting, error);
 }

@@ -5,7 +5,8 @@
  *   NAME.xml      the metadata, as libvirt's own drivers write it: <domainsnapshot>, in which
  *                 <active>1</active> marks the current one
  *   NAME.mem      memory of an internal snapshot, in the format of a saved domain
- *   NAME.pending  it is being made or gone back to: see hv-snapshot-pending.c
+ *   NAME.pending, .reverting, .deleting
+ *                 it is being made, gone back to, merged: see hv-snapshot-pending.c
  */
 #include "hv-private.h"
 
@@ -117,9 +118,11 @@ void
 hv_snapshots_forget(HvStore *store, const char *domain, const HvSnapshots *all)
 {
     for (guint i = 0; i < hv_snapshots_count(all); i++) {
+        const char *name = hv_snapshots_at(all, i)->name;
         g_autoptr(GError) error = NULL;
 
-        if (!hv_snapshot_remove(store, domain, hv_snapshots_at(all, i)->name, &error))
+        if (!hv_snapshot_remove(store, domain, name, &error) ||
+            !hv_snapshot_remove_file(store, domain, name, HV_SNAPSHOT_DELETING, &error))
             g_warning("a snapshot of domain '%s', which is no more, stays behind: %s", domain,
                       error->message);
     }

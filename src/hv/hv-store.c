@@ -56,14 +56,30 @@ hv_store_make_folder(const char *path, GError **error)
     return FALSE;
 }
 
+/* To put a file in the place of anything else, /dev/null say, would harm the host. */
+static gboolean
+check_replaceable(const char *path, GError **error)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return TRUE;
+    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
+                "'%s' is there already and is no regular file", path);
+    return FALSE;
+}
+
 HvNewFile *
 hv_new_file_open(const char *path, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     g_autofree char *temp = g_build_filename(folder, TEMP_PREFIX "XXXXXX" TEMP_SUFFIX, NULL);
     HvNewFile *file;
-    int fd = mkostemps(temp, strlen(TEMP_SUFFIX), O_CLOEXEC); /* mode 0600 */
+    int fd;
 
+    if (!check_replaceable(path, error))
+        return NULL;
+    fd = mkostemps(temp, strlen(TEMP_SUFFIX), O_CLOEXEC); /* mode 0600 */
     if (fd < 0) {
         hv_set_io_error(error, errno, "create a temporary file for", path);
         return NULL;
@@ -146,6 +162,20 @@ hv_store_remove_file(const char *path, GError **error)
 }
 
 /* ---- folders ---- */
+
+const char *
+hv_store_name_problem(const char *name)
+{
+    if (!*name)
+        return "it is empty";
+    if (strchr(name, '/'))
+        return "it contains '/'";
+    if (strpbrk(name, "\n\r"))
+        return "it contains a line break";
+    if (g_str_equal(name, ".") || g_str_equal(name, ".."))
+        return "it cannot name a file";
+    return NULL;
+}
 
 static char *
 make_folder(const char *root, const char *absolute, GError **error)
@@ -252,6 +282,7 @@ hv_store_sweep(HvStore *store)
     sweep_folder(store->autostart);
     sweep_folder(store->state);
     sweep_folder(store->save);
+    sweep_folder(store->dump);
     sweep_snapshots(store);
 }
 

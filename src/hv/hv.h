@@ -226,7 +226,8 @@ typedef struct HvVcpuInfo {
 } HvVcpuInfo;
 
 /* Figures that only the engine knows. Never wait for a domain's job; where the engine itself does
- * not answer within 250 ms the last sample is returned. */
+ * not answer within 250 ms the last sample is returned, and where there is none yet, within 5 s
+ * after it was asked, what is known without it; HV_ERROR_TIMEOUT from hv_domain_vcpus(). */
 gboolean hv_domain_info(HvDomain *domain, HvDomainInfo *ret_info, GError **error);
 /* GArray of HvVcpuInfo, online and offline; HV_ERROR_WRONG_STATE when not active. */
 GArray *hv_domain_vcpus(HvDomain *domain, GError **error);
@@ -399,6 +400,12 @@ char *hv_domain_get_metadata(HvDomain *domain, HvMetadata type, const char *uri,
  * this domain") unless `force`, which cuts the first off. hv_domain_close_console() frees it. */
 int hv_domain_open_console(HvDomain *domain, const char *device, gboolean force, GError **error);
 void hv_domain_close_console(HvDomain *domain, int fd);
+/* For who polls: `fd` was cut off. It stands for another file by then, at its end, so what epoll(7)
+ * knew of it is gone. In the thread of whoever forced it, with a lock held: it only queues. Never
+ * after hv_domain_close_console(). */
+typedef void (*HvConsoleCut)(int fd, gpointer data);
+/* FALSE: it was cut off already, or the domain has ended; `cut` is not called. */
+gboolean hv_domain_watch_console(HvDomain *domain, int fd, HvConsoleCut cut, gpointer data);
 
 typedef struct HvJobInfo {
     gboolean active;

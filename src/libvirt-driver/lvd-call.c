@@ -85,11 +85,12 @@ lvd_call_is_readonly(LvdCall *call)
     return g_atomic_int_get(&call->client->readonly);
 }
 
-void
+LvdStream *
 lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer data)
 {
-    g_return_if_fail(!call->stream);
+    g_return_val_if_fail(!call->stream, NULL);
     call->stream = lvd_stream_new(call->client, &call->header, fd, closed, data);
+    return call->stream;
 }
 
 guint

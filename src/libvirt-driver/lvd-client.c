@@ -519,7 +519,7 @@ lvd_client_start_keepalive(LvdClient *client)
 gint64
 lvd_client_check_alive(LvdClient *client, gint64 now)
 {
-    gint64 interval = client->server->config->keepalive_interval * G_USEC_PER_SEC;
+    gint64 interval = client->server->config->keepalive_interval * G_TIME_SPAN_SECOND;
     gint64 due;
 
     /* Its answers may stand in the socket that we do not read. */

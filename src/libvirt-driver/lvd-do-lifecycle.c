@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Defining, starting and ending domains, and the console of a running one. */
+/* Defining, starting and ending domains, and the consoles and channels of running ones. */
 #include "lvd-do.h"
 
 /* Most changes are one call of libhv with nothing beside the domain. */
@@ -198,15 +198,34 @@ lvd_do_domain_reboot(LvdCall *call, const void *args, void *ret, GError **error)
     return ask_down(call, &a->dom, a->flags, hv_domain_reboot, error);
 }
 
-/* ---- console ---- */
+/* ---- consoles and channels ---- */
 
-/* The stream holds a reference to the domain until it is over. */
 static void
 console_closed(int fd, gpointer data)
 {
     g_autoptr(HvDomain) domain = data;
 
     hv_domain_close_console(domain, fd);
+}
+
+static void
+console_cut(int fd, gpointer stream)
+{
+    lvd_stream_replaced(stream);
+}
+
+/* The stream holds a reference to the domain until it is over. Where somebody was faster to take
+ * the console away, the stream begins at its end. */
+static gboolean
+return_stream(LvdCall *call, HvDomain *domain, int fd)
+{
+    LvdStream *stream;
+
+    if (fd < 0)
+        return FALSE;
+    stream = lvd_call_open_stream(call, fd, console_closed, hv_domain_ref(domain));
+    hv_domain_watch_console(domain, fd, console_cut, stream);
+    return TRUE;
 }
 
 gboolean
@@ -217,12 +236,21 @@ lvd_do_domain_open_console(LvdCall *call, const void *args, void *ret, GError **
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
-    if (!domain)
+    gboolean force = (a->flags & VIR_DOMAIN_CONSOLE_FORCE) != 0;
+    return domain &&
+           return_stream(call, domain,
+                         hv_domain_open_console(domain, lvd_opt(a->dev_name), force, error));
+}
+
+gboolean
+lvd_do_domain_open_channel(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_open_channel_args *a = args;
+
+    if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
-    int fd = hv_domain_open_console(domain, lvd_opt(a->dev_name),
-                                    (a->flags & VIR_DOMAIN_CONSOLE_FORCE) != 0, error);
-    if (fd < 0)
-        return FALSE;
-    lvd_call_open_stream(call, fd, console_closed, g_steal_pointer(&domain));
-    return TRUE;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    gboolean force = (a->flags & VIR_DOMAIN_CHANNEL_FORCE) != 0;
+    return domain && return_stream(call, domain,
+                                   hv_domain_open_channel(domain, lvd_opt(a->name), force, error));
 }

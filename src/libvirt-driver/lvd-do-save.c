@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Saving a domain to a file and back, managed and not, and the job that it is. */
+/* Saving a domain to a file and back, managed and not, the XML in such a file, and the job that it
+ * is. */
 #include "lvd-params.h"
+
+#include <string.h>
 
 static gboolean
 check_save_flags(LvdCall *call, unsigned flags, GError **error)
@@ -14,18 +17,6 @@ save_flags(unsigned flags)
 {
     return (flags & VIR_DOMAIN_SAVE_RUNNING ? HV_SAVE_RUNNING : 0) |
            (flags & VIR_DOMAIN_SAVE_PAUSED ? HV_SAVE_PAUSED : 0);
-}
-
-/* The client library makes a path absolute; ours would be relative to the daemon's own folder. */
-static gboolean
-check_path(const char *path, GError **error)
-{
-    if (g_path_is_absolute(path))
-        return TRUE;
-    lvd_set_error(error, VIR_ERR_INVALID_ARG, VIR_FROM_LIBXL,
-                  "'%s' is not an absolute path, the daemon has no folder that it could be below",
-                  path);
-    return FALSE;
 }
 
 /* The definition that replaces the one in the image: absent is TRUE and NULL. */
@@ -47,7 +38,7 @@ save(LvdCall *call, const lvd_nonnull_domain *dom, const SaveArgs *args, GError 
 {
     ConfDomain *def;
 
-    if (!check_save_flags(call, args->flags, error) || !check_path(args->path, error))
+    if (!check_save_flags(call, args->flags, error))
         return FALSE;
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, dom, error);
     if (!domain || !parse_replacement(args->dxml, &def, error))
@@ -77,8 +68,7 @@ restore(LvdCall *call, const SaveArgs *args, GError **error)
 {
     ConfDomain *def;
 
-    if (!check_save_flags(call, args->flags, error) || !check_path(args->path, error) ||
-        !parse_replacement(args->dxml, &def, error))
+    if (!check_save_flags(call, args->flags, error) || !parse_replacement(args->dxml, &def, error))
         return FALSE;
     g_autoptr(HvDomain) domain = hv_host_restore(lvd_call_host(call), args->path, def,
                                                  save_flags(args->flags), error);
@@ -102,15 +92,21 @@ lvd_do_domain_restore_flags(LvdCall *call, const void *args, void *ret, GError *
     return restore(call, &what, error);
 }
 
+static gboolean
+managed_save(LvdCall *call, const lvd_nonnull_domain *dom, unsigned flags, GError **error)
+{
+    if (!check_save_flags(call, flags, error))
+        return FALSE;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, dom, error);
+    return domain && hv_domain_managed_save(domain, save_flags(flags), error);
+}
+
 gboolean
 lvd_do_domain_managed_save(LvdCall *call, const void *args, void *ret, GError **error)
 {
     const lvd_domain_managed_save_args *a = args;
 
-    if (!check_save_flags(call, a->flags, error))
-        return FALSE;
-    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
-    return domain && hv_domain_managed_save(domain, save_flags(a->flags), error);
+    return managed_save(call, &a->dom, a->flags, error);
 }
 
 gboolean
@@ -122,6 +118,139 @@ lvd_do_domain_managed_save_remove(LvdCall *call, const void *args, void *ret, GE
         return FALSE;
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
     return domain && hv_domain_managed_save_remove(domain, error);
+}
+
+/* ---- the XML within ---- */
+
+gboolean
+lvd_do_domain_save_image_get_xml_desc(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_save_image_get_xml_desc_args *a = args;
+    lvd_domain_save_image_get_xml_desc_ret *r = ret;
+    unsigned flags = a->flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE ? CONF_XML_SECURE : 0;
+
+    return lvd_check_flags(call, a->flags, error) &&
+           lvd_return_text(&r->xml, hv_image_format_xml(a->file, flags, error), error);
+}
+
+gboolean
+lvd_do_domain_save_image_define_xml(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_save_image_define_xml_args *a = args;
+
+    if (!check_save_flags(call, a->flags, error))
+        return FALSE;
+    ConfDomain *def = lvd_parse_domain(a->dxml, CONF_XML_INACTIVE, FALSE, error);
+    return def && hv_image_define_xml(a->file, def, save_flags(a->flags), error);
+}
+
+gboolean
+lvd_do_domain_managed_save_get_xml_desc(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_managed_save_get_xml_desc_args *a = args;
+    lvd_domain_managed_save_get_xml_desc_ret *r = ret;
+    gboolean secure = (a->flags & VIR_DOMAIN_SAVE_IMAGE_XML_SECURE) != 0;
+
+    if (!lvd_check_flags(call, a->flags, error))
+        return FALSE;
+    if (lvd_call_is_readonly(call) && secure) {
+        lvd_set_readonly(error, lvd_call_proc(call));
+        return FALSE;
+    }
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    return domain && lvd_return_text(&r->xml,
+                                     hv_domain_managed_save_format_xml(
+                                         domain, secure ? CONF_XML_SECURE : 0, error),
+                                     error);
+}
+
+gboolean
+lvd_do_domain_managed_save_define_xml(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_managed_save_define_xml_args *a = args;
+    const char *dxml = lvd_opt(a->dxml);
+
+    if (!check_save_flags(call, a->flags, error))
+        return FALSE;
+    if (!dxml) {
+        lvd_set_error(error, LVD_BARE | VIR_ERR_INVALID_ARG, VIR_FROM_DOMAIN,
+                      "dxml in virDomainManagedSaveDefineXML must not be NULL");
+        return FALSE;
+    }
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+    ConfDomain *def = domain ? lvd_parse_domain(dxml, CONF_XML_INACTIVE, FALSE, error) : NULL;
+    return def && hv_domain_managed_save_define_xml(domain, def, save_flags(a->flags), error);
+}
+
+/* ---- by parameters ---- */
+
+#define SAVE_PARAM_FORMAT "image_format" /* newer than the headers that we are built with */
+
+static const LvdParamRow save_rows[] = {
+    { VIR_DOMAIN_SAVE_PARAM_FILE, VIR_TYPED_PARAM_STRING },
+    { VIR_DOMAIN_SAVE_PARAM_DXML, VIR_TYPED_PARAM_STRING },
+    { SAVE_PARAM_FORMAT, VIR_TYPED_PARAM_STRING },
+};
+
+/* NULL: not said. */
+static const char *
+text_of(const lvd_typed_param *params, u_int n, const char *field)
+{
+    const lvd_typed_param_value *value = lvd_params_find(params, n, field);
+
+    return value ? value->lvd_typed_param_value_u.s : NULL;
+}
+
+/* ret_args->path NULL: not said. */
+static gboolean
+read_params(const lvd_typed_param *params, u_int n, SaveArgs *ret_args, GError **error)
+{
+    const char *format;
+
+    if (!lvd_params_check(params, n, save_rows, G_N_ELEMENTS(save_rows), error))
+        return FALSE;
+    ret_args->path = text_of(params, n, VIR_DOMAIN_SAVE_PARAM_FILE);
+    ret_args->dxml = text_of(params, n, VIR_DOMAIN_SAVE_PARAM_DXML);
+    format = text_of(params, n, SAVE_PARAM_FORMAT);
+    if (!format || strcmp(format, "raw") == 0)
+        return TRUE;
+    lvd_set_error(error, VIR_ERR_OPERATION_UNSUPPORTED, VIR_FROM_LIBXL,
+                  "image format '%s' is not supported, 'raw' is", format);
+    return FALSE;
+}
+
+gboolean
+lvd_do_domain_save_params(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_save_params_args *a = args;
+    SaveArgs what = { .flags = a->flags };
+
+    if (!check_save_flags(call, a->flags, error) ||
+        !read_params(a->params.params_val, a->params.params_len, &what, error))
+        return FALSE;
+    if (what.path)
+        return save(call, &a->dom, &what, error);
+    if (!what.dxml)
+        return managed_save(call, &a->dom, a->flags, error);
+    lvd_set_error(error, VIR_ERR_INVALID_ARG, VIR_FROM_LIBXL,
+                  "a managed save takes no XML of its own");
+    return FALSE;
+}
+
+gboolean
+lvd_do_domain_restore_params(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_restore_params_args *a = args;
+    SaveArgs what = { .flags = a->flags };
+
+    if (!check_save_flags(call, a->flags, error) ||
+        !read_params(a->params.params_val, a->params.params_len, &what, error))
+        return FALSE;
+    if (what.path)
+        return restore(call, &what, error);
+    lvd_set_error(error, VIR_ERR_INVALID_ARG, VIR_FROM_LIBXL, "missing mandatory parameter '%s'",
+                  VIR_DOMAIN_SAVE_PARAM_FILE);
+    return FALSE;
 }
 
 /* ---- the job ---- */

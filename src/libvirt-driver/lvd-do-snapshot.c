@@ -57,12 +57,12 @@ fill(lvd_nonnull_domain_snapshot *ret_snap, const HvView *view, const char *name
     lvd_fill_domain(&ret_snap->dom, view);
 }
 
-/* One snapshot that a call is about. `view` keeps it. */
+/* What a call is about: a snapshot, or a domain with all of them. `view` keeps the rest. */
 typedef struct Found {
     HvView *view;
     const HvSnapshots *all;
-    guint index;
-    const ConfSnapshot *def;
+    int index;               /* -1: the domain */
+    const ConfSnapshot *def; /* NULL: the domain */
 } Found;
 
 static void
@@ -73,20 +73,29 @@ found_clear(Found *found)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Found, found_clear)
 
 static gboolean
-find(LvdCall *call, const lvd_nonnull_domain *dom, const char *name, Found *ret_found,
-     GError **error)
+find_domain(LvdCall *call, unsigned flags, const lvd_nonnull_domain *dom, Found *ret_found,
+            GError **error)
 {
-    int index;
-
+    if (!lvd_check_flags(call, flags, error))
+        return FALSE;
     ret_found->view = lvd_domain_view(call, dom, error);
     if (!ret_found->view)
         return FALSE;
     ret_found->all = ret_found->view->snapshots;
-    index = hv_snapshots_find(ret_found->all, name, error);
-    if (index < 0)
+    ret_found->index = -1;
+    return TRUE;
+}
+
+static gboolean
+find(LvdCall *call, unsigned flags, const lvd_nonnull_domain *dom, const char *name,
+     Found *ret_found, GError **error)
+{
+    if (!find_domain(call, flags, dom, ret_found, error))
         return FALSE;
-    ret_found->index = (guint)index;
-    ret_found->def = hv_snapshots_at(ret_found->all, ret_found->index);
+    ret_found->index = hv_snapshots_find(ret_found->all, name, error);
+    if (ret_found->index < 0)
+        return FALSE;
+    ret_found->def = hv_snapshots_at(ret_found->all, (guint)ret_found->index);
     return TRUE;
 }
 
@@ -204,38 +213,50 @@ matches(unsigned traits, unsigned flags)
     return TRUE;
 }
 
-/* One bit means ROOTS to a domain and DESCENDANTS to a snapshot. `from` -1: of the domain. */
+/* One bit means ROOTS to a domain and DESCENDANTS to a snapshot. */
 static gboolean
-is_in_range(const HvSnapshots *all, guint index, int from, unsigned flags)
+is_in_range(const Found *from, guint index, unsigned flags)
 {
-    int parent = hv_snapshots_parent(all, index);
+    int parent = hv_snapshots_parent(from->all, index);
 
-    if (from < 0)
+    if (from->index < 0)
         return !(flags & LIST(ROOTS)) || parent < 0;
-    return flags & LIST(DESCENDANTS) ? hv_snapshots_is_below(all, index, (guint)from)
-                                     : parent == from;
+    return flags & LIST(DESCENDANTS) ? hv_snapshots_is_below(from->all, index, (guint)from->index)
+                                     : parent == from->index;
 }
 
 /* Names in the order of the set, which has parents before their children. They live as long as the
  * set does. */
 static GPtrArray *
-list_names(const HvSnapshots *all, int from, unsigned flags)
+list_names(const Found *from, unsigned flags)
 {
     GPtrArray *names = g_ptr_array_new();
 
-    for (guint i = 0; i < hv_snapshots_count(all); i++)
-        if (is_in_range(all, i, from, flags) && matches(list_traits(all, i), flags))
-            g_ptr_array_add(names, hv_snapshots_at(all, i)->name);
+    for (guint i = 0; i < hv_snapshots_count(from->all); i++)
+        if (is_in_range(from, i, flags) && matches(list_traits(from->all, i), flags))
+            g_ptr_array_add(names, hv_snapshots_at(from->all, i)->name);
     return names;
 }
 
 static gboolean
-give_names(LvdCall *call, const GPtrArray *names, int most, lvd_text **ret_val, u_int *ret_len,
-           GError **error)
+give_count(const Found *from, unsigned flags, int *ret_count)
 {
+    g_autoptr(GPtrArray) names = list_names(from, flags);
+
+    *ret_count = (int)names->len;
+    return TRUE;
+}
+
+static gboolean
+give_names(LvdCall *call, const Found *from, unsigned flags, int most, lvd_text **ret_val,
+           u_int *ret_len, GError **error)
+{
+    g_autoptr(GPtrArray) names = list_names(from, flags);
+    guint n;
+
     if (!lvd_check_count(call, most, LVD_DOMAIN_SNAPSHOT_LIST_MAX, "maxnames", error))
         return FALSE;
-    guint n = MIN(names->len, (guint)most);
+    n = MIN(names->len, (guint)most);
     *ret_val = g_new0(lvd_text, MAX(n, 1));
     *ret_len = n;
     for (guint i = 0; i < n; i++)
@@ -243,17 +264,23 @@ give_names(LvdCall *call, const GPtrArray *names, int most, lvd_text **ret_val, 
     return TRUE;
 }
 
+/* `wanted`: themselves, and not only how many there are. */
 static gboolean
-give_snapshots(LvdCall *call, const HvView *view, const GPtrArray *names,
+give_snapshots(LvdCall *call, const Found *from, unsigned flags, gboolean wanted, int *ret_count,
                lvd_nonnull_domain_snapshot **ret_val, u_int *ret_len, GError **error)
 {
+    g_autoptr(GPtrArray) names = list_names(from, flags);
+
+    *ret_count = (int)names->len;
+    if (!wanted)
+        return TRUE;
     if (!lvd_check_count(call, names->len, LVD_DOMAIN_SNAPSHOT_LIST_MAX, "number of snapshots",
                          error))
         return FALSE;
     *ret_val = g_new0(lvd_nonnull_domain_snapshot, MAX(names->len, 1));
     *ret_len = names->len;
     for (guint i = 0; i < names->len; i++)
-        fill(&(*ret_val)[i], view, names->pdata[i]);
+        fill(&(*ret_val)[i], from->view, names->pdata[i]);
     return TRUE;
 }
 
@@ -262,15 +289,10 @@ lvd_do_domain_snapshot_num(LvdCall *call, const void *args, void *ret, GError **
 {
     const lvd_domain_snapshot_num_args *a = args;
     lvd_domain_snapshot_num_ret *r = ret;
+    g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error))
-        return FALSE;
-    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
-    if (!view)
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(view->snapshots, -1, a->flags);
-    r->num = (int)names->len;
-    return TRUE;
+    return find_domain(call, a->flags, &a->dom, &found, error) &&
+           give_count(&found, a->flags, &r->num);
 }
 
 gboolean
@@ -278,14 +300,11 @@ lvd_do_domain_snapshot_list_names(LvdCall *call, const void *args, void *ret, GE
 {
     const lvd_domain_snapshot_list_names_args *a = args;
     lvd_domain_snapshot_list_names_ret *r = ret;
+    g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error))
-        return FALSE;
-    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
-    if (!view)
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(view->snapshots, -1, a->flags);
-    return give_names(call, names, a->maxnames, &r->names.names_val, &r->names.names_len, error);
+    return find_domain(call, a->flags, &a->dom, &found, error) &&
+           give_names(call, &found, a->flags, a->maxnames, &r->names.names_val, &r->names.names_len,
+                      error);
 }
 
 gboolean
@@ -293,16 +312,11 @@ lvd_do_domain_list_all_snapshots(LvdCall *call, const void *args, void *ret, GEr
 {
     const lvd_domain_list_all_snapshots_args *a = args;
     lvd_domain_list_all_snapshots_ret *r = ret;
+    g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error))
-        return FALSE;
-    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
-    if (!view)
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(view->snapshots, -1, a->flags);
-    r->ret = (int)names->len;
-    return !a->need_results || give_snapshots(call, view, names, &r->snapshots.snapshots_val,
-                                              &r->snapshots.snapshots_len, error);
+    return find_domain(call, a->flags, &a->dom, &found, error) &&
+           give_snapshots(call, &found, a->flags, a->need_results, &r->ret,
+                          &r->snapshots.snapshots_val, &r->snapshots.snapshots_len, error);
 }
 
 gboolean
@@ -312,12 +326,8 @@ lvd_do_domain_snapshot_num_children(LvdCall *call, const void *args, void *ret, 
     lvd_domain_snapshot_num_children_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snap.dom, a->snap.name, &found, error))
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(found.all, (int)found.index, a->flags);
-    r->num = (int)names->len;
-    return TRUE;
+    return find(call, a->flags, &a->snap.dom, a->snap.name, &found, error) &&
+           give_count(&found, a->flags, &r->num);
 }
 
 gboolean
@@ -328,11 +338,9 @@ lvd_do_domain_snapshot_list_children_names(LvdCall *call, const void *args, void
     lvd_domain_snapshot_list_children_names_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snap.dom, a->snap.name, &found, error))
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(found.all, (int)found.index, a->flags);
-    return give_names(call, names, a->maxnames, &r->names.names_val, &r->names.names_len, error);
+    return find(call, a->flags, &a->snap.dom, a->snap.name, &found, error) &&
+           give_names(call, &found, a->flags, a->maxnames, &r->names.names_val, &r->names.names_len,
+                      error);
 }
 
 gboolean
@@ -342,13 +350,9 @@ lvd_do_domain_snapshot_list_all_children(LvdCall *call, const void *args, void *
     lvd_domain_snapshot_list_all_children_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snapshot.dom, a->snapshot.name, &found, error))
-        return FALSE;
-    g_autoptr(GPtrArray) names = list_names(found.all, (int)found.index, a->flags);
-    r->ret = (int)names->len;
-    return !a->need_results || give_snapshots(call, found.view, names, &r->snapshots.snapshots_val,
-                                              &r->snapshots.snapshots_len, error);
+    return find(call, a->flags, &a->snapshot.dom, a->snapshot.name, &found, error) &&
+           give_snapshots(call, &found, a->flags, a->need_results, &r->ret,
+                          &r->snapshots.snapshots_val, &r->snapshots.snapshots_len, error);
 }
 
 /* ---- one of them ---- */
@@ -361,14 +365,12 @@ lvd_do_domain_snapshot_get_xml_desc(LvdCall *call, const void *args, void *ret, 
     g_auto(Found) found = { 0 };
     gboolean secure = (a->flags & VIR_DOMAIN_SNAPSHOT_XML_SECURE) != 0;
 
-    if (!lvd_check_flags(call, a->flags, error))
-        return FALSE;
     if (secure && lvd_call_is_readonly(call)) {
         lvd_set_error(error, VIR_ERR_OPERATION_DENIED, VIR_FROM_DOMAIN_SNAPSHOT, "%s",
                       "virDomainSnapshotGetXMLDesc with secure flag");
         return FALSE;
     }
-    return find(call, &a->snap.dom, a->snap.name, &found, error) &&
+    return find(call, a->flags, &a->snap.dom, a->snap.name, &found, error) &&
            lvd_return_text(
                &r->xml, conf_snapshot_format_xml(found.def, secure ? CONF_XML_SECURE : 0), error);
 }
@@ -380,7 +382,7 @@ lvd_do_domain_snapshot_lookup_by_name(LvdCall *call, const void *args, void *ret
     lvd_domain_snapshot_lookup_by_name_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) || !find(call, &a->dom, a->name, &found, error))
+    if (!find(call, a->flags, &a->dom, a->name, &found, error))
         return FALSE;
     fill(&r->snap, found.view, found.def->name);
     return TRUE;
@@ -391,13 +393,11 @@ lvd_do_domain_has_current_snapshot(LvdCall *call, const void *args, void *ret, G
 {
     const lvd_domain_has_current_snapshot_args *a = args;
     lvd_domain_has_current_snapshot_ret *r = ret;
+    g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error))
+    if (!find_domain(call, a->flags, &a->dom, &found, error))
         return FALSE;
-    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
-    if (!view)
-        return FALSE;
-    r->result = hv_snapshots_current(view->snapshots) >= 0;
+    r->result = hv_snapshots_current(found.all) >= 0;
     return TRUE;
 }
 
@@ -406,20 +406,18 @@ lvd_do_domain_snapshot_current(LvdCall *call, const void *args, void *ret, GErro
 {
     const lvd_domain_snapshot_current_args *a = args;
     lvd_domain_snapshot_current_ret *r = ret;
+    g_auto(Found) found = { 0 };
     int index;
 
-    if (!lvd_check_flags(call, a->flags, error))
+    if (!find_domain(call, a->flags, &a->dom, &found, error))
         return FALSE;
-    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
-    if (!view)
-        return FALSE;
-    index = hv_snapshots_current(view->snapshots);
+    index = hv_snapshots_current(found.all);
     if (index < 0) {
         lvd_set_error(error, VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT,
                       "the domain does not have a current snapshot");
         return FALSE;
     }
-    fill(&r->snap, view, hv_snapshots_at(view->snapshots, (guint)index)->name);
+    fill(&r->snap, found.view, hv_snapshots_at(found.all, (guint)index)->name);
     return TRUE;
 }
 
@@ -431,10 +429,9 @@ lvd_do_domain_snapshot_get_parent(LvdCall *call, const void *args, void *ret, GE
     g_auto(Found) found = { 0 };
     int parent;
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snap.dom, a->snap.name, &found, error))
+    if (!find(call, a->flags, &a->snap.dom, a->snap.name, &found, error))
         return FALSE;
-    parent = hv_snapshots_parent(found.all, found.index);
+    parent = hv_snapshots_parent(found.all, (guint)found.index);
     if (parent < 0) {
         lvd_set_error(error, VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT,
                       "snapshot '%s' does not have a parent", found.def->name);
@@ -451,10 +448,9 @@ lvd_do_domain_snapshot_is_current(LvdCall *call, const void *args, void *ret, GE
     lvd_domain_snapshot_is_current_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snap.dom, a->snap.name, &found, error))
+    if (!find(call, a->flags, &a->snap.dom, a->snap.name, &found, error))
         return FALSE;
-    r->current = hv_snapshots_current(found.all) == (int)found.index;
+    r->current = hv_snapshots_current(found.all) == found.index;
     return TRUE;
 }
 
@@ -466,8 +462,7 @@ lvd_do_domain_snapshot_has_metadata(LvdCall *call, const void *args, void *ret, 
     lvd_domain_snapshot_has_metadata_ret *r = ret;
     g_auto(Found) found = { 0 };
 
-    if (!lvd_check_flags(call, a->flags, error) ||
-        !find(call, &a->snap.dom, a->snap.name, &found, error))
+    if (!find(call, a->flags, &a->snap.dom, a->snap.name, &found, error))
         return FALSE;
     r->metadata = 1;
     return TRUE;

@@ -175,7 +175,7 @@ lvd_do_domain_rename(LvdCall *call, const void *args, void *ret, GError **error)
     return domain && hv_domain_rename(domain, name, error);
 }
 
-/* ---- screens and channels ---- */
+/* ---- screens ---- */
 
 /* A file cannot be watched: a thread of its own feeds it into a pipe, which can. */
 typedef struct Feed {
@@ -251,32 +251,6 @@ lvd_do_domain_screenshot(LvdCall *call, const void *args, void *ret, GError **er
         return FALSE;
     r->mime = g_new(lvd_text, 1);
     *r->mime = g_strdup(mime);
-    return TRUE;
-}
-
-static void
-channel_closed(int fd, gpointer data)
-{
-    g_autoptr(HvDomain) domain = data;
-
-    hv_domain_close_console(domain, fd);
-}
-
-gboolean
-lvd_do_domain_open_channel(LvdCall *call, const void *args, void *ret, GError **error)
-{
-    const lvd_domain_open_channel_args *a = args;
-
-    if (!lvd_check_flags(call, a->flags, error))
-        return FALSE;
-    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
-    if (!domain)
-        return FALSE;
-    int fd = hv_domain_open_channel(domain, lvd_opt(a->name),
-                                    (a->flags & VIR_DOMAIN_CHANNEL_FORCE) != 0, error);
-    if (fd < 0)
-        return FALSE;
-    lvd_call_open_stream(call, fd, channel_closed, g_steal_pointer(&domain));
     return TRUE;
 }
 

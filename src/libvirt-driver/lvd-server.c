@@ -151,7 +151,7 @@ lvd_server_arm_keepalive(LvdServer *server)
     if (g_atomic_int_compare_and_exchange(&server->keepalive_armed, FALSE, TRUE))
         g_source_set_ready_time(server->keepalive,
                                 g_get_monotonic_time() +
-                                    server->config->keepalive_interval * G_USEC_PER_SEC);
+                                    server->config->keepalive_interval * G_TIME_SPAN_SECOND);
 }
 
 static gboolean

@@ -334,6 +334,25 @@ lvd_stream_start(LvdStream *stream)
     lvd_loop_post(stream->client->server->loop, start_post, stream);
 }
 
+/* epoll has forgotten the descriptor together with the file that it stood for. */
+static void
+replaced_post(gpointer data)
+{
+    LvdStream *stream = data;
+
+    if (!stream->started || stream->over)
+        return;
+    lvd_loop_remove(stream->client->server->loop, &stream->watch);
+    start(stream);
+}
+
+/* The post needs no reference: what `closed` leads to is posted later. */
+void
+lvd_stream_replaced(LvdStream *stream)
+{
+    lvd_loop_post(stream->client->server->loop, replaced_post, stream);
+}
+
 /* ---- packets from the client ---- */
 
 static gboolean

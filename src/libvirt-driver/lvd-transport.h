@@ -161,7 +161,6 @@ void lvd_server_arm_keepalive(LvdServer *server);
 
 /* ---- client ---- */
 
-typedef struct LvdStream LvdStream;
 typedef struct LvdUpstream LvdUpstream;
 typedef struct LvdOut LvdOut;
 

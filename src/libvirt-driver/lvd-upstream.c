@@ -260,7 +260,7 @@ static void reconnect(LvdUpstream *up);
 static gint64
 interval(const LvdUpstream *up)
 {
-    return up->client->server->config->keepalive_interval * G_USEC_PER_SEC;
+    return up->client->server->config->keepalive_interval * G_TIME_SPAN_SECOND;
 }
 
 /* A daemon that hangs is noticed while somebody waits for it. */

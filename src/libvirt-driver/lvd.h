@@ -34,6 +34,7 @@ typedef struct LvdServer LvdServer;
 typedef struct LvdClient LvdClient;
 typedef struct LvdCall LvdCall;
 typedef struct LvdSession LvdSession; /* the procedures' own state of one client */
+typedef struct LvdStream LvdStream;
 
 /* ---- rows (lvd-dispatch.c, generated from lvd-procs.tsv) ---- */
 
@@ -92,7 +93,9 @@ gboolean lvd_call_is_readonly(LvdCall *call);
  * stream with the call's serial. `closed(data)` runs once, on the I/O thread, when the stream is
  * over and before fd is closed. */
 typedef void (*LvdStreamClosed)(int fd, gpointer data);
-void lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer data);
+LvdStream *lvd_call_open_stream(LvdCall *call, int fd, LvdStreamClosed closed, gpointer data);
+/* Any thread, before `closed` returns: another file stands behind the stream's descriptor now. */
+void lvd_stream_replaced(LvdStream *stream);
 /* The descriptors that came with the call; they are closed with it, but for one that was stolen. */
 guint lvd_call_n_fds(LvdCall *call);
 int lvd_call_fd(LvdCall *call, guint index);

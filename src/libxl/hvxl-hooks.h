@@ -6,7 +6,8 @@
 
 /* hvxl-host.c */
 gboolean hvxl_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error);
-HvEngineDomain hvxl_seen_of_info(const libxl_dominfo *info);
+/* HvEngineDomain: all that Xen has, domain 0 and half built ones among them. */
+GArray *hvxl_seen_all(HvxlCtx *ctx, GError **error);
 GArray *hvxl_list(HvEngine *engine, GError **error);
 const char *hvxl_emulator(HvEngine *engine);
 /* Path of the device model of this Xen; NULL: none is installed. */

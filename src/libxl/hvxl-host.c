@@ -73,8 +73,8 @@ hvxl_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error)
 
 /* ---- all domains ---- */
 
-HvEngineDomain
-hvxl_seen_of_info(const libxl_dominfo *info)
+static HvEngineDomain
+seen_of_info(const libxl_dominfo *info)
 {
     HvEngineDomain seen = {
         .domid = (int)info->domid,
@@ -97,15 +97,12 @@ hvxl_seen_of_info(const libxl_dominfo *info)
 }
 
 GArray *
-hvxl_list(HvEngine *engine, GError **error)
+hvxl_seen_all(HvxlCtx *ctx, GError **error)
 {
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
     libxl_dominfo *all;
     GArray *list;
     int n = 0;
 
-    if (!ctx)
-        return NULL;
     all = libxl_list_domain(ctx->libxl, &n);
     if (!all) {
         hvxl_set_error(ctx, ERROR_FAIL, error, "cannot list the domains of Xen");
@@ -113,13 +110,31 @@ hvxl_list(HvEngine *engine, GError **error)
     }
     list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), (guint)n);
     for (int i = 0; i < n; i++) {
-        HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
+        HvEngineDomain seen = seen_of_info(&all[i]);
 
-        /* Half built ones are shown by nobody: their start job has them, or their maker. */
-        if (seen.domid != 0 && hvxl_watch_look(engine->watch, &seen))
-            g_array_append_val(list, seen);
+        g_array_append_val(list, seen);
     }
     libxl_dominfo_list_free(all, n);
+    return list;
+}
+
+GArray *
+hvxl_list(HvEngine *engine, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autoptr(GArray) all = ctx ? hvxl_seen_all(ctx, error) : NULL;
+    GArray *list;
+
+    if (!all)
+        return NULL;
+    list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), all->len);
+    for (guint i = 0; i < all->len; i++) {
+        HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        /* Half built ones are shown by nobody: their start job has them, or their maker. */
+        if (seen->domid != 0 && hvxl_watch_look(engine->watch, seen))
+            g_array_append_val(list, *seen);
+    }
     return list;
 }
 

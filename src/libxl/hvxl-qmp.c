@@ -14,6 +14,7 @@
 #define PATIENCE_MS 5000
 #define MINUTE_MS   60000
 #define ANSWER_MAX  (4u << 20)
+#define RETRY_US    10000
 
 /* One connection. */
 typedef struct Qmp {
@@ -51,6 +52,20 @@ await_bytes(Qmp *qmp, short events, GError **error)
     return fail(qmp, error, HV_ERROR_TIMEOUT, "does not answer");
 }
 
+/* QEMU talks to one at a time and lets two more wait. Nothing tells when there is room. */
+static gboolean
+try_connect(Qmp *qmp, const struct sockaddr_un *address)
+{
+    while (connect(qmp->fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            return FALSE;
+        if (g_get_monotonic_time() >= qmp->deadline_us)
+            return FALSE;
+        g_usleep(RETRY_US);
+    }
+    return TRUE;
+}
+
 static gboolean
 connect_to(Qmp *qmp, GError **error)
 {
@@ -58,8 +73,10 @@ connect_to(Qmp *qmp, GError **error)
 
     g_snprintf(address.sun_path, sizeof(address.sun_path), HVXL_QMP_SOCKET, qmp->domid);
     qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (qmp->fd >= 0 && connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+    if (qmp->fd >= 0 && try_connect(qmp, &address))
         return TRUE;
+    if (errno == EAGAIN)
+        return fail(qmp, error, HV_ERROR_TIMEOUT, "is busy with others");
     if (errno == ENOENT || errno == ECONNREFUSED) {
         g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED, "domain id %d has no device model",
                     qmp->domid);

@@ -269,24 +269,17 @@ static GHashTable *
 all_domains(HvEngine *engine, GError **error)
 {
     g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autoptr(GArray) all = ctx ? hvxl_seen_all(ctx, error) : NULL;
     GHashTable *domains;
-    libxl_dominfo *all;
-    int n = 0;
 
-    if (!ctx)
+    if (!all)
         return NULL;
-    all = libxl_list_domain(ctx->libxl, &n);
-    if (!all) {
-        hvxl_set_error(ctx, ERROR_FAIL, error, "cannot list the domains of Xen");
-        return NULL;
-    }
     domains = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    for (int i = 0; i < n; i++) {
-        HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
 
-        g_hash_table_insert(domains, GINT_TO_POINTER(seen.domid), g_memdup2(&seen, sizeof(seen)));
+        g_hash_table_insert(domains, GINT_TO_POINTER(seen->domid), g_memdup2(seen, sizeof(*seen)));
     }
-    libxl_dominfo_list_free(all, n);
     return domains;
 }
 

@@ -45,6 +45,7 @@ typedef struct Known {
 struct HvxlWatch {
     HvEngine *engine;     /* immutable */
     struct xs_handle *xs; /* the thread's */
+    gboolean blind;       /* the thread's: xenstore does not answer any more */
     int wake_fd;          /* immutable */
     GThread *thread;      /* immutable between new and free */
     gint stopping;        /* atomic */
@@ -156,20 +157,9 @@ compare_locked(Known *known, const HvEngineDomain *seen, GArray *events)
     known->paused = seen->paused;
 }
 
-static void
-watch_name(HvxlWatch *watch, int domid, gboolean on)
-{
-    g_autofree char *path = g_strdup_printf("/local/domain/%d/name", domid);
-
-    if (!on)
-        xs_unwatch(watch->xs, path, NAME_TOKEN);
-    else if (!xs_watch(watch->xs, path, NAME_TOKEN))
-        g_warning("cannot watch the name of domain id %d: %s", domid, g_strerror(errno));
-}
-
 /* [lock] One that a start of ours added in this very round may be younger than the list. */
 static void
-drop_vanished_locked(HvxlWatch *watch, GArray *events)
+drop_vanished_locked(HvxlWatch *watch, GArray *events, GArray *unwatch)
 {
     GHashTableIter iter;
     gpointer value;
@@ -183,7 +173,7 @@ drop_vanished_locked(HvxlWatch *watch, GArray *events)
         if (known->told && !known->dying)
             add_event(events, known, HV_ENGINE_EVENT_GONE);
         if (known->watched)
-            watch_name(watch, known->domid, FALSE);
+            g_array_append_val(unwatch, known->domid);
         g_hash_table_iter_remove(&iter);
     }
 }
@@ -216,49 +206,11 @@ look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tel
     return !known->told && !known->dying;
 }
 
-/* Compares what is with what was. `tell`: not the first time, so that what is new came now. TRUE:
- * somebody is building a domain. */
-static gboolean
-look(HvxlWatch *watch, gboolean tell)
-{
-    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(HvEngineEvent));
-    g_autoptr(GError) error = NULL;
-    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(watch->engine, &error);
-    libxl_dominfo *all;
-    gboolean pending = FALSE;
-    int n = 0;
-
-    g_mutex_lock(&watch->lock);
-    watch->round++;
-    g_mutex_unlock(&watch->lock);
-    all = ctx ? libxl_list_domain(ctx->libxl, &n) : NULL;
-    if (!all) {
-        g_warning("cannot look which domains there are: %s",
-                  error ? error->message : "Xen does not answer");
-        return TRUE;
-    }
-    for (int i = 0; i < n; i++) {
-        HvEngineDomain seen = hvxl_seen_of_info(&all[i]);
-
-        if (seen.domid != 0)
-            pending |= look_at(watch, ctx, &seen, tell, events);
-    }
-    libxl_dominfo_list_free(all, n);
-    g_mutex_lock(&watch->lock);
-    drop_vanished_locked(watch, events);
-    g_mutex_unlock(&watch->lock);
-    for (guint i = 0; tell && i < events->len; i++)
-        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
-    return pending;
-}
-
-/* ---- names ---- */
-
-/* Of all that were told and are not dying. `quiet`: they are as libhv knows them. */
+/* [lock] All that were told, are not dying, and whose name is not watched yet. `quiet`: their names
+ * are as libhv knows them. */
 static void
-watch_names(HvxlWatch *watch, gboolean quiet)
+take_unwatched_locked(HvxlWatch *watch, gboolean quiet, GArray *ids)
 {
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
     GHashTableIter iter;
     gpointer value;
 
@@ -270,9 +222,81 @@ watch_names(HvxlWatch *watch, gboolean quiet)
             continue;
         known->watched = TRUE;
         known->quiet = quiet;
-        watch_name(watch, known->domid, TRUE);
+        g_array_append_val(ids, known->domid);
     }
 }
+
+/* xenstore may take its time: no lock is held. */
+static void
+watch_names(HvxlWatch *watch, const GArray *ids, gboolean on)
+{
+    for (guint i = 0; i < ids->len; i++) {
+        int domid = g_array_index(ids, int, i);
+        g_autofree char *path = g_strdup_printf("/local/domain/%d/name", domid);
+
+        if (!on)
+            xs_unwatch(watch->xs, path, NAME_TOKEN);
+        else if (!xs_watch(watch->xs, path, NAME_TOKEN))
+            g_warning("cannot watch the name of domain id %d: %s", domid, g_strerror(errno));
+    }
+}
+
+static void
+tell_all(HvxlWatch *watch, const GArray *events)
+{
+    for (guint i = 0; i < events->len; i++)
+        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+}
+
+/* Who has vanished, and whose name is to be watched. That is set before anything is told: what is
+ * read for an event is not older than the watch. */
+static void
+finish_round(HvxlWatch *watch, gboolean tell, GArray *events)
+{
+    g_autoptr(GArray) gone = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GArray) fresh = g_array_new(FALSE, FALSE, sizeof(int));
+
+    g_mutex_lock(&watch->lock);
+    drop_vanished_locked(watch, events, gone);
+    if (!watch->blind)
+        take_unwatched_locked(watch, tell, fresh);
+    g_mutex_unlock(&watch->lock);
+    watch_names(watch, gone, FALSE);
+    watch_names(watch, fresh, TRUE);
+    if (tell)
+        tell_all(watch, events);
+}
+
+/* Compares what is with what was. `tell`: not the first time, so that what is new came now. TRUE:
+ * somebody is building a domain. */
+static gboolean
+look(HvxlWatch *watch, gboolean tell)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(HvEngineEvent));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(watch->engine, &error);
+    g_autoptr(GArray) all = NULL;
+    gboolean pending = FALSE;
+
+    g_mutex_lock(&watch->lock);
+    watch->round++;
+    g_mutex_unlock(&watch->lock);
+    all = ctx ? hvxl_seen_all(ctx, &error) : NULL;
+    if (!all) {
+        g_warning("cannot look which domains there are: %s", error->message);
+        return TRUE;
+    }
+    for (guint i = 0; i < all->len; i++) {
+        const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
+
+        if (seen->domid != 0)
+            pending |= look_at(watch, ctx, seen, tell, events);
+    }
+    finish_round(watch, tell, events);
+    return pending;
+}
+
+/* ---- names ---- */
 
 /* A watch has fired: for the first time it tells that it was set, for the last that the domain is
  * gone. */
@@ -294,8 +318,7 @@ name_changed(HvxlWatch *watch, const char *path)
     if (known)
         known->quiet = FALSE;
     g_mutex_unlock(&watch->lock);
-    for (guint i = 0; i < events->len; i++)
-        watch->engine->event(&g_array_index(events, HvEngineEvent, i), watch->engine->event_data);
+    tell_all(watch, events);
 }
 
 /* ---- the thread ---- */
@@ -332,37 +355,46 @@ is_calm(HvxlWatch *watch, gint64 now)
     return g_hash_table_size(watch->starting) == 0 && now >= watch->started + CALM_MS * 1000;
 }
 
+/* Whether to look at all domains now. Where that can wait `due`, when to look next, is moved. */
+static gboolean
+is_time(HvxlWatch *watch, gboolean news, gboolean gone, gint64 *due)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (gone || now >= *due)
+        return TRUE;
+    if (!news)
+        return FALSE;
+    if (is_calm(watch, now))
+        return TRUE;
+    *due = MIN(*due, now + CALM_MS * 1000);
+    return FALSE;
+}
+
 static gpointer
 run(gpointer data)
 {
     HvxlWatch *watch = data;
-    gboolean blind = FALSE;
     gint64 due = g_get_monotonic_time() + PENDING_MS * 1000;
 
     while (!g_atomic_int_get(&watch->stopping)) {
         struct pollfd fds[] = {
             { .fd = watch->wake_fd, .events = POLLIN },
-            { .fd = blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
+            { .fd = watch->blind ? -1 : xs_fileno(watch->xs), .events = POLLIN },
         };
         gint64 now = g_get_monotonic_time();
         gboolean news, gone = FALSE;
 
         poll(fds, G_N_ELEMENTS(fds), due > now ? (int)((due - now) / 1000 + 1) : 0);
-        if (!drain(watch, &news, &gone) && !blind) {
+        if (!drain(watch, &news, &gone) && !watch->blind) {
             g_warning("xenstore does not answer any more; domains are looked at once a second");
-            blind = TRUE;
+            watch->blind = TRUE;
         }
-        now = g_get_monotonic_time();
-        if (!news && now < due)
-            continue;
-        if (news && !gone && now < due && !is_calm(watch, now)) {
-            due = MIN(due, now + CALM_MS * 1000);
-        } else if (!g_atomic_int_get(&watch->stopping)) {
+        if (is_time(watch, news, gone, &due) && !g_atomic_int_get(&watch->stopping)) {
+            gint64 began = g_get_monotonic_time();
             gboolean pending = look(watch, TRUE);
 
-            due = now + (blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
-            if (!blind)
-                watch_names(watch, TRUE);
+            due = began + (watch->blind ? BLIND_MS : pending ? PENDING_MS : IDLE_MS) * 1000;
         }
     }
     return NULL;
@@ -457,7 +489,6 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     }
     /* What is there now is found by list(). */
     look(watch, FALSE);
-    watch_names(watch, FALSE);
     watch->thread = g_thread_new("hvxl-watch", run, watch);
     return watch;
 }

@@ -191,8 +191,12 @@ class TestConsole(Case):
         other = libvirt.open(self.host.uri())
         self.fails(55, 'Active console session exists for this domain', other.lookupByName('c').openConsole, None,
                    other.newStream(), 0)
+        ended = threading.Thread(target=self.read_to_end, args=[stream], daemon=True)
+        ended.start()
         forced = other.newStream()
         other.lookupByName('c').openConsole(None, forced, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+        ended.join(harness.TIMEOUT)
+        self.assertFalse(ended.is_alive(), 'the first holder does not learn that it was forced out')
         forced.send(b'now mine\r')
         seen = b''
         while b'now mine' not in seen:
@@ -204,6 +208,11 @@ class TestConsole(Case):
         wait_for(lambda: self.opens(domain, third), 'the console to be free')
         third.abort()
         self.fails(8, 'unsupported flags', domain.openConsole, None, self.connection.newStream(), 0x40)
+
+    @staticmethod
+    def read_to_end(stream):
+        while stream.recv(1024):
+            pass
 
     @staticmethod
     def opens(domain, stream):

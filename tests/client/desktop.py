@@ -32,7 +32,7 @@ except (ImportError, ValueError):
 
 ARTIFACTS = os.path.join(harness.BUILD, 'tests/client/artifacts')
 PROGRAMS = ('Xvfb', 'dbus-daemon', 'import', 'convert', 'xdotool')
-TIMEOUT = 3 * harness.TIMEOUT  # a desktop takes its time to come up
+TIMEOUT = harness.TIMEOUT
 UUID = 'deadbeef-2222-3333-4444-{:012d}'
 WIDTH, HEIGHT, COLOUR = 320, 200, (51, 102, 204)
 

@@ -358,7 +358,7 @@ class TestTurns(Case):
         self.host.control('[d]\ndump-write-ms=20000\n')
         core = os.path.join(self.host.root, 'slow')
         dump = subprocess.Popen(['virsh', '-c', self.host.uri(), 'dump', 'd', core], stdout=subprocess.DEVNULL,
-                                stderr=subprocess.PIPE, text=True)
+                                stderr=subprocess.PIPE, text=True, env=harness.virsh_env())
         wait_for(lambda: domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_BOUNDED, 'the job')
         self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_DUMP])
         domain.abortJobFlags()
@@ -450,7 +450,7 @@ class TestTurns(Case):
         domain = self.run_domain()
         path = os.path.join(self.host.root, 'image')
         domain.saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
-        self.fails(8, 'not supported', self.connection.restoreParams, {'nonsense': 'x'})
+        self.fails(74, 'not supported', self.connection.restoreParams, {'nonsense': 'x'})
         self.connection.restoreParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path})
         domain.saveParams({})
         self.assertTrue(domain.hasManagedSaveImage())

@@ -38,14 +38,14 @@ def xml(name):
 class Client:
     """One connection; each of its calls may fail as libvirt's calls fail, and in no other way."""
 
-    def __init__(self, host, seed, end):
-        self.host, self.random, self.end = host, random.Random(seed), end
+    def __init__(self, host, seed, end, enough):
+        self.host, self.random, self.end, self.enough = host, random.Random(seed), end, enough
         self.done, self.wrong, self.slowest = {}, [], (0, '')
 
     def run(self):
         try:
             self.conn = libvirt.open(self.host.uri())
-            while time.monotonic() < self.end and self.conn.isAlive():
+            while self.conn.isAlive() and (time.monotonic() < self.end or not self.enough()):
                 self.step()
             self.conn.close()
         except Exception as error:  # for the test to tell
@@ -153,6 +153,7 @@ C = Client
 OPERATIONS = [C.define, C.define, C.create, C.start, C.start, C.start_paused, C.destroy, C.suspend, C.resume, C.shutdown,
               C.reboot, C.undefine, C.save, C.restore, C.managed_save, C.abort, C.autostart, C.tune, C.dump, C.look, C.list,
               C.listen, C.console]
+MUST = ('start', 'destroy', 'define', 'undefine', 'save', 'restore', 'managed_save', 'dump')  # go well, now and then
 EXPECTED = libvirt and (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_FAILED,
                         libvirt.VIR_ERR_OPERATION_ABORTED, libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_DOM_EXIST,
                         # the engine's own words: the domain went while it was asked
@@ -199,12 +200,17 @@ class TestStress(unittest.TestCase):
         print(f'# XLVIRT_STRESS_SEED={seed}', flush=True)
         random.seed(seed)
         end = time.monotonic() + SECONDS
-        clients = [Client(self.host, seed + i, end) for i in range(CLIENTS)]
+        clients = []
+
+        def enough():
+            """Of each thing something, or no more time for it."""
+            return time.monotonic() > end + 60 or all(any(c.done.get((name, True)) for c in clients) for name in MUST)
+        clients += [Client(self.host, seed + i, end, enough) for i in range(CLIENTS)]
         threads = [threading.Thread(target=client.run, daemon=True) for client in clients]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(max(0, end + 90 - time.monotonic()))
+            thread.join(max(0, end + 60 + 90 - time.monotonic()))
         self.assertIsNone(self.host.daemon.poll(), self.host.log_text()[-8000:])
         self.tell(clients)
         self.assertFalse([t for t in threads if t.is_alive()], 'a call does not come back')
@@ -228,13 +234,18 @@ class TestStress(unittest.TestCase):
             print(f'# {name}: {good} done, {bad} refused', flush=True)
         print(f'# slowest: {max(c.slowest for c in clients)}', flush=True)
         # A test that only saw refusals has tested nothing.
-        for name in ('start', 'destroy', 'define', 'undefine', 'save', 'restore', 'managed_save', 'dump'):
+        for name in MUST:
             self.assertGreater(total.get(name, (0, 0))[0], 0, name)
 
     def check_events(self):
         """STARTED and STOPPED alternate, and the last one tells what is."""
-        time.sleep(0.5)  # events of the last moment; one that comes later makes the test fail, not pass
         started, stopped = libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STOPPED
+
+        def told():
+            last = {uuid: event for uuid, event, _, _ in list(self.events) if event in (started, stopped)}
+            active = harness.guests(self.conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+            return {uuid for uuid, event in last.items() if event == started} == {d.UUIDString() for d in active}
+        wait_for(told, 'the events of what is')  # the guests' own are still to come
         running = set()
         for uuid, event, detail, _ in list(self.events):
             if event == started:
@@ -245,7 +256,6 @@ class TestStress(unittest.TestCase):
                 running.remove(uuid)
             elif event in (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_RESUMED):
                 self.assertIn(uuid, running, f'event {event} ({detail}) of a domain that is off')
-        self.assertEqual(running, {self.conn.lookupByName(name).UUIDString() for name in self.known()})
         self.assertGreater(len(self.events), 10)
 
 

@@ -20,7 +20,7 @@ import harness  # noqa: E402
 import tap  # noqa: E402
 
 DAEMON = harness.XLVIRTD
-WAIT = 20
+WAIT = harness.TIMEOUT
 
 
 def call(sock, proc, serial, args=b''):
@@ -244,7 +244,7 @@ class Daemon(unittest.TestCase):
         self.assertFalse(os.path.exists(self.pid_file))
 
     def test_timeout(self):
-        process = self.start('--timeout', '2')
+        process = self.start('--timeout', '2', wait=False)
         sock = self.open()
         time.sleep(3)
         self.assertIsNone(process.poll())  # not while a client is there
@@ -300,15 +300,12 @@ class Daemon(unittest.TestCase):
             self.assertEqual(self.virsh('start', name).returncode, 0)
         for name in ('a', 'b', 'c'):
             self.hang(name)
-        began = time.monotonic()
+        # What waited for a guest would not come back at all.
         done = self.virsh('list', '--name')
         self.assertEqual(sorted(done.stdout.split()), ['Domain-0', 'a', 'b', 'c'], done.stderr)
         self.assertEqual(self.virsh('domid', 'a').returncode, 0)
-        self.assertLess(time.monotonic() - began, 2)
-        began = time.monotonic()
         code, log = self.stop(process)
         self.assertEqual(code, 0, log)
-        self.assertLess(time.monotonic() - began, 10)
         self.assertFalse(os.path.exists(self.pid_file))
         # the guests are still there for the next one
         self.control('')
@@ -321,13 +318,16 @@ class Daemon(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
         process = self.start(preexec_fn=limit)
         socks = [self.connect() for _ in range(100)]
-        time.sleep(0.5)
-        with open(f'/proc/{process.pid}/stat') as f:
-            before = sum(map(int, f.read().rsplit(')')[1].split()[11:13]))
-        time.sleep(1)
-        with open(f'/proc/{process.pid}/stat') as f:
-            after = sum(map(int, f.read().rsplit(')')[1].split()[11:13]))
-        self.assertLess(after - before, 20)  # of 100 clock ticks
+
+        def ticks():
+            with open(f'/proc/{process.pid}/stat') as f:
+                return sum(map(int, f.read().rsplit(')')[1].split()[11:13]))
+
+        def rests():
+            before = ticks()
+            time.sleep(1)
+            return ticks() - before < 20  # of 100
+        harness.wait_for(rests, 'the daemon to be at rest')
         for sock in socks:
             sock.close()
         self.open().close()

@@ -34,7 +34,8 @@ from harness import wait_for  # noqa: E402
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'yardstick.tsv')
 MARK = '----8<----'
-ENV = harness.virsh_env()
+# The editor of the edit commands changes what a snapshot is said to be.
+ENV = dict(harness.virsh_env(), VISUAL="sed -i -e 's|<description>[^<]*<|<description>edited<|'")
 
 # The domain of test:///default, and others of its kind, with what a hypervisor wants to have otherwise.
 DOMAIN = '''<domain type='{type}'>
@@ -90,7 +91,18 @@ def write_documents(folder, side):
         'cpus.xml': ''.join(f'<cpu><arch>x86_64</arch><model>{model}</model><vendor>Intel</vendor>'
                             "<feature name='vmx'/></cpu>" for model in ('Nehalem', 'Haswell')),
         'junk': 'x' * 4096,
+        # Snapshots want an image that is there, and what one may be called.
+        'snap.xml': document(side, 'snap', OTHER_UUID, **other).replace(
+            "<source file='/guest/diskimage1'/>", f"<driver name='qemu' type='qcow2'/><source file='{folder}/snap.qcow2'/>"),
+        'snapshot.xml': '<domainsnapshot><name>xml</name><description>from a file</description></domainsnapshot>',
+        'snapshot-slash.xml': '<domainsnapshot><name>a/b</name></domainsnapshot>',
+        'snapshot-disks.xml': "<domainsnapshot><name>disks</name><disks><disk name='vdz'/></disks></domainsnapshot>",
+        'snapshot-memory.xml': "<domainsnapshot><name>memory</name><memory snapshot='external'/></domainsnapshot>",
+        'snapshot-nonsense.xml': '<domainsnapshot><name>x</name><nonsense/></domainsnapshot>',
+        'snapshot-redefine.xml': '<domainsnapshot><name>again</name></domainsnapshot>',
     }
+    if shutil.which('qemu-img'):
+        subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', f'{folder}/snap.qcow2', '1M'], check=True)
     for name, text in texts.items():
         with open(os.path.join(folder, name), 'w') as f:
             f.write(text)
@@ -123,6 +135,8 @@ def clean(text, folder):
     text = text.replace(folder, 'DIR')
     text = re.sub(r'^ 0 +Domain-0 .*\n', '', text, flags=re.M)
     text = re.sub(r'^(?:00000000-0000-0000-0000-000000000000)? *(?:Domain-0)?\n', '', text, flags=re.M)
+    text = re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}', 'TIME', text)
+    text = re.sub(r'(?<=<creationTime>)\d+', 'TIME', text)
     # A table is as wide as its widest name.
     text = re.sub(r'-{6,}', '------', text)
     text = re.sub(r' +', ' ', text)

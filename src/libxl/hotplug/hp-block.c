@@ -164,6 +164,8 @@ add_file(HpRun *run, const char *params, bool read_only, bool check)
         return true;
     HpError unused = { 0 };
     hp_loop_detach(dev, number, &unused);
+    /* It may be somebody else's before this disk is removed. */
+    hp_store_write(run->store, run->request.path, "node", "", &unused);
     return false;
 }
 

@@ -274,23 +274,47 @@ test_remove_hostile(Fixture *f, gconstpointer unused)
 
 /* ---- loop devices: of this machine, if it has any to spare ---- */
 
+/* A loop device that somebody else has made, or we have, who stand beside the program. */
+typedef struct Loop {
+    char dev[HP_DEV_SIZE];
+    dev_t number;
+    HpError error;
+} Loop;
+
+static gboolean
+loop_attach(Loop *loop, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    *loop = (Loop){ 0 };
+    gboolean ok = hp_loop_attach(fd, path, false, false, loop->dev, &loop->number, &loop->error);
+    close(fd);
+    return ok;
+}
+
+static void
+loop_detach(Loop *loop)
+{
+    g_assert_true(hp_loop_detach(loop->dev, loop->number, &loop->error));
+}
+
+static const char *
+zeros_file(const char *name)
+{
+    g_autofree char *zeros = g_strnfill(65536, '0');
+    return fake_file(name, zeros, 0644);
+}
+
 /* The file's; NULL: the test is skipped. */
 static const char *
 need_loops(const char *name)
 {
-    g_autofree char *zeros = g_strnfill(65536, '0');
-    const char *path = fake_file(name, zeros, 0644);
-    char dev[HP_DEV_SIZE];
-    dev_t number;
-    HpError error = { 0 };
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    gboolean ok = hp_loop_attach(fd, path, false, false, dev, &number, &error);
-    close(fd);
-    if (!ok) {
-        g_test_skip(error.text);
+    const char *path = zeros_file(name);
+    Loop loop;
+    if (!loop_attach(&loop, path)) {
+        g_test_skip(loop.error.text);
         return NULL;
     }
-    g_assert_true(hp_loop_detach(dev, number, &error));
+    loop_detach(&loop);
     return path;
 }
 
@@ -371,33 +395,29 @@ static void
 test_loop_sharing(Fixture *f, gconstpointer unused)
 {
     const char *path = need_loops("shared.img");
-    char dev[HP_DEV_SIZE];
-    dev_t number;
-    HpError error = { 0 };
+    Loop loop;
     if (!path)
         return;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    g_assert_true(hp_loop_attach(fd, path, false, false, dev, &number, &error));
-    close(fd);
+    g_assert_true(loop_attach(&loop, path));
     g_autofree char *hard = g_build_filename(fake_folder(), "hard.img", NULL);
     g_assert_cmpint(link(path, hard), ==, 0);
-    g_autofree char *theirs = g_strdup_printf("%x:%x", major(number), minor(number));
+    g_autofree char *theirs = g_strdup_printf("%x:%x", major(loop.number), minor(loop.number));
     add_disk(f, "5", "/vm/five", theirs, "w", "/x/block");
     fake_store_set(f->fake, DISK "/params", hard);
     g_assert_false(run(f, "block add"));
     assert_failed(f, "busy", "disk '*hard.img' is in use by domain ? (id 5*may write*");
-    g_autofree char *mounted = g_strdup_printf("22 1 %u:%u / /mnt rw - ext4 %s rw\n", major(number),
-                                               minor(number), dev);
+    g_autofree char *mounted = g_strdup_printf("22 1 %u:%u / /mnt rw - ext4 %s rw\n",
+                                               major(loop.number), minor(loop.number), loop.dev);
     f->host.mountinfo = fake_file("mountinfo", mounted, 0644);
     g_assert_false(run(f, "block add"));
     assert_failed(f, "busy", "disk '*hard.img' is mounted on this host at /mnt*");
     g_assert_true(run(f, "block-shared add"));
     g_autofree char *own = g_strdup(fake_store_get(f->fake, DISK "/node"));
-    g_assert_cmpstr(own, !=, dev);
+    g_assert_cmpstr(own, !=, loop.dev);
     g_assert_true(run(f, "block-shared remove"));
     assert_released(own, hard);
-    g_assert_true(hp_loop_detach(dev, number, &error));
-    assert_released(dev, path);
+    loop_detach(&loop);
+    assert_released(loop.dev, path);
 }
 
 /* What cannot be written down is taken back. */
@@ -405,7 +425,8 @@ static void
 test_loop_undo(Fixture *f, gconstpointer unused)
 {
     static const char *const paths[] = { "/node", "/physical-device", "/hotplug-status" };
-    const char *path = need_loops("undo.img");
+    const char *path = need_loops("undo.img"), *others = zeros_file("others.img");
+    Loop next;
     dev_t found[4];
     struct stat st;
     if (!path)
@@ -419,6 +440,14 @@ test_loop_undo(Fixture *f, gconstpointer unused)
         for (int k = 0; k < 200 && hp_loop_find(st.st_dev, st.st_ino, found, 4) > 0; k++)
             g_usleep(10000);
         g_assert_cmpuint(hp_loop_find(st.st_dev, st.st_ino, found, 4), ==, 0);
+        /* Who has the loop device next keeps it. */
+        g_assert_true(loop_attach(&next, others));
+        f->fake->read_only = NULL;
+        g_assert_true(run(f, "block remove"));
+        g_autofree char *file = backing_file(next.dev);
+        g_assert_cmpstr(file, ==, others);
+        loop_detach(&next);
+        assert_released(next.dev, others);
         g_hash_table_remove(f->fake->values, DISK "/physical-device");
     }
 }
@@ -448,32 +477,28 @@ static void
 test_device(Fixture *f, gconstpointer unused)
 {
     const char *path = need_loops("device.img");
-    char dev[HP_DEV_SIZE];
-    dev_t number;
-    HpError error = { 0 };
+    Loop loop;
     if (!path)
         return;
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    g_assert_true(hp_loop_attach(fd, path, false, false, dev, &number, &error));
-    close(fd);
+    g_assert_true(loop_attach(&loop, path));
     g_autofree char *link = g_build_filename(fake_folder(), "link", NULL);
-    g_assert_cmpint(symlink(dev, link), ==, 0);
-    g_autofree char *text = g_strdup_printf("%x:%x", major(number), minor(number));
+    g_assert_cmpint(symlink(loop.dev, link), ==, 0);
+    g_autofree char *text = g_strdup_printf("%x:%x", major(loop.number), minor(loop.number));
     fake_store_set(f->fake, DISK "/params", link);
     g_assert_true(run(f, "block add"));
-    g_assert_cmpstr(fake_store_get(f->fake, DISK "/physical-device-path"), ==, dev);
+    g_assert_cmpstr(fake_store_get(f->fake, DISK "/physical-device-path"), ==, loop.dev);
     g_assert_cmpstr(fake_store_get(f->fake, DISK "/physical-device"), ==, text);
     g_assert_null(fake_store_get(f->fake, DISK "/node"));
     g_assert_true(run(f, "block remove"));
     g_hash_table_remove(f->fake->values, DISK "/physical-device");
-    fake_store_set(f->fake, DISK "/params", dev + strlen("/dev/")); /* xm's way to write it */
+    fake_store_set(f->fake, DISK "/params", loop.dev + strlen("/dev/")); /* xm's way to write it */
     add_disk(f, "5", "/vm/five", text, "r", "/x/block");
     g_assert_false(run(f, "block add"));
     assert_failed(f, "busy", "disk '/dev/loop*' is in use by domain*");
-    g_autofree char *file = backing_file(dev);
+    g_autofree char *file = backing_file(loop.dev);
     g_assert_cmpstr(file, ==, path);
-    g_assert_true(hp_loop_detach(dev, number, &error));
-    assert_released(dev, path);
+    loop_detach(&loop);
+    assert_released(loop.dev, path);
 }
 
 static void

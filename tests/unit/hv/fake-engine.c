@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_US (10 * G_USEC_PER_SEC) /* generous: the machine may be busy */
+#define WAIT_US (60 * G_USEC_PER_SEC) /* generous: the machine may be busy */
 
 typedef struct FakeDomain {
     HvEngineDomain seen;

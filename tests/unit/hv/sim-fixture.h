@@ -10,7 +10,7 @@
 
 #define OPS     (&hv_engine_sim_ops)
 #define MIB     ((guint64)1024)
-#define WAIT_US (10 * G_USEC_PER_SEC) /* generous: the machine may be busy */
+#define WAIT_US (60 * G_USEC_PER_SEC) /* generous: the machine may be busy */
 
 typedef struct Fixture {
     char *root;

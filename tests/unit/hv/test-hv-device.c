@@ -88,6 +88,23 @@ wait_inside(void)
     g_mutex_unlock(&turns.lock);
 }
 
+/* The domain is ended while `change` hangs in the engine; what came of that. */
+static GError *
+destroy_during(HvDomain *domain, GThreadFunc change)
+{
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+
+    set_hang(TRUE);
+    thread = g_thread_new("change", change, domain);
+    wait_inside();
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
+    set_hang(FALSE);
+    return g_thread_join(thread);
+}
+
 static char *
 hook_name_of(HvEngine *engine, int domid, GError **error)
 {
@@ -230,17 +247,8 @@ static void
 test_overtaken(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GError) theirs = NULL;
-    GThread *thread;
+    g_autoptr(GError) theirs = destroy_during(domain, attach_in_thread);
 
-    set_hang(TRUE);
-    thread = g_thread_new("attach", attach_in_thread, domain);
-    wait_inside();
-    g_assert_true(hv_domain_destroy(domain, &error));
-    g_assert_no_error(error);
-    set_hang(FALSE);
-    theirs = g_thread_join(thread);
     g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
     assert_disk(domain, FALSE, FALSE);
     assert_events(f, "one:stopped:destroyed");
@@ -379,6 +387,35 @@ test_renamed_outside(Fixture *f, gconstpointer unused)
     g_assert_nonnull(other);
 }
 
+/* What the hypervisor's record of it says. */
+static ConfDomain *
+hook_adopt(HvEngine *engine, int domid, GError **error)
+{
+    ConfDomain *def = domain_def("one", 1);
+
+    g_free(def->name);
+    def->name = g_strdup("../../one");
+    return def;
+}
+
+/* A name leads out of no folder. */
+static void
+test_started_outside(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *xml = domain_xml("one", 1);
+    gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    with_turns.adopt = hook_adopt;
+    log_count("");
+    fake_start_foreign(xml, TRUE);
+    while (log_count("cannot be called '../../one'") == 0) {
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+        g_usleep(1000);
+    }
+    g_assert_false(file_exists(f, "/run/one.xml"));
+    g_assert_false(file_exists(f, "/var/log/one.log"));
+}
+
 /* ---- PCI devices ---- */
 
 /* Lent for as long as it runs; a reboot keeps it, but where the boot fails. */
@@ -403,9 +440,13 @@ test_lent(Fixture *f, gconstpointer unused)
     g_assert_true(hv_domain_start(domain, 0, &error));
     fake_set_failure(FAKE_START, "no memory");
     fake_end_guest(domid_of(domain), 1);
-    wait_for_state(domain, HV_STATE_SHUTOFF);
-    fake_set_failure(FAKE_START, NULL);
+    /* It is shut off between the two boots already. */
+    g_mutex_lock(&turns.lock);
+    while (turns.n_given_back < 2)
+        g_cond_wait(&turns.changed, &turns.lock);
     g_assert_cmpuint(turns.n_given_back, ==, 2);
+    g_mutex_unlock(&turns.lock);
+    fake_set_failure(FAKE_START, NULL);
 }
 
 /* ---- dumps ---- */
@@ -464,18 +505,8 @@ static void
 test_dump_overtaken(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GError) theirs = NULL;
-    GThread *thread;
+    g_autoptr(GError) theirs = destroy_during(domain, dump_in_thread);
 
-    set_hang(TRUE);
-    thread = g_thread_new("dump", dump_in_thread, domain);
-    wait_inside();
-    g_assert_true(hv_domain_destroy(domain, &error));
-    g_assert_no_error(error);
-    g_assert_cmpint(reason_of(domain), ==, HV_REASON_SHUTOFF_DESTROYED);
-    set_hang(FALSE);
-    theirs = g_thread_join(thread);
     g_assert_error(theirs, HV_ERROR, HV_ERROR_CANCELLED);
     g_assert_cmpint(state_of(domain), ==, HV_STATE_SHUTOFF);
     g_assert_cmpuint(count_files(f, "/var/lib/libvirt/libxl/dump"), ==, 0);
@@ -508,6 +539,7 @@ main(int argc, char **argv)
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
     TEST("renamed-outside", test_renamed_outside);
+    TEST("started-outside", test_started_outside);
     TEST("lent", test_lent);
     TEST("dump", test_dump);
     TEST("dump-overtaken", test_dump_overtaken);

@@ -454,6 +454,21 @@ test_paused_in_job(Fixture *f, gconstpointer unused)
     assert_events(f, "one:stopped:destroyed");
 }
 
+/* It is not: that is seen when the job is over. */
+static void
+test_paused_behind_job(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
+
+    clear_events(f);
+    fake_pause_behind(domid_of(domain), TRUE, TRUE);
+    g_usleep(20000); /* usually the worker has come in vain by then */
+    g_clear_pointer(&job, hv_job_end);
+    assert_events(f, "one:suspended:paused");
+    g_assert_cmpint(state_of(domain), ==, HV_STATE_PAUSED);
+}
+
 /* ---- figures ---- */
 
 static void
@@ -503,6 +518,41 @@ test_info(Fixture *f, gconstpointer unused)
     g_assert_cmpint(g_get_monotonic_time() - before, >=, 500000);
     fake_set_hang(FAKE_LIST, FALSE);
     fake_set_hang(FAKE_VCPUS, FALSE);
+}
+
+static gpointer
+go_on_later(gpointer unused)
+{
+    g_usleep(600000);
+    fake_set_hang(FAKE_LIST, FALSE);
+    fake_set_hang(FAKE_VCPUS, FALSE);
+    return NULL;
+}
+
+/* A hypervisor that is slow: the first answer about a domain is worth more patience. */
+static void
+test_info_first(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) vcpus = NULL;
+    HvDomainInfo info;
+    GThread *thread;
+
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    fake_set_hang(FAKE_LIST, TRUE);
+    fake_set_hang(FAKE_VCPUS, TRUE);
+    thread = g_thread_new("later", go_on_later, NULL);
+    vcpus = hv_domain_vcpus(domain, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vcpus->len, ==, 2);
+    g_thread_join(thread);
+
+    fake_set_hang(FAKE_LIST, TRUE);
+    thread = g_thread_new("later", go_on_later, NULL);
+    g_assert_true(hv_domain_info(domain, &info, &error));
+    g_assert_cmpuint(info.cpu_time_ns, ==, 1000);
+    g_thread_join(thread);
 }
 
 static void
@@ -595,20 +645,29 @@ test_vcpus(Fixture *f, gconstpointer unused)
 }
 
 static void
+count_cut(int fd, gpointer data)
+{
+    *(int *)data = *(int *)data == 0 ? fd : -1;
+}
+
+static void
 test_console(Fixture *f, gconstpointer unused)
 {
     g_autoptr(HvDomain) domain = running(f, "one", 1, 0, 0);
     g_autoptr(GError) error = NULL;
     char buffer[16];
-    int first, second;
+    int first, second, cut = 0;
 
     first = hv_domain_open_console(domain, NULL, FALSE, &error);
     g_assert_no_error(error);
     g_assert_cmpint(first, >=, 0);
     assert_wrong_state(hv_domain_open_console(domain, NULL, FALSE, &error) >= 0, &error,
                        "Active console session exists for this domain");
+    g_assert_true(hv_domain_watch_console(domain, first, count_cut, &cut));
     second = hv_domain_open_console(domain, NULL, TRUE, &error);
     g_assert_no_error(error);
+    g_assert_cmpint(cut, ==, first); /* once */
+    g_assert_false(hv_domain_watch_console(domain, first, count_cut, &cut));
     g_assert_cmpint(read(second, buffer, sizeof(buffer)), ==, 5);
     /* The first holder is cut off and gives back what is not his any more: no harm. */
     hv_domain_close_console(domain, first);
@@ -647,7 +706,9 @@ main(int argc, char **argv)
     TEST("foreign-end", test_foreign_end);
     TEST("paused-behind", test_paused_behind);
     TEST("paused-in-job", test_paused_in_job);
+    TEST("paused-behind-job", test_paused_behind_job);
     TEST("info", test_info);
+    TEST("info-first", test_info_first);
     TEST("memory", test_memory);
     TEST("memory-fails", test_memory_fails);
     TEST("vcpus", test_vcpus);

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MANAGED "/var/lib/libvirt/libxl/save/one.save"
 
@@ -62,6 +63,29 @@ test_round_trip(Fixture *f, gconstpointer unused)
     g_assert_null(hv_host_restore(f->host, path, NULL, 0, &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
     g_assert_cmpstr(error->message, ==, "domain 'one' is already active");
+}
+
+/* As /dev/null would be replaced by a file. */
+static void
+test_no_file(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autofree char *fifo = path_of(f, "/fifo");
+    g_autofree char *link = path_of(f, "/link");
+    const char *paths[] = { fifo, link };
+
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    g_assert_cmpint(symlink("fifo", link), ==, 0);
+    for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autoptr(GError) error = NULL;
+        struct stat st;
+
+        g_assert_false(hv_domain_save(domain, paths[i], NULL, 0, &error));
+        g_assert_error(error, HV_ERROR, HV_ERROR_INVALID_ARG);
+        g_assert_cmpint(stat(paths[i], &st), ==, 0);
+        g_assert_true(S_ISFIFO(st.st_mode));
+        g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+    }
 }
 
 static void
@@ -301,6 +325,7 @@ main(int argc, char **argv)
 #define TEST(name, func)                                                                           \
     g_test_add("/hv/save/" name, Fixture, NULL, fixture_setup, func, fixture_teardown)
     TEST("round-trip", test_round_trip);
+    TEST("no-file", test_no_file);
     TEST("transient", test_transient);
     TEST("paused", test_paused);
     TEST("managed", test_managed);

@@ -316,6 +316,91 @@ test_qcow2_hostile(void)
     }
 }
 
+/* A header of version 3 that ends at 104, with `format` in an extension unless it is NULL, and the
+ * name behind it, of which the header says that it has `len` bytes; 0: as it has. */
+static GByteArray *
+overlay(const char *name, guint32 len, const char *format)
+{
+    GByteArray *bytes = g_byte_array_new();
+    gsize extension = format ? (strlen(format) + 7) / 8 * 8 + 8 : 0;
+
+    g_byte_array_append(bytes, (const guint8 *)"QFI\xfb", 4);
+    put(bytes, 3, 4);
+    put(bytes, 104 + extension + 8, 8);
+    put(bytes, len ? len : strlen(name), 4);
+    while (bytes->len < 100)
+        put(bytes, 0, 1);
+    put(bytes, 104, 4);
+    if (format) {
+        put(bytes, 0xe2792aca, 4);
+        put(bytes, strlen(format), 4);
+        g_byte_array_append(bytes, (const guint8 *)format, (guint)strlen(format));
+        while (bytes->len % 8)
+            put(bytes, 0, 1);
+    }
+    put(bytes, 0, 8);
+    g_byte_array_append(bytes, (const guint8 *)name, (guint)strlen(name));
+    return bytes;
+}
+
+static void
+assert_backing(GByteArray *bytes, const char *path, const char *format, int code)
+{
+    g_autofree char *folder = g_dir_make_tmp("qcow2-XXXXXX", NULL);
+    g_autofree char *image = g_build_filename(folder, "image", NULL);
+    g_autofree char *beside = path && !strchr(path, '/') ? g_build_filename(folder, path, NULL)
+                                                         : g_strdup(path);
+    g_auto(HvQcow2Backing) backing = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(g_file_set_contents(image, (const char *)bytes->data, bytes->len, NULL));
+    g_assert_cmpint(hv_qcow2_backing(image, &backing, &error), ==, code < 0);
+    if (code < 0)
+        g_assert_no_error(error);
+    else
+        g_assert_error(error, HV_ERROR, code);
+    g_assert_cmpstr(backing.path, ==, beside);
+    g_assert_cmpstr(backing.format, ==, format);
+    g_unlink(image);
+    g_rmdir(folder);
+    g_byte_array_unref(bytes);
+}
+
+static void
+test_backing(void)
+{
+    GByteArray *cut = overlay("/base", 0, "raw"), *endless = overlay("/base", 0, "qcow2");
+
+    assert_backing(overlay("/i/base", 0, "raw"), "/i/base", "raw", -1);
+    assert_backing(overlay("/i/base", 0, NULL), "/i/base", NULL, -1);
+    assert_backing(overlay("beside", 0, "qcow2"), "beside", "qcow2", -1);
+    assert_backing(overlay("file:/i/base", 0, "qcow2"), "/i/base", "qcow2", -1);
+    assert_backing(
+        overlay("json:{\"driver\": \"raw\", \"file\": {\"filename\": \"/i/b\"}}", 0, NULL), "/i/b",
+        NULL, -1);
+    assert_backing(overlay("json:{\"driver\":\"ssh\",\"path\":\"/b\"}", 0, NULL),
+                   "json:{\"driver\":\"ssh\",\"path\":\"/b\"}", NULL, -1);
+    assert_backing(overlay("nbd://host/x", 0, "raw"), "nbd://host/x", "raw", -1);
+    assert_backing(overlay("", 0, NULL), NULL, NULL, -1);
+    assert_backing(g_byte_array_append(g_byte_array_new(), (const guint8 *)"raw", 3), NULL, NULL,
+                   -1);
+    /* Longer than it may be, and than it is. */
+    assert_backing(overlay("/base", 1024, NULL), NULL, NULL, HV_ERROR_CONFIG);
+    assert_backing(overlay("/base", 900, NULL), NULL, NULL, HV_ERROR_CONFIG);
+    g_byte_array_set_size(cut, 110);
+    assert_backing(cut, NULL, NULL, HV_ERROR_CONFIG);
+    /* An extension that leads past the end. */
+    memset(endless->data + 104, 0x7f, 8);
+    assert_backing(endless, NULL, NULL, HV_ERROR_CONFIG);
+    {
+        g_auto(HvQcow2Backing) backing = { 0 };
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(hv_qcow2_backing("/nowhere/a", &backing, &error));
+        g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -326,5 +411,6 @@ main(int argc, char **argv)
     g_test_add_func("/hv/snapshot/align", test_align);
     g_test_add_func("/hv/snapshot/qcow2", test_qcow2);
     g_test_add_func("/hv/snapshot/qcow2-hostile", test_qcow2_hostile);
+    g_test_add_func("/hv/snapshot/backing", test_backing);
     return g_test_run();
 }

@@ -12,6 +12,7 @@
 #define CONFIG "/etc/libvirt/libxl/"
 #define STATE  "/run/libvirt/libxl/"
 #define SAVE   "/var/lib/libvirt/libxl/save/"
+#define DUMP   "/var/lib/libvirt/libxl/dump/"
 
 static void
 restart(Fixture *f)
@@ -166,12 +167,14 @@ test_sweep(Fixture *f, gconstpointer unused)
     write_file(f, CONFIG ".xlvirt-abc123.tmp", "half");
     write_file(f, SAVE ".xlvirt-abc123.tmp", "half");
     write_file(f, STATE ".xlvirt-abc123.tmp", "half");
+    write_file(f, DUMP ".xlvirt-abc123.tmp", "half");
     write_file(f, CONFIG ".xlvirt-abc123.tmp.xml~", "mine");
     write_file(f, SAVE "kept.tmp", "mine");
     restart(f);
     g_assert_false(file_exists(f, CONFIG ".xlvirt-abc123.tmp"));
     g_assert_false(file_exists(f, SAVE ".xlvirt-abc123.tmp"));
     g_assert_false(file_exists(f, STATE ".xlvirt-abc123.tmp"));
+    g_assert_false(file_exists(f, DUMP ".xlvirt-abc123.tmp"));
     g_assert_true(file_exists(f, CONFIG ".xlvirt-abc123.tmp.xml~"));
     g_assert_true(file_exists(f, SAVE "kept.tmp"));
 }

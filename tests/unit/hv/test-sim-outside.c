@@ -119,7 +119,9 @@ test_host_dies(Fixture *f, gconstpointer conf)
     g_assert_cmpint(kill(old, SIGKILL), ==, 0);
     g_thread_join(thread);
     g_assert_false(order.ok);
-    g_assert_error(order.error, HV_ERROR, HV_ERROR_ENGINE);
+    /* Of a thread that came late the order is the next host's, which knows no such domain. */
+    g_assert_true(g_error_matches(order.error, HV_ERROR, HV_ERROR_ENGINE) ||
+                  g_error_matches(order.error, HV_ERROR, HV_ERROR_NO_DOMAIN));
     g_clear_error(&order.error);
     g_assert_true(take_event(f, HV_ENGINE_EVENT_GONE, one, WAIT_US, NULL));
     g_assert_true(take_event(f, HV_ENGINE_EVENT_GONE, two, WAIT_US, NULL));

@@ -15,7 +15,8 @@ typedef struct Model {
     const char *const *answers; /* to each command; NULL-terminated: then it hangs up */
     GString *heard;
     int listener;
-    int fd; /* what was passed; -1: nothing */
+    guint n_before; /* others that wait to be talked to */
+    int fd;         /* what was passed; -1: nothing */
     GThread *thread;
 } Model;
 
@@ -55,8 +56,11 @@ static gpointer
 model_main(gpointer data)
 {
     Model *model = data;
-    int client = accept(model->listener, NULL, NULL);
+    int client;
 
+    for (guint i = 0; i < model->n_before; i++)
+        close(accept(model->listener, NULL, NULL));
+    client = accept(model->listener, NULL, NULL);
     say(client, "{\"QMP\": {}}\r\n");
     for (guint i = 0; hear(model, client) && model->answers[i]; i++)
         say(client, model->answers[i]);
@@ -65,7 +69,7 @@ model_main(gpointer data)
 }
 
 static void
-model_start(Model *model, const char *const *answers)
+model_listen(Model *model, const char *const *answers)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "qmp-7" };
 
@@ -73,7 +77,40 @@ model_start(Model *model, const char *const *answers)
     model->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     g_assert_cmpint(bind(model->listener, (struct sockaddr *)&address, sizeof(address)), ==, 0);
     g_assert_cmpint(listen(model->listener, 1), ==, 0);
+}
+
+static void
+model_start(Model *model, const char *const *answers)
+{
+    model_listen(model, answers);
     model->thread = g_thread_new("model", model_main, model);
+}
+
+/* Others have all the places, and give them up in a while. */
+static gpointer
+busy_main(gpointer data)
+{
+    g_usleep(50000);
+    return model_main(data);
+}
+
+static void
+model_start_busy(Model *model, const char *const *answers)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "qmp-7" };
+
+    model_listen(model, answers);
+    for (;;) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+
+        close(fd); /* its place stays taken until it is accepted */
+        if (r < 0)
+            break;
+        model->n_before++;
+    }
+    g_assert_cmpuint(model->n_before, >, 0);
+    model->thread = g_thread_new("model", busy_main, model);
 }
 
 static void
@@ -133,6 +170,21 @@ test_error(void)
     g_assert_null(hvxl_qmp_return(DOMID, "{}", &error));
     g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
     g_assert_nonnull(strstr(error->message, "no way"));
+    g_free(model_end(&model));
+}
+
+static void
+test_busy(void)
+{
+    static const char *const answers[] = { "{\"return\": {}}\n", "{\"return\": {}}\n", NULL };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *answer = NULL;
+    Model model;
+
+    model_start_busy(&model, answers);
+    answer = hvxl_qmp_return(DOMID, "{}", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(answer);
     g_free(model_end(&model));
 }
 
@@ -217,6 +269,7 @@ main(int argc, char **argv)
     g_assert_cmpint(g_chdir(folder), ==, 0);
     g_test_add_func("/qmp/command", test_command);
     g_test_add_func("/qmp/error", test_error);
+    g_test_add_func("/qmp/busy", test_busy);
     g_test_add_func("/qmp/nobody", test_nobody);
     g_test_add_func("/qmp/hangs-up", test_hangs_up);
     g_test_add_func("/qmp/fd", test_fd);

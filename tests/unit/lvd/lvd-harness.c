@@ -17,9 +17,11 @@ gint harness_sessions, harness_streams_closed, harness_handled, harness_stuck;
 
 static GMutex gate_lock;
 static GCond gate_changed;
-static gboolean gate_open;   /* [gate_lock] */
-static guint gate_turn;      /* [gate_lock] */
-static int console_end = -1; /* [gate_lock] */
+static gboolean gate_open;        /* [gate_lock] */
+static guint gate_turn;           /* [gate_lock] */
+static int console_end = -1;      /* [gate_lock] */
+static LvdStream *console_stream; /* [gate_lock] the last one, and its descriptor */
+static int console_fd = -1;
 
 /* ---- procedures ---- */
 
@@ -119,11 +121,12 @@ console_closed(int fd, gpointer data)
 static gboolean
 do_console(LvdCall *call, const void *args, void *ret, GError **error)
 {
+    LvdStream *stream;
     int ends[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
     g_assert_true(g_unix_set_fd_nonblocking(ends[0], TRUE, NULL));
-    lvd_call_open_stream(call, ends[0], console_closed, &console_end);
+    stream = lvd_call_open_stream(call, ends[0], console_closed, &console_end);
     if (call->proc->number == P_CONSOLE_FAIL) {
         close(ends[1]);
         g_set_error(error, LVD_ERROR, LVD_ERROR_CODE(55, 41), "no console");
@@ -133,6 +136,8 @@ do_console(LvdCall *call, const void *args, void *ret, GError **error)
     if (console_end >= 0) /* nobody took the last one */
         close(console_end);
     console_end = ends[1];
+    console_stream = stream;
+    console_fd = ends[0];
     g_cond_broadcast(&gate_changed);
     g_mutex_unlock(&gate_lock);
     return TRUE;
@@ -380,6 +385,21 @@ harness_release(gboolean on)
     g_mutex_unlock(&gate_lock);
 }
 
+void
+harness_replace_console(void)
+{
+    int pair[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), ==,
+                    0);
+    close(pair[1]);
+    g_mutex_lock(&gate_lock);
+    g_assert_cmpint(dup3(pair[0], console_fd, O_CLOEXEC), ==, console_fd);
+    lvd_stream_replaced(console_stream);
+    g_mutex_unlock(&gate_lock);
+    close(pair[0]);
+}
+
 int
 harness_console(void)
 {
@@ -502,7 +522,7 @@ read_exactly(int fd, guint8 *at, gsize length)
         struct pollfd wait = { .fd = fd, .events = POLLIN };
         gssize n;
 
-        g_assert_cmpint(poll(&wait, 1, 20000), ==, 1);
+        g_assert_cmpint(poll(&wait, 1, 60000), ==, 1);
         n = read(fd, at, left);
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             g_assert_cmpuint(left, ==, length); /* an end between messages, not inside one */

@@ -122,6 +122,22 @@ test_end_of_data(void)
     console_close(&c);
 }
 
+/* What somebody forces the holder of a terminal out with. */
+static void
+test_replaced(void)
+{
+    Console c = console_open();
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    g_assert_cmpint(write(c.guest, "login: ", 7), ==, 7);
+    while (out->len < 7)
+        g_assert_true(receive_data(&c, out));
+    harness_replace_console();
+    g_assert_false(receive_data(&c, out));
+    finish(&c, LVD_OK);
+    console_close(&c);
+}
+
 static void
 test_abort(void)
 {
@@ -350,6 +366,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     g_test_add_func("/lvd/stream/both-ways", test_both_ways);
     g_test_add_func("/lvd/stream/end-of-data", test_end_of_data);
+    g_test_add_func("/lvd/stream/replaced", test_replaced);
     g_test_add_func("/lvd/stream/abort", test_abort);
     g_test_add_func("/lvd/stream/disconnect", test_disconnect);
     g_test_add_func("/lvd/stream/daemon-stops", test_daemon_stops);

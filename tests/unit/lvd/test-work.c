@@ -132,7 +132,7 @@ test_limit(void)
     g_assert_cmpuint(started, ==, 4);
     g_assert_false(lvd_work_wait(work, 20));
     release();
-    g_assert_true(lvd_work_wait(work, 10000));
+    g_assert_true(lvd_work_wait(work, 60000));
     lvd_work_free(work);
     for (guint i = 0; i < G_N_ELEMENTS(stuck); i++)
         g_assert_true(g_atomic_int_get(&stuck[i].done));
