@@ -54,6 +54,8 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->no_autostart = config->no_autostart;
     host->cpu_map_dir = g_strdup(config->cpu_map ? config->cpu_map : HV_CPU_MAP_DIR);
     g_mutex_init(&host->cpu_lock);
+    host->find_volume = config->find_volume;
+    host->find_volume_data = config->find_volume_data;
     g_mutex_init(&host->control_lock);
     hv_registry_init(host);
     host->events = hv_events_new(host);

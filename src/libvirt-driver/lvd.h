@@ -171,6 +171,12 @@ gboolean lvd_config_load(LvdConfig *config, const char *path, GError **error);
 char *lvd_config_socket_dir(const LvdConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
 
+/* ---- volumes of storage pools (lvd-volume.c) ---- */
+
+/* HvFindVolume. `config` is the LvdConfig: it says where the storage daemon is. */
+gboolean lvd_find_volume(const char *pool, const char *volume, char **ret_path, gboolean *ret_block,
+                         GCancellable *cancellable, gpointer config, GError **error);
+
 /* ---- the server (transport) ---- */
 
 /* All in the thread whose thread-default main context then is the I/O loop. `host` outlives it. */

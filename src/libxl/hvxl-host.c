@@ -118,6 +118,20 @@ hvxl_seen_all(HvxlCtx *ctx, GError **error)
     return list;
 }
 
+gboolean
+hvxl_seen_one(HvxlCtx *ctx, int domid, HvEngineDomain *ret_seen)
+{
+    libxl_dominfo info;
+    gboolean found;
+
+    libxl_dominfo_init(&info);
+    found = libxl_domain_info(ctx->libxl, &info, (uint32_t)domid) == 0;
+    if (found)
+        *ret_seen = seen_of_info(&info);
+    libxl_dominfo_dispose(&info);
+    return found;
+}
+
 GArray *
 hvxl_list(HvEngine *engine, GError **error)
 {
