@@ -115,21 +115,11 @@ fail(GError **error, ConfCpuError code, const char *format, ...)
     return FALSE;
 }
 
-static xmlNode *
-find_child(const xmlNode *root, const char *name)
-{
-    xmlNode *child = conf_xml_element(root->children);
-
-    while (child && !conf_xml_is(child, name))
-        child = conf_xml_element(child->next);
-    return child;
-}
-
 /* All text in the first element of this name; NULL: there is none, or it is empty. */
 static char *
 child_text(const xmlNode *root, const char *name)
 {
-    xmlNode *child = find_child(root, name);
+    xmlNode *child = conf_xml_child(root, name);
     xmlChar *content = child ? xmlNodeGetContent(child) : NULL;
     char *text = content && *content ? g_strdup((const char *)content) : NULL;
 
@@ -184,7 +174,7 @@ read_host(const xmlNode *root, ConfCpuSpec *spec, GError **error)
 static gboolean
 read_model(const xmlNode *root, ConfCpuSpec *spec, GError **error)
 {
-    xmlNode *model = find_child(root, "model");
+    xmlNode *model = conf_xml_child(root, "model");
     g_autofree char *fallback = model ? conf_xml_attribute(model, "fallback") : NULL;
     g_autofree char *id = model ? conf_xml_attribute(model, "vendor_id") : NULL;
 
@@ -210,7 +200,7 @@ read_topology(const xmlNode *root, GError **error)
     } numbers[] = {
         { "sockets", TRUE }, { "dies", FALSE }, { "cores", TRUE }, { "threads", TRUE }
     };
-    const xmlNode *topology = find_child(root, "topology");
+    const xmlNode *topology = conf_xml_child(root, "topology");
 
     for (gsize i = 0; topology && i < G_N_ELEMENTS(numbers); i++) {
         g_autofree char *text = conf_xml_attribute(topology, numbers[i].name);
@@ -306,7 +296,7 @@ conf_cpu_spec_parse(const char *xml, gboolean must_host, GError **error)
         fail(error, CONF_CPU_ERROR_XML, "XML does not contain expected 'cpu' element");
         return NULL;
     }
-    spec = cpu_spec_new(must_host || find_child(root, "arch"));
+    spec = cpu_spec_new(must_host || conf_xml_child(root, "arch"));
     return read_spec(root, must_host, spec, error) ? g_steal_pointer(&spec) : NULL;
 }
 

@@ -124,21 +124,11 @@ conf_snapshot_check_name(const char *name, GError **error)
     return FALSE;
 }
 
-static xmlNode *
-find_child(xmlNode *root, const char *name)
-{
-    xmlNode *child = conf_xml_element(root->children);
-
-    while (child && (child->ns || strcmp((const char *)child->name, name) != 0))
-        child = conf_xml_element(child->next);
-    return child;
-}
-
 /* The old form of <domain> is a uuid and nothing else. */
 static gboolean
 is_definition(xmlNode *node)
 {
-    return find_child(node, "name") != NULL;
+    return conf_xml_child(node, "name") != NULL;
 }
 
 /* Definitions have rules beyond their rows, so they are read by themselves. Takes the element out
@@ -148,7 +138,7 @@ read_definition(const Reading *reading, const char *name, gboolean wanted, ConfD
 {
     xmlNode *node;
 
-    while ((node = find_child(reading->root, name))) {
+    while ((node = conf_xml_child(reading->root, name))) {
         g_autoptr(ConfXmlNode) owned = NULL;
         gboolean use = wanted && !*ret_def && is_definition(node);
 

@@ -295,6 +295,16 @@ conf_xml_is(const xmlNode *node, const char *name)
     return !node->ns && strcmp((const char *)node->name, name) == 0;
 }
 
+xmlNode *
+conf_xml_child(const xmlNode *node, const char *name)
+{
+    xmlNode *child = conf_xml_element(node->children);
+
+    while (child && !conf_xml_is(child, name))
+        child = conf_xml_element(child->next);
+    return child;
+}
+
 char *
 conf_xml_attribute(const xmlNode *node, const char *name)
 {
