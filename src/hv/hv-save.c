@@ -388,9 +388,7 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
                                        .reason = HV_REASON_RUNNING_RESTORED,
                                        .detail = HV_DETAIL_STARTED_RESTORED },
                             error);
-    if (ok)
-        hv_domain_put_image_aside(job);
-    else if (is_new)
+    if (!ok && is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }

@@ -161,6 +161,21 @@ hv_store_remove_file(const char *path, GError **error)
     return sync_folder_of(path, error);
 }
 
+/* In one folder: durable on TRUE, and as before on FALSE as far as that can be. */
+gboolean
+hv_store_rename_file(const char *from, const char *to, GError **error)
+{
+    if (rename(from, to) < 0) {
+        hv_set_io_error(error, errno, "rename", from);
+        return FALSE;
+    }
+    if (sync_folder_of(to, error))
+        return TRUE;
+    if (rename(to, from) < 0)
+        g_warning("'%s' is '%s' now: %s", from, to, g_strerror(errno));
+    return FALSE;
+}
+
 /* ---- folders ---- */
 
 const char *
@@ -282,6 +297,7 @@ hv_store_sweep(HvStore *store)
     sweep_folder(store->autostart);
     sweep_folder(store->state);
     sweep_folder(store->save);
+    hv_managed_sweep(store);
     sweep_folder(store->dump);
     sweep_snapshots(store);
 }
