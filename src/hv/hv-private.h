@@ -473,7 +473,8 @@ typedef struct HvNewFile {
 } HvNewFile;
 /* INVALID_ARG where something else than a file has the name. */
 HvNewFile *hv_new_file_open(const char *path, GError **error);
-/* fsync, rename, fsync of the folder. */
+/* fsync, rename, fsync of the folder. FALSE: a file that was not there before is not there; one
+ * that was may be the new one, which is whole. */
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
 void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
@@ -537,7 +538,7 @@ gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *re
 gboolean hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused,
                             GError **error);
 /* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
- * the guest may be suspended or not. */
+ * the guest may be suspended or not, and nothing of it can be started from. */
 gboolean hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path,
                              gboolean paused, GError **error);
 /* Job held: a guest that may be suspended is as it was `before`; `running` is the reason where it

@@ -94,16 +94,25 @@ hv_new_file_open(const char *path, GError **error)
 gboolean
 hv_new_file_commit(HvNewFile *file, GError **error)
 {
+    gboolean replaces;
+
     if (fsync(file->fd) < 0) {
         hv_set_io_error(error, errno, "sync", file->path);
         return FALSE;
     }
+    replaces = access(file->path, F_OK) == 0;
     if (rename(file->temp, file->path) < 0) {
         hv_set_io_error(error, errno, "write", file->path);
         return FALSE;
     }
     g_clear_pointer(&file->temp, g_free);
-    return sync_folder_of(file->path, error);
+    if (sync_folder_of(file->path, error))
+        return TRUE;
+    /* What it has replaced is gone: then the new one is all that there is. */
+    if (!replaces && unlink(file->path) < 0)
+        g_warning("'%s' stays, although it is not safely on disk: %s", file->path,
+                  g_strerror(errno));
+    return FALSE;
 }
 
 void

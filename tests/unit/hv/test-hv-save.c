@@ -2,9 +2,11 @@
 /* Saved domains: the file's format, the way there and back, and files that are none. */
 #include "fake-engine.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MANAGED "/var/lib/libvirt/libxl/save/one.save"
@@ -349,6 +351,75 @@ test_used_stays(Fixture *f, gconstpointer unused)
     g_assert_true(file_exists(f, STALE));
 }
 
+/* ---- a disk that fails ---- */
+
+/* Of folders: as a disk that has an error. In place of the C library's. */
+static gint folders_fail;
+
+int
+fsync(int fd)
+{
+    struct stat st;
+
+    if (g_atomic_int_get(&folders_fail) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* Its image has its name already: the guest runs on, and nobody may start from it. */
+static void
+test_folder_fails(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i < 3; i++) {
+        /* The last time in the place of another file. */
+        if (i == 2)
+            g_assert_true(g_file_set_contents(path, "before", -1, NULL));
+        g_atomic_int_set(&folders_fail, TRUE);
+        if (i == 0)
+            g_assert_false(hv_domain_managed_save(domain, 0, &error));
+        else
+            g_assert_false(hv_domain_save(domain, path, NULL, 0, &error));
+        g_atomic_int_set(&folders_fail, FALSE);
+        g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+        g_clear_error(&error);
+        g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+        g_assert_false(has_image(domain));
+        g_assert_false(file_exists(f, MANAGED));
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    }
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    /* The mark that it is used is not safe: not started. */
+    g_atomic_int_set(&folders_fail, TRUE);
+    g_assert_false(hv_domain_start(domain, 0, &error));
+    g_atomic_int_set(&folders_fail, FALSE);
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_cmpuint(fake_running(), ==, 0);
+    g_assert_true(has_image(domain));
+    g_assert_true(file_exists(f, MANAGED));
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+}
+
+/* A definition that was refused is not there after a restart. */
+static void
+test_folder_fails_define(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_atomic_int_set(&folders_fail, TRUE);
+    g_assert_null(hv_host_define(f->host, domain_def("one", 1), &error));
+    g_atomic_int_set(&folders_fail, FALSE);
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_assert_false(file_exists(f, "/etc/libvirt/libxl/one.xml"));
+}
+
 static void
 test_save_fails(Fixture *f, gconstpointer unused)
 {
@@ -500,6 +571,8 @@ main(int argc, char **argv)
     TEST("name-taken-back", test_name_taken_back);
     TEST("name-lost", test_name_lost);
     TEST("used-stays", test_used_stays);
+    TEST("folder-fails", test_folder_fails);
+    TEST("folder-fails-define", test_folder_fails_define);
     TEST("save-fails", test_save_fails);
     TEST("replacement", test_replacement);
     TEST("refused", test_refused);
