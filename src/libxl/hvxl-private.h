@@ -39,6 +39,8 @@ struct HvEngine {
     GHashTable *settings;     /* immutable after open(): name -> text, see hvxl_setting() */
     char *emulator;           /* immutable after open(); NULL: none found */
     char *start_dir;          /* immutable after open(): marks of starts under way */
+    GMutex marks_lock;        /* a leaf */
+    GPtrArray *marks;         /* [marks_lock] names: of starts that were cut off; NULL: none */
     int lock_fd;              /* immutable after open(): held while the engine is open; -1: none */
     char *channel_dir;        /* immutable after open(): sockets of channels without a path */
     char *hotplug;            /* immutable after open(); NULL: Xen's scripts */
