@@ -146,7 +146,8 @@ char *hvxl_xs_read(HvEngine *engine, const char *format, ...) G_GNUC_PRINTF(2, 3
 /* A number in a node; FALSE: not there, or none. */
 gboolean hvxl_xs_read_number(HvEngine *engine, gint64 *ret_number, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* Waits until a node is there and not empty; NULL: it was not in time. Never in a hook that others
+/* Waits until a node is there and not empty; NULL: it was not in time, or xenstore has gone, which
+ * is told in the log. Never in a hook that others
  * wait for. */
 char *hvxl_xs_await(HvEngine *engine, guint limit_ms, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
