@@ -151,6 +151,9 @@ gboolean hv_job_leave_hook(HvJob *job, GError **error);
 gboolean hv_job_is_overtaken(HvJob *job);
 void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
 gboolean hv_job_is_cancelled(HvJob *job);
+/* Goes on in a thread of its own, which ends the job; at once where no thread is to be had. `func`
+ * takes the job. */
+void hv_job_in_background(HvJob *job, const char *name, GThreadFunc func);
 /* The job has moved a guest's memory, all of it or not: keeps its figures for
  * hv_domain_completed_job() and posts JOB_COMPLETED. */
 void hv_job_completed(HvJob *job, gboolean ok, int domid);

@@ -218,7 +218,7 @@ reboot_on(HvHost *host, const HvStatus *status)
     }
     hv_store_log(host->store, def->name, "its reboot was cut off and goes on");
     hv_domain_expect(job, status->live);
-    g_thread_unref(g_thread_new("hv-reboot", go_on_rebooting, job));
+    hv_job_in_background(job, "hv-reboot", go_on_rebooting);
     return TRUE;
 }
 
