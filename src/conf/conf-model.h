@@ -309,11 +309,14 @@ typedef struct ConfDisk {
     ConfDiskType type;
     ConfDiskDevice device;
     unsigned snapshot; /* ConfSnapshotPlace: how a snapshot treats it if nobody says otherwise */
-    char *driver_name; /* qemu, phy, file, tap, tap2; NULL = open, the engine chooses */
-    char *driver_type; /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
+    ConfDiskType volume_type; /* of type volume, with a source: what it is, file or block */
+    char *driver_name;        /* qemu, phy, file, tap, tap2; NULL = open, the engine chooses */
+    char *driver_type;        /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
     char *driver_cache, *driver_io, *driver_error_policy, *driver_discard;
     char *driver_extra;
-    char *source;                        /* file=, dev= or dir= by type; NULL = empty drive */
+    /* file=, dev= or dir= by type; NULL = empty drive. Type volume: where the volume is, once
+     * somebody has looked; that is neither read nor written. */
+    char *source;
     char *source_protocol, *source_name; /* type network */
     char *source_pool, *source_volume;   /* type volume */
     GPtrArray *source_hosts;             /* ConfDiskHost */
@@ -575,6 +578,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfChardev, conf_chardev_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfGraphics, conf_graphics_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfController, conf_controller_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfHostdev, conf_hostdev_free)
+
+/* What `source` is: @type, but for a volume that somebody has looked for. */
+ConfDiskType conf_disk_source_type(const ConfDisk *disk);
 
 /* <iotune> of a disk, by the name of the element (libvirt's: total_bytes_sec ...); 0 = not there.
  */
