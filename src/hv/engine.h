@@ -84,6 +84,10 @@ typedef struct HvEngineStart {
     int restore_fd;        /* -1: boot; else the engine's own stream begins at the file offset */
     GCancellable *cancellable; /* may be NULL */
     const char *log_path;      /* the domain's log file; the engine appends */
+    /* Called on the same thread when the domain is built, before its guest may run (or waits,
+     * paused, to be let run): see hv_engine_may_run(). NULL: nobody cares. */
+    gboolean (*before_run)(gpointer data, GError **error);
+    gpointer before_run_data;
 } HvEngineStart;
 
 /* ---- tuning and statistics: what the hooks at the end of HvEngineOps speak of ---- */
@@ -150,6 +154,9 @@ gboolean hv_snapshot_images_create(const ConfSnapshot *snapshot, const ConfDomai
 gboolean hv_snapshot_images_delete(const ConfSnapshot *snapshot, const ConfDomain *domain,
                                    GError **error);
 
+/* For start(): asks before_run(). FALSE: the start fails with this error. */
+gboolean hv_engine_may_run(const HvEngineStart *start, GError **error);
+
 typedef struct HvEngineOps {
     const char *name;
 
@@ -161,7 +168,8 @@ typedef struct HvEngineOps {
     GArray *(*list)(HvEngine *engine, GError **error);
     /* The domain exists on return, running or paused as asked. `ret_live` is a new definition:
      * `def` with what only a running domain has (domain id, tty, vif names, ports). On failure
-     * nothing remains in the hypervisor. */
+     * nothing remains in the hypervisor, and the guest has not run, but for HV_ERROR_TIMEOUT after
+     * before_run(): then nobody knows whether it has. */
     gboolean (*start)(HvEngine *engine, const HvEngineStart *start, int *ret_domid,
                       ConfDomain **ret_live, GError **error);
     gboolean (*destroy)(HvEngine *engine, int domid, GError **error); /* gone on return */

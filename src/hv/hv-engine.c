@@ -22,6 +22,12 @@ static const struct {
       "it needs a host that runs Xen and its libraries; use engine 'sim' to do without" },
 };
 
+gboolean
+hv_engine_may_run(const HvEngineStart *start, GError **error)
+{
+    return !start->before_run || start->before_run(start->before_run_data, error);
+}
+
 /* The module stays loaded for good: its code may run in threads that outlive every HvHost. */
 static const HvEngineOps *
 load_engine(const char *name, const char *file, const char *hint, GError **error)

@@ -289,6 +289,17 @@ hv_job_is_overtaken(HvJob *job)
     return job->overtaken;
 }
 
+void
+hv_job_in_background(HvJob *job, const char *name, GThreadFunc func)
+{
+    GThread *thread = g_thread_try_new(name, func, job, NULL);
+
+    if (thread)
+        g_thread_unref(thread);
+    else
+        func(job);
+}
+
 static HvJobInfo
 job_info_locked(const HvJob *job)
 {

@@ -157,6 +157,7 @@ publish_start(HvDomain *domain, const HvBoot *boot, int domid, ConfDomain *live)
     if (boot->paused)
         next->reason = boot->paused_reason ? boot->paused_reason : HV_REASON_PAUSED_USER;
     next->updated = FALSE;
+    next->managed_save = FALSE;
     next->started_us = g_get_real_time();
     write_status(domain, next);
     hv_registry_show(domain, next);
@@ -210,6 +211,12 @@ tell_of_missing(HvDomain *domain, const HvMissing *missing, int domid)
     hv_event_post_missing(domain, missing, domid);
 }
 
+static gboolean
+before_run(gpointer data, GError **error)
+{
+    return hv_managed_give_up(data, error);
+}
+
 gboolean
 hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 {
@@ -219,11 +226,14 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     g_autoptr(GError) local = NULL;
     g_autoptr(GPtrArray) missing = NULL;
     g_autoptr(ConfDomain) def = NULL;
+    HvManagedUse image = { .job = job };
     HvEngineStart start = {
         .paused = boot->paused,
         .restore_fd = boot->restore_fd,
         .cancellable = job->cancellable,
         .log_path = log,
+        .before_run = before_run,
+        .before_run_data = &image,
     };
     ConfDomain *live = NULL;
     int domid = -1;
@@ -234,6 +244,7 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
                                      &missing, &local);
     if (!def || hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
+        hv_managed_take_back(&image, local);
         hv_pci_give_back(host, boot->def);
         set_start_failure(job, local, error);
         return FALSE;
@@ -241,6 +252,7 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
                  boot->paused ? ", paused" : "");
     publish_start(domain, boot, domid, live);
+    hv_managed_done(&image, boot->drops_image);
     for (guint i = 0; i < missing->len; i++)
         tell_of_missing(domain, missing->pdata[i], domid);
     hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
@@ -380,28 +392,6 @@ hv_domain_reset(HvDomain *domain, GError **error)
            hv_domain_reset_running(job, error);
 }
 
-void
-hv_domain_put_image_aside(HvJob *job)
-{
-    HvDomain *domain = job->domain;
-    g_autofree char *path = hv_store_managed_save_path(domain->host->store, domain->name);
-    g_autofree char *aside = g_strconcat(path, ".stale", NULL);
-    g_autoptr(HvView) now = hv_domain_view(domain);
-    HvView *next;
-
-    if (!now->managed_save)
-        return;
-    if (g_rename(path, aside) < 0)
-        g_warning("cannot rename '%s', the image of a domain that runs: %s", path,
-                  g_strerror(errno));
-    else
-        g_warning("domain '%s' runs, so its saved image is out of date; it is '%s' now",
-                  domain->name, aside);
-    next = hv_view_copy(now);
-    next->managed_save = FALSE;
-    hv_domain_publish(domain, next);
-}
-
 /* Job held: boots from a saved image of ours, which is used up by that. */
 static gboolean
 start_from_image(HvJob *job, unsigned start_flags, GError **error)
@@ -428,51 +418,28 @@ start_from_image(HvJob *job, unsigned start_flags, GError **error)
                                        .restore_fd = fd,
                                        .paused = was_paused || (start_flags & HV_START_PAUSED),
                                        .reason = HV_REASON_RUNNING_RESTORED,
-                                       .detail = HV_DETAIL_STARTED_RESTORED },
+                                       .detail = HV_DETAIL_STARTED_RESTORED,
+                                       .drops_image = TRUE },
                             error);
     }
     g_close(fd, NULL);
     return ok;
 }
 
-/* Job held: forgets the image on disk and in the view. */
-static gboolean
-drop_image(HvJob *job, GError **error)
-{
-    HvDomain *domain = job->domain;
-    g_autoptr(HvView) now = hv_domain_view(domain);
-    HvView *next;
-
-    if (!hv_store_remove_managed_save(domain->host->store, domain->name, error))
-        return FALSE;
-    next = hv_view_copy(now);
-    next->managed_save = FALSE;
-    hv_domain_publish(domain, next);
-    return TRUE;
-}
-
 static gboolean
 start_defined(HvJob *job, const HvView *now, unsigned start_flags, GError **error)
 {
-    g_autoptr(GError) local = NULL;
+    gboolean force_boot = (start_flags & HV_START_FORCE_BOOT) != 0;
 
-    if (now->managed_save && (start_flags & HV_START_FORCE_BOOT)) {
-        if (!drop_image(job, error))
-            return FALSE;
-    } else if (now->managed_save) {
-        if (!start_from_image(job, start_flags, error))
-            return FALSE;
-        if (!drop_image(job, &local))
-            g_warning("domain '%s' was restored, its saved image could not be removed: %s",
-                      job->domain->name, local->message);
-        return TRUE;
-    }
+    if (now->managed_save && !force_boot)
+        return start_from_image(job, start_flags, error);
     return hv_domain_boot(job,
                           &(HvBoot){ .def = now->persistent,
                                      .restore_fd = -1,
                                      .paused = (start_flags & HV_START_PAUSED) != 0,
                                      .reason = HV_REASON_RUNNING_BOOTED,
-                                     .detail = HV_DETAIL_STARTED_BOOTED },
+                                     .detail = HV_DETAIL_STARTED_BOOTED,
+                                     .drops_image = force_boot },
                           error);
 }
 
@@ -539,9 +506,7 @@ hv_host_create(HvHost *host, ConfDomain *taken, unsigned start_flags, GError **e
                                        .reason = HV_REASON_RUNNING_BOOTED,
                                        .detail = HV_DETAIL_STARTED_BOOTED },
                             error);
-    if (ok)
-        hv_domain_put_image_aside(job);
-    else if (is_new)
+    if (!ok && is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }

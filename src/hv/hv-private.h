@@ -167,6 +167,9 @@ gboolean hv_job_leave_hook(HvJob *job, GError **error);
 gboolean hv_job_is_overtaken(HvJob *job);
 void hv_job_progress(guint64 done, guint64 total, gpointer job); /* HvEngineProgress */
 gboolean hv_job_is_cancelled(HvJob *job);
+/* Goes on in a thread of its own, which ends the job; at once where no thread is to be had. `func`
+ * takes the job. */
+void hv_job_in_background(HvJob *job, const char *name, GThreadFunc func);
 /* The job has moved a guest's memory, all of it or not: keeps its figures for
  * hv_domain_completed_job() and posts JOB_COMPLETED. */
 void hv_job_completed(HvJob *job, gboolean ok, int domid);
@@ -315,10 +318,12 @@ typedef struct HvBoot {
     HvEventDetail detail;        /* of the STARTED event */
     HvReason paused_reason;      /* where it is paused; 0: by a user */
     HvEventDetail paused_detail; /* of the SUSPENDED event then; 0: by what it is started from */
+    gboolean drops_image; /* a managed image is used up by it, or not wanted; else set aside */
 } HvBoot;
 
 /* Job held (START, RESTORE or STOP with a cancellable): runs the domain, writes the state file,
- * publishes, posts STARTED (and SUSPENDED when paused). On failure nothing changed. */
+ * publishes, posts STARTED (and SUSPENDED when paused). A managed image is none any more then. On
+ * failure nothing changed. */
 gboolean hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error);
 /* Job held, for a domain that its definition is started from: lets everybody see one that is new,
  * so that it can be found, and destroyed, while it starts. TRUE when it is new; it must be removed
@@ -337,9 +342,6 @@ void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
 /* Job held: ends what runs and boots its live definition again, which may be other than the one on
  * disk; by the engine's own means where it has some. */
 gboolean hv_domain_reset_running(HvJob *job, GError **error);
-/* Job held: a saved image of a domain that runs without it gets another name. Memory that was saved
- * must not come back over disks that have moved on since. */
-void hv_domain_put_image_aside(HvJob *job);
 /* Job held: the domain runs in the engine with this live definition (taken over): publish it. */
 void hv_domain_found(HvDomain *domain, ConfDomain *live, const HvEngineDomain *seen,
                      HvReason reason, gint64 started_us);
@@ -510,7 +512,8 @@ typedef struct HvNewFile {
 } HvNewFile;
 /* INVALID_ARG where something else than a file has the name. */
 HvNewFile *hv_new_file_open(const char *path, GError **error);
-/* fsync, rename, fsync of the folder. */
+/* fsync, rename, fsync of the folder. FALSE: a file that was not there before is not there; one
+ * that was may be the new one, which is whole. */
 gboolean hv_new_file_commit(HvNewFile *file, GError **error);
 void hv_new_file_free(HvNewFile *file); /* removes the temporary file unless committed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvNewFile, hv_new_file_free)
@@ -525,9 +528,32 @@ gboolean hv_store_write_text(const char *path, const char *text, GError **error)
 char *hv_store_read_text(const char *path, GError **error);
 /* A file that is not there is as good as removed. */
 gboolean hv_store_remove_file(const char *path, GError **error);
+/* In one folder: durable on TRUE; on FALSE as before, as far as that can be. */
+gboolean hv_store_rename_file(const char *from, const char *to, GError **error);
 /* Names of all files NAME.xml in a folder, without ".xml", sorted. */
 GPtrArray *hv_store_list_xml(const char *folder, GError **error);
 gboolean hv_write_all(int fd, const void *data, gsize len, const char *path, GError **error);
+
+/* ---- managed images (hv-managed.c) ---- */
+
+/* What becomes of a domain's managed image while the domain starts, with its job held. Begins with
+ * the job alone. */
+typedef struct HvManagedUse {
+    HvJob *job;
+    gboolean given_up;
+} HvManagedUse;
+/* Before the guest may run: from now on nobody starts from the image, whenever the daemon or the
+ * host dies. TRUE, too, where there is none. */
+gboolean hv_managed_give_up(HvManagedUse *use, GError **error);
+/* The start failed. The image is as before, unless `cause` (may be NULL) is TIMEOUT: set aside. */
+void hv_managed_take_back(const HvManagedUse *use, const GError *cause);
+/* The guest runs: the image goes where it is to be dropped, and is set aside otherwise. */
+void hv_managed_done(const HvManagedUse *use, gboolean drop);
+/* Job held: the image, if there is one, is older than the disks, or about to be. It gets another
+ * name, and nobody starts from it. */
+gboolean hv_managed_put_aside(HvJob *job, GError **error);
+/* What starts that were cut off left behind. Before definitions are loaded. */
+void hv_managed_sweep(const HvStore *store);
 
 /* ---- saved domains (hv-save.c) ---- */
 
@@ -551,7 +577,7 @@ gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *re
 gboolean hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused,
                             GError **error);
 /* Job held: the guest is suspended and its image is complete and safe at `path` on TRUE. On FALSE
- * the guest may be suspended or not. */
+ * the guest may be suspended or not, and nothing of it can be started from. */
 gboolean hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path,
                              gboolean paused, GError **error);
 /* Job held: a guest that may be suspended is as it was `before`; `running` is the reason where it

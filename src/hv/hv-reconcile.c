@@ -101,6 +101,17 @@ tell_shutdown(HvHost *host, const HvEngineDomain *seen)
     hv_guests_engine_event(&event, host->guests);
 }
 
+/* Its guest runs or has run, so its image is older than its disks. */
+static void
+put_image_aside(HvDomain *domain)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, &error);
+
+    if (!job || !hv_managed_put_aside(job, &error))
+        g_warning("%s", error->message);
+}
+
 static void
 take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
 {
@@ -116,18 +127,13 @@ take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
     }
     publish_seen(domain, status, seen);
     now = hv_domain_view(domain);
-    if (!seen->shutdown) {
-        g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, NULL);
-
-        if (job)
-            hv_domain_put_image_aside(job);
-    } else if (was_kept(status)) {
-        return;
-    } else if (seen->shutdown_code == 2) {
+    if (seen->shutdown && seen->shutdown_code == 2 && !was_kept(status)) {
         finish_save(domain, now);
-    } else {
-        tell_shutdown(host, seen);
+        return;
     }
+    put_image_aside(domain);
+    if (seen->shutdown && !was_kept(status))
+        tell_shutdown(host, seen);
 }
 
 /* ---- running domains without one ---- */
@@ -179,7 +185,8 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     hv_domain_found(domain, g_steal_pointer(&live), seen,
                     seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);
     hv_event_post(domain, HV_EVENT_STARTED, HV_DETAIL_STARTED_BOOTED, seen->domid);
-    hv_domain_put_image_aside(job);
+    if (!hv_managed_put_aside(job, &error))
+        g_warning("%s", error->message);
     if (seen->shutdown)
         tell_shutdown(host, seen);
 }
@@ -211,7 +218,7 @@ reboot_on(HvHost *host, const HvStatus *status)
     }
     hv_store_log(host->store, def->name, "its reboot was cut off and goes on");
     hv_domain_expect(job, status->live);
-    g_thread_unref(g_thread_new("hv-reboot", go_on_rebooting, job));
+    hv_job_in_background(job, "hv-reboot", go_on_rebooting);
     return TRUE;
 }
 

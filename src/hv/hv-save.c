@@ -160,6 +160,31 @@ hv_save_write_head(HvNewFile *file, const ConfDomain *def, gboolean paused, GErr
            hv_write_all(file->fd, xml, header.xml_len, file->path, error);
 }
 
+static gboolean
+make_empty(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
+    gboolean ok = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* The guest runs on, so its image must not be taken for a good one: it is emptied first, because
+ * nobody knows what becomes of a folder that cannot be synced. */
+static void
+discard(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean empty = make_empty(path);
+
+    if (!hv_store_remove_file(path, &error) && !empty && g_file_test(path, G_FILE_TEST_EXISTS))
+        g_warning("'%s' is the image of a domain that runs on: remove it before that domain is "
+                  "started the next time: %s",
+                  path, error->message);
+}
+
 gboolean
 hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const char *path,
                     gboolean paused, GError **error)
@@ -177,7 +202,11 @@ hv_save_write_image(HvJob *job, const HvView *now, const ConfDomain *def, const 
                     "the memory of domain '%s' was not saved: cancelled", job->domain->name);
         return FALSE;
     }
-    return hv_new_file_commit(file, error);
+    if (hv_new_file_commit(file, error))
+        return TRUE;
+    if (!file->temp)
+        discard(path);
+    return FALSE;
 }
 
 /* Only the engine knows how far a save that failed has come. */
@@ -247,7 +276,7 @@ end_saved(HvJob *job, const HvView *before, const char *path, gboolean managed, 
         /* One guest, not two: the one that runs stays, the image goes. */
         g_prefix_error(
             error, "domain '%s' was saved but could not be ended, so it runs on: ", domain->name);
-        hv_store_remove_file(path, NULL);
+        discard(path);
         hv_job_completed(job, FALSE, before->domid);
         hv_save_resume(job, before, HV_REASON_RUNNING_SAVE_CANCELED);
         return FALSE;
@@ -388,9 +417,7 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
                                        .reason = HV_REASON_RUNNING_RESTORED,
                                        .detail = HV_DETAIL_STARTED_RESTORED },
                             error);
-    if (ok)
-        hv_domain_put_image_aside(job);
-    else if (is_new)
+    if (!ok && is_new)
         hv_registry_remove(job->domain);
     return ok ? hv_domain_ref(job->domain) : NULL;
 }

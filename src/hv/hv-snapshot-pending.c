@@ -132,5 +132,5 @@ hv_snapshot_settle(HvDomain *domain)
     }
     job = n > 0 ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
     if (job)
-        g_thread_unref(g_thread_new("hv-settle", settle, job));
+        hv_job_in_background(job, "hv-settle", settle);
 }

@@ -359,12 +359,13 @@ go_back(const Reverting *reverting, GError **error)
 {
     HvDomain *domain = reverting->job->domain;
 
-    if (!change_images(reverting, error) || !define_again(reverting, error) ||
+    /* First: what it was saved with are the images of now. */
+    if (!hv_managed_put_aside(reverting->job, error) || !change_images(reverting, error) ||
+        !define_again(reverting, error) ||
         !hv_snapshot_make_current(domain, reverting->def->name, error))
         return FALSE;
     hv_snapshot_remove_file(store_of(reverting), domain->name, reverting->def->name,
                             HV_SNAPSHOT_REVERTING, NULL);
-    hv_domain_put_image_aside(reverting->job);
     return boot(reverting, error);
 }
 

@@ -94,16 +94,25 @@ hv_new_file_open(const char *path, GError **error)
 gboolean
 hv_new_file_commit(HvNewFile *file, GError **error)
 {
+    gboolean replaces;
+
     if (fsync(file->fd) < 0) {
         hv_set_io_error(error, errno, "sync", file->path);
         return FALSE;
     }
+    replaces = access(file->path, F_OK) == 0;
     if (rename(file->temp, file->path) < 0) {
         hv_set_io_error(error, errno, "write", file->path);
         return FALSE;
     }
     g_clear_pointer(&file->temp, g_free);
-    return sync_folder_of(file->path, error);
+    if (sync_folder_of(file->path, error))
+        return TRUE;
+    /* What it has replaced is gone: then the new one is all that there is. */
+    if (!replaces && unlink(file->path) < 0)
+        g_warning("'%s' stays, although it is not safely on disk: %s", file->path,
+                  g_strerror(errno));
+    return FALSE;
 }
 
 void
@@ -159,6 +168,21 @@ hv_store_remove_file(const char *path, GError **error)
         return FALSE;
     }
     return sync_folder_of(path, error);
+}
+
+/* In one folder: durable on TRUE, and as before on FALSE as far as that can be. */
+gboolean
+hv_store_rename_file(const char *from, const char *to, GError **error)
+{
+    if (rename(from, to) < 0) {
+        hv_set_io_error(error, errno, "rename", from);
+        return FALSE;
+    }
+    if (sync_folder_of(to, error))
+        return TRUE;
+    if (rename(to, from) < 0)
+        g_warning("'%s' is '%s' now: %s", from, to, g_strerror(errno));
+    return FALSE;
 }
 
 /* ---- folders ---- */
@@ -282,6 +306,7 @@ hv_store_sweep(HvStore *store)
     sweep_folder(store->autostart);
     sweep_folder(store->state);
     sweep_folder(store->save);
+    hv_managed_sweep(store);
     sweep_folder(store->dump);
     sweep_snapshots(store);
 }

@@ -182,6 +182,14 @@ typedef struct Feed {
     int file, pipe;
 } Feed;
 
+static void
+feed_free(Feed *self)
+{
+    close(self->file);
+    close(self->pipe);
+    g_free(self);
+}
+
 static gpointer
 feed(gpointer data)
 {
@@ -200,9 +208,7 @@ feed(gpointer data)
             done += put;
         }
     }
-    close(self->file);
-    close(self->pipe);
-    g_free(self);
+    feed_free(self);
     return NULL;
 }
 
@@ -211,6 +217,7 @@ static gboolean
 open_file_stream(LvdCall *call, int file, GError **error)
 {
     int ends[2];
+    GThread *thread;
     Feed *self;
 
     if (lseek(file, 0, SEEK_SET) < 0 || !g_unix_open_pipe(ends, FD_CLOEXEC, error)) {
@@ -220,7 +227,15 @@ open_file_stream(LvdCall *call, int file, GError **error)
     g_unix_set_fd_nonblocking(ends[0], TRUE, NULL);
     self = g_new0(Feed, 1);
     *self = (Feed){ .file = file, .pipe = ends[1] };
-    g_thread_unref(g_thread_new("lvd-feed", feed, self));
+    thread = g_thread_try_new("lvd-feed", feed, self, NULL);
+    if (!thread) {
+        close(ends[0]);
+        feed_free(self);
+        lvd_set_error(error, VIR_ERR_SYSTEM_ERROR, VIR_FROM_LIBXL,
+                      "no thread is to be had that sends the picture");
+        return FALSE;
+    }
+    g_thread_unref(thread);
     lvd_call_open_stream(call, ends[0], NULL, NULL);
     return TRUE;
 }

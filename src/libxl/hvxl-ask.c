@@ -134,6 +134,7 @@ begin(HvEngine *engine, int domid, unsigned mode, const Request *request, GError
     HvxlAsks *asks = engine->asks;
     gint64 deadline = g_get_monotonic_time() + PATIENCE_US;
     Ask *ask = g_new0(Ask, 1);
+    GThread *thread;
     gboolean ok = TRUE;
 
     *ask = (Ask){
@@ -143,8 +144,16 @@ begin(HvEngine *engine, int domid, unsigned mode, const Request *request, GError
         .modes = mode ? mode : HV_SHUTDOWN_PV | HV_SHUTDOWN_ACPI,
     };
     g_mutex_lock(&asks->lock);
+    thread = g_thread_try_new("hvxl-ask", run, ask, NULL);
+    if (!thread) {
+        g_mutex_unlock(&asks->lock);
+        ask_free(ask);
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
+                    "cannot ask domain id %d to %s: no thread is to be had", domid, request->what);
+        return FALSE;
+    }
+    g_thread_unref(thread);
     asks->under_way++;
-    g_thread_unref(g_thread_new("hvxl-ask", run, ask));
     while (!ask->over && g_cond_wait_until(&asks->changed, &asks->lock, deadline))
         continue;
     if (ask->over) {

@@ -90,6 +90,8 @@ engine_close(HvEngine *engine)
         xs_close(engine->xs);
     if (engine->lock_fd >= 0)
         close(engine->lock_fd);
+    g_clear_pointer(&engine->marks, g_ptr_array_unref);
+    g_mutex_clear(&engine->marks_lock);
     g_hash_table_unref(engine->settings);
     g_free(engine->hotplug);
     g_free(engine->emulator);
@@ -131,6 +133,7 @@ engine_open(const HvEngineConfig *config, GError **error)
 {
     HvEngine *engine = g_new0(HvEngine, 1);
 
+    g_mutex_init(&engine->marks_lock);
     engine->lock_fd = -1;
     engine->event = config->event;
     engine->event_data = config->event_data;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is asked about the host, and about all domains at once. */
 #include "hvxl-hooks.h"
+#include "hvxl-mark.h"
 #include "hvxl-policy.h"
 #include "hvxl-tune.h"
 #include "hvxl-watch.h"
@@ -136,9 +137,11 @@ GArray *
 hvxl_list(HvEngine *engine, GError **error)
 {
     g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
-    g_autoptr(GArray) all = ctx ? hvxl_seen_all(ctx, error) : NULL;
+    g_autoptr(GArray) all = NULL;
     GArray *list;
 
+    hvxl_mark_sweep_rest(engine);
+    all = ctx ? hvxl_seen_all(ctx, error) : NULL;
     if (!all)
         return NULL;
     list = g_array_sized_new(FALSE, FALSE, sizeof(HvEngineDomain), all->len);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hvxl-mark.h"
 
+#include "hvxl-watch.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -38,33 +40,90 @@ hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16])
     g_unlink(path);
 }
 
-/* One that has its XML was complete, and may run. */
-static void
+/* One that has its XML was complete, and may run. FALSE: it is still there. */
+static gboolean
 destroy_half(HvxlCtx *ctx, const libxl_dominfo *info, const char *name)
 {
     g_autofree char *xml = hvxl_userdata_read(ctx, (int)info->domid);
     int rc;
 
     if (xml || info->dying)
-        return;
+        return TRUE;
     g_message("domain id %u (uuid %s) was being built when the daemon ended; it is destroyed",
               info->domid, name);
     rc = libxl_domain_destroy(ctx->libxl, info->domid, NULL);
     if (rc != 0)
         g_warning("domain id %u, half built, cannot be destroyed (rc %d)", info->domid, rc);
+    return rc == 0;
 }
 
-static void
+/* FALSE: its mark has to stay. */
+static gboolean
 sweep_one(HvxlCtx *ctx, const libxl_dominfo *all, int n, const char *name)
 {
+    gboolean ok = TRUE;
     guint8 uuid[16];
 
     if (!conf_uuid_parse(name, uuid))
-        return;
+        return TRUE;
+    /* Begun since, by ourselves: the mark is of that start now, which clears it. */
+    if (ctx->engine->watch && hvxl_watch_is_starting(ctx->engine->watch, uuid))
+        return TRUE;
     for (int i = 0; i < n; i++) {
         if (all[i].domid != 0 && memcmp(all[i].uuid.uuid, uuid, sizeof(uuid)) == 0)
-            destroy_half(ctx, &all[i], name);
+            ok &= destroy_half(ctx, &all[i], name);
     }
+    if (ok)
+        hvxl_mark_clear(ctx->engine, uuid);
+    return ok;
+}
+
+/* NULL: there are none. */
+static GPtrArray *
+take_marks(HvEngine *engine)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&engine->marks_lock);
+
+    return g_steal_pointer(&engine->marks);
+}
+
+static void
+keep_marks(HvEngine *engine, GPtrArray *marks)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&engine->marks_lock);
+
+    engine->marks = marks;
+}
+
+static void
+sweep_marks(HvxlCtx *ctx, const libxl_dominfo *all, int n, GPtrArray *marks)
+{
+    for (guint i = marks->len; i-- > 0;) {
+        if (sweep_one(ctx, all, n, marks->pdata[i]))
+            g_ptr_array_remove_index(marks, i);
+    }
+}
+
+void
+hvxl_mark_sweep_rest(HvEngine *engine)
+{
+    g_autoptr(GPtrArray) marks = take_marks(engine);
+    g_autoptr(HvxlCtx) ctx = marks ? hvxl_ctx_get(engine, NULL) : NULL;
+    libxl_dominfo *all;
+    int n = 0;
+
+    if (!marks)
+        return;
+    all = ctx ? libxl_list_domain(ctx->libxl, &n) : NULL;
+    if (all) {
+        sweep_marks(ctx, all, n, marks);
+        libxl_dominfo_list_free(all, n);
+    } else {
+        g_warning("%u starts that were cut off are not swept yet: Xen does not tell its domains",
+                  marks->len);
+    }
+    if (marks->len > 0)
+        keep_marks(engine, g_steal_pointer(&marks));
 }
 
 /* The marks are of a daemon that lives: whoever has the engine open has a lock. It goes with the
@@ -78,31 +137,27 @@ take_lock(HvEngine *engine)
     return engine->lock_fd >= 0 && flock(engine->lock_fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+static GPtrArray *
+list_marks(HvEngine *engine)
+{
+    g_autoptr(GPtrArray) marks = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(engine->start_dir, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        g_ptr_array_add(marks, g_strdup(name));
+    return marks->len > 0 ? g_steal_pointer(&marks) : NULL;
+}
+
 void
 hvxl_mark_sweep(HvEngine *engine)
 {
-    g_autoptr(GDir) dir = NULL;
-    g_autoptr(HvxlCtx) ctx = NULL;
-    libxl_dominfo *all = NULL;
-    const char *name;
-    int n = 0;
-
     if (g_mkdir_with_parents(engine->start_dir, 0700) < 0)
         g_warning("cannot make '%s': %s", engine->start_dir, g_strerror(errno));
     if (!take_lock(engine)) {
         g_message("starts that were cut off are not swept: another daemon uses Xen");
         return;
     }
-    dir = g_dir_open(engine->start_dir, 0, NULL);
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(engine->start_dir, name, NULL);
-
-        if (!ctx && (ctx = hvxl_ctx_get(engine, NULL)))
-            all = libxl_list_domain(ctx->libxl, &n);
-        if (all)
-            sweep_one(ctx, all, n, name);
-        g_unlink(path);
-    }
-    if (all)
-        libxl_dominfo_list_free(all, n);
+    keep_marks(engine, list_marks(engine));
+    hvxl_mark_sweep_rest(engine);
 }

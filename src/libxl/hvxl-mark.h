@@ -12,3 +12,5 @@ void hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16]);
 /* Destroys what starts that were cut off left behind, unless another daemon lives that has begun
  * them. Before anybody looks for domains. */
 void hvxl_mark_sweep(HvEngine *engine);
+/* What could not be swept then, because Xen did not answer; costs nothing where all was. */
+void hvxl_mark_sweep_rest(HvEngine *engine);

@@ -40,6 +40,8 @@ struct HvEngine {
     GHashTable *settings;     /* immutable after open(): name -> text, see hvxl_setting() */
     char *emulator;           /* immutable after open(); NULL: none found */
     char *start_dir;          /* immutable after open(): marks of starts under way */
+    GMutex marks_lock;        /* a leaf */
+    GPtrArray *marks;         /* [marks_lock] names: of starts that were cut off; NULL: none */
     int lock_fd;              /* immutable after open(): held while the engine is open; -1: none */
     char *channel_dir;        /* immutable after open(): sockets of channels without a path */
     char *hotplug;            /* immutable after open(); NULL: Xen's scripts */
@@ -146,7 +148,8 @@ char *hvxl_xs_read(HvEngine *engine, const char *format, ...) G_GNUC_PRINTF(2, 3
 /* A number in a node; FALSE: not there, or none. */
 gboolean hvxl_xs_read_number(HvEngine *engine, gint64 *ret_number, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
-/* Waits until a node is there and not empty; NULL: it was not in time. Never in a hook that others
+/* Waits until a node is there and not empty; NULL: it was not in time, or xenstore has gone, which
+ * is told in the log. Never in a hook that others
  * wait for. */
 char *hvxl_xs_await(HvEngine *engine, guint limit_ms, const char *format, ...) G_GNUC_PRINTF(3, 4);
 

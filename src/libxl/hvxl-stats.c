@@ -208,12 +208,13 @@ add_drives(GArray *disks, const ConfDomain *live, const GArray *drives)
 typedef struct Asked {
     const HvEngineStatsQuery *query;
     HvEngineStats *stats;
+    gboolean done;
 } Asked;
 
 static void
 ask_qemu(gpointer data, gpointer user_data)
 {
-    const Asked *asked = data;
+    Asked *asked = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GArray) drives = hvxl_qemu_drives(asked->query->domid, &error);
 
@@ -221,6 +222,7 @@ ask_qemu(gpointer data, gpointer user_data)
         add_drives(asked->stats->disks, asked->query->live, drives);
     else
         asked->stats->why = g_strdup(error->message);
+    asked->done = TRUE;
 }
 
 /* Each is given a bounded time, so this returns. */
@@ -228,6 +230,7 @@ static void
 ask_qemus(GArray *asked)
 {
     GThreadPool *pool;
+    gboolean alone;
 
     if (asked->len == 1) {
         ask_qemu(asked->data, NULL);
@@ -236,7 +239,15 @@ ask_qemus(GArray *asked)
     pool = g_thread_pool_new(ask_qemu, NULL, MAX_QUEMUS, FALSE, NULL);
     for (guint i = 0; i < asked->len; i++)
         g_thread_pool_push(pool, &g_array_index(asked, Asked, i), NULL);
-    g_thread_pool_free(pool, FALSE, TRUE);
+    /* Nobody would ever take the rest out of a pool that can have no thread. */
+    alone = g_thread_pool_unprocessed(pool) > 0 && g_thread_pool_get_num_threads(pool) == 0;
+    g_thread_pool_free(pool, alone, TRUE);
+    for (guint i = 0; i < asked->len; i++) {
+        Asked *each = &g_array_index(asked, Asked, i);
+
+        if (!each->done)
+            ask_qemu(each, NULL);
+    }
 }
 
 /* ---- memory ---- */

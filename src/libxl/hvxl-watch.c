@@ -452,6 +452,14 @@ hvxl_watch_begin_start(HvxlWatch *watch, const guint8 uuid[16])
     g_hash_table_add(watch->starting, g_memdup2(uuid, 16));
 }
 
+gboolean
+hvxl_watch_is_starting(HvxlWatch *watch, const guint8 uuid[16])
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
+
+    return g_hash_table_contains(watch->starting, uuid);
+}
+
 void
 hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
 {

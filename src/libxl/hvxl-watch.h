@@ -15,6 +15,7 @@ void hvxl_watch_free(HvxlWatch *watch); /* joins the thread; accepts NULL */
  * it failed. After that, what has happened meanwhile is told. */
 void hvxl_watch_begin_start(HvxlWatch *watch, const guint8 uuid[16]);
 void hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid);
+gboolean hvxl_watch_is_starting(HvxlWatch *watch, const guint8 uuid[16]);
 
 /* FALSE: a domain that is not to be shown (yet), because it is being built, by us or by somebody
  * else. TRUE: seen->foreign is set. */

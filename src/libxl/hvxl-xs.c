@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hvxl-private.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,26 +45,40 @@ hvxl_xs_read_number(HvEngine *engine, gint64 *ret_number, const char *format, ..
     return text && g_ascii_string_to_signed(text, 10, G_MININT64, G_MAXINT64, ret_number, NULL);
 }
 
-/* A watch fires once when it is set, so the node is read at least once. */
-static char *
-await_node(struct xs_handle *xs, const char *path, gint64 deadline)
+/* The next event, if it comes in time. FALSE: none will come, or none in time. */
+static gboolean
+await_event(struct xs_handle *xs, const char *path, gint64 deadline)
 {
     for (;;) {
         struct pollfd fd = { .fd = xs_fileno(xs), .events = POLLIN };
         gint64 left = (deadline - g_get_monotonic_time()) / 1000;
-        g_autofree char *text = NULL;
+        int ready = left > 0 ? poll(&fd, 1, (int)MIN(left + 1, G_MAXINT)) : 0;
         char **event;
 
-        if (left <= 0 || poll(&fd, 1, (int)MIN(left + 1, G_MAXINT)) == 0)
-            return NULL;
-        event = xs_check_watch(xs);
-        if (!event)
+        if (ready < 0 && errno == EINTR)
             continue;
+        if (ready == 0)
+            return FALSE;
+        event = ready > 0 ? xs_check_watch(xs) : NULL;
+        /* A connection that has broken is ready for ever, and has nothing to tell. */
+        if (!event)
+            g_warning("xenstore does not answer any more, so '%s' is not waited for", path);
         free(event);
-        text = read_node(xs, path);
+        return event != NULL;
+    }
+}
+
+/* A watch fires once when it is set, so the node is read at least once. */
+static char *
+await_node(struct xs_handle *xs, const char *path, gint64 deadline)
+{
+    while (await_event(xs, path, deadline)) {
+        g_autofree char *text = read_node(xs, path);
+
         if (text && *text)
             return g_steal_pointer(&text);
     }
+    return NULL;
 }
 
 char *

@@ -122,7 +122,7 @@ class TestKill(unittest.TestCase):
         known = {d.name(): d.ID() for d in harness.guests(self.conn, libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)}
         self.assertEqual(known, self.on_the_host())
         for pattern in ('etc/libvirt/libxl/.*', 'etc/libvirt/libxl/autostart/.*', 'run/libvirt/libxl/.*',
-                        'var/lib/libvirt/libxl/save/.*'):
+                        'var/lib/libvirt/libxl/save/.*', 'var/lib/libvirt/libxl/save/*.used'):
             self.assertEqual(glob.glob(self.path(pattern)), [], 'half files')
         domain = self.find()
         self.assertEqual(domain is not None and domain.isPersistent() == 1,
@@ -175,7 +175,7 @@ class TestKill(unittest.TestCase):
             killed = False
         return killed, acknowledged
 
-    def kill_all_along(self, prepare, operation, check, settle=None):
+    def kill_all_along(self, prepare, operation, check, settle=None, meanwhile=None):
         points = 0
         for when in range(1, 100):
             if time.monotonic() - self.begun > BUDGET:
@@ -187,6 +187,8 @@ class TestKill(unittest.TestCase):
             if killed:
                 points += 1
                 self.host.end_daemon()
+                if meanwhile:
+                    meanwhile()
                 self.start_daemon()
             with self.subTest(f'killed before call {when}' if killed else 'not killed'):
                 try:
@@ -442,9 +444,45 @@ class TestKill(unittest.TestCase):
     def test_managed_start(self):
         def check(acknowledged):
             self.check_runs(acknowledged)
-            self.assertNotEqual(self.runs(), os.path.exists(self.image()), 'both or neither')
+            self.check_memory()
 
         self.kill_all_along(self.managed, lambda: self.find().create(), check)
+
+    def check_memory(self):
+        """It is in a guest, or in one image: to start from, or set aside where nobody knows."""
+        images = glob.glob(self.image() + '*')
+        self.assertTrue(self.runs() or len(images) == 1, images)
+        if os.path.exists(self.image()):
+            self.find().create()
+            self.assertEqual(self.find().state()[1], libvirt.VIR_DOMAIN_RUNNING_RESTORED)
+
+    def test_managed_start_and_host_gone(self):
+        """The host loses its power with the daemon: memory that a guest ran on from never comes back."""
+        ran = []
+
+        def prepare():
+            self.managed()
+            ran[:] = []
+
+        def meanwhile():
+            ran[:] = ['d' in self.on_the_host()]
+            self.host.end_host()
+
+        def settle():
+            keep = self.conn.lookupByName('keep')
+            if not keep.isActive():
+                keep.create()
+                type(self).kept = self.facts('keep')
+
+        def check(acknowledged):
+            if ran == [True]:
+                self.assertFalse(self.runs())
+                self.assertFalse(os.path.exists(self.image()), 'memory that is out of date')
+                self.assertFalse(self.find().hasManagedSaveImage())
+            else:
+                self.check_memory()
+
+        self.kill_all_along(prepare, lambda: self.find().create(), check, settle, meanwhile)
 
     def test_guest_reboots(self):
         """The old domain ends, the next one starts: whoever dies in between, the guest comes back."""

@@ -45,6 +45,10 @@ typedef struct Call {
     int fd;
 } Call;
 
+/* What a call that was under way ends with; by whether the break was our own wish. */
+static const char *const lost[] = { "the simulated host died; its domains are gone",
+                                    "the engine was closed" };
+
 /* ---- a connection ---- */
 
 static Link *
@@ -227,9 +231,7 @@ link_break(Link *link)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Call *call = value;
         g_hash_table_iter_remove(&iter);
-        g_set_error(&call->error, HV_ERROR, HV_ERROR_ENGINE, "%s",
-                    link->closing ? "the engine was closed"
-                                  : "the simulated host died; its domains are gone");
+        g_set_error_literal(&call->error, HV_ERROR, HV_ERROR_ENGINE, lost[link->closing != 0]);
         call->finished = TRUE;
         g_cond_signal(&call->done);
     }
@@ -489,6 +491,13 @@ sim_client_call(SimClient *client, SimOp op, GVariant *payload, GCancellable *ca
     }
     g_autoptr(Link) link = get_link(client, error);
     return link == NULL ? NULL : link_call(link, op, body, cancellable, ret_fd, error);
+}
+
+gboolean
+sim_client_is_lost(const GError *error)
+{
+    return g_error_matches(error, HV_ERROR, HV_ERROR_ENGINE) &&
+           (g_str_equal(error->message, lost[0]) || g_str_equal(error->message, lost[1]));
 }
 
 SimClient *

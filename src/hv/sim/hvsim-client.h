@@ -25,5 +25,7 @@ void sim_client_free(SimClient *client);
  * *ret_fd (may be NULL) is the descriptor that came with the answer, -1 for none. */
 GVariant *sim_client_call(SimClient *client, SimOp op, GVariant *payload, GCancellable *cancellable,
                           int *ret_fd, GError **error);
+/* Whether a call failed with this because its answer never came: nobody knows what it did. */
+gboolean sim_client_is_lost(const GError *error);
 
 G_END_DECLS

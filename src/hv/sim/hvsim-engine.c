@@ -117,9 +117,11 @@ static GVariant *
 request_start(HvEngine *engine, SimStart *wanted, const HvEngineStart *start, GError **error)
 {
     if (start->restore_fd < 0)
-        return sim_client_call(engine->client, SIM_OP_START,
-                               g_variant_new("(@" SIM_START_TYPE ")", sim_start_pack(wanted)),
-                               start->cancellable, NULL, error);
+        return hv_engine_may_run(start, error)
+                   ? sim_client_call(engine->client, SIM_OP_START,
+                                     g_variant_new("(@" SIM_START_TYPE ")", sim_start_pack(wanted)),
+                                     start->cancellable, NULL, error)
+                   : NULL;
     g_autoptr(SimStream) stream = sim_stream_read(start->restore_fd, error);
     if (stream == NULL)
         return NULL;
@@ -130,6 +132,8 @@ request_start(HvEngine *engine, SimStart *wanted, const HvEngineStart *start, GE
                     "the saved guest has the uuid %s, it is not domain '%s'", uuid, wanted->name);
         return NULL;
     }
+    if (!hv_engine_may_run(start, error))
+        return NULL;
     return sim_client_call(engine->client, SIM_OP_RESTORE,
                            g_variant_new("(@" SIM_START_TYPE "@" SIM_GUEST_TYPE ")",
                                          sim_start_pack(wanted), sim_guest_pack(stream->guest)),
@@ -148,6 +152,8 @@ engine_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid, ConfD
     if (live == NULL) {
         append_log(start->log_path, "domain '%s' was not started: %s", wanted->name,
                    local->message);
+        if (sim_client_is_lost(local))
+            local->code = HV_ERROR_TIMEOUT;
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }

@@ -374,6 +374,8 @@ hook_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid, ConfDom
         return FALSE;
     if (start->restore_fd >= 0 && !read_stream(start->restore_fd, start->def, error))
         return FALSE;
+    if (!hv_engine_may_run(start, error) || !enter(FAKE_RUN, NULL, error))
+        return FALSE;
     g_mutex_lock(&fake.lock);
     domain = add_locked(start->def, start->paused);
     *ret_domid = domain->seen.domid;

@@ -11,6 +11,7 @@
 typedef enum FakeHook {
     FAKE_LIST,
     FAKE_START,
+    FAKE_RUN, /* the guest that start() has built is let run */
     FAKE_DESTROY,
     FAKE_SHUTDOWN,
     FAKE_REBOOT,

@@ -2,12 +2,16 @@
 /* Saved domains: the file's format, the way there and back, and files that are none. */
 #include "fake-engine.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MANAGED "/var/lib/libvirt/libxl/save/one.save"
+#define USED    MANAGED ".used"
+#define STALE   MANAGED ".stale"
 
 static HvDomain *
 running(Fixture *f, const char *name, guint number)
@@ -183,6 +187,239 @@ test_managed_fails(Fixture *f, gconstpointer unused)
     g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
 }
 
+/* ---- an image that a guest may have run from ---- */
+
+/* What start() does when the guest runs. */
+static struct {
+    const Fixture *fixture;
+    gboolean named;   /* the image still had its name then */
+    gboolean lost;    /* nobody knows whether it runs */
+    gboolean is_kept; /* its file cannot be removed any more */
+} watched;
+
+static gboolean
+watched_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid, ConfDomain **ret_live,
+              GError **error)
+{
+    Fixture *f = (Fixture *)watched.fixture;
+    g_autofree char *used = path_of(f, USED);
+
+    if (!fake_engine_ops.start(engine, start, ret_domid, ret_live, error))
+        return FALSE;
+    watched.named = file_exists(f, MANAGED);
+    if (watched.is_kept) {
+        g_assert_cmpint(g_unlink(used), ==, 0);
+        g_assert_cmpint(g_mkdir(used, 0700), ==, 0);
+    }
+    if (!watched.lost)
+        return TRUE;
+    fake_take_away(*ret_domid);
+    conf_domain_unref(g_steal_pointer(ret_live));
+    g_set_error_literal(error, HV_ERROR, HV_ERROR_TIMEOUT, "no answer");
+    return FALSE;
+}
+
+/* A managed image, on an engine that is watched. */
+static HvDomain *
+watched_saved(Fixture *f)
+{
+    static HvEngineOps ops;
+    HvDomain *domain;
+
+    ops = fake_engine_ops;
+    ops.start = watched_start;
+    fixture_stop_host(f);
+    fixture_ops = &ops;
+    fixture_start_host(f, 30000, TRUE);
+    fixture_ops = &fake_engine_ops;
+    memset(&watched, 0, sizeof(watched));
+    watched.fixture = f;
+    domain = running(f, "one", 1);
+    g_assert_true(hv_domain_managed_save(domain, 0, NULL));
+    g_assert_true(file_exists(f, MANAGED));
+    log_count("");
+    return domain;
+}
+
+static gboolean
+has_image(HvDomain *domain)
+{
+    g_autoptr(HvView) view = hv_domain_view(domain);
+
+    return view->managed_save;
+}
+
+/* Whichever way it starts. */
+static void
+test_name_given_up(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = watched_saved(f);
+    g_autofree char *copy = path_of(f, "/copy");
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i < 4; i++) {
+        g_autoptr(HvDomain) started = NULL;
+
+        watched.named = TRUE;
+        if (i < 2)
+            g_assert_true(hv_domain_start(domain, i ? HV_START_FORCE_BOOT : 0, &error));
+        else if (i == 2)
+            started = hv_host_create(f->host, domain_def("one", 1), 0, &error);
+        else
+            started = hv_host_restore(f->host, copy, NULL, 0, &error);
+        g_assert_no_error(error);
+        g_assert_false(watched.named);
+        g_assert_false(has_image(domain));
+        g_assert_false(file_exists(f, MANAGED));
+        g_assert_false(file_exists(f, USED));
+        /* What was neither used nor refused is kept. */
+        g_assert_true(file_exists(f, STALE) == (i >= 2));
+        g_assert_true(file_exists(f, STALE "-2") == (i >= 3));
+        g_assert_cmpuint(log_count("so its saved image is out of date"), ==, i >= 2);
+        if (i == 2) {
+            g_assert_true(hv_domain_save(domain, copy, NULL, 0, &error));
+            hv_domain_unref(hv_host_restore(f->host, copy, NULL, 0, &error));
+            g_assert_no_error(error);
+        }
+        g_assert_true(hv_domain_managed_save(domain, 0, &error));
+        log_count("");
+    }
+}
+
+/* It was built and could not be let run: as before. */
+static void
+test_name_taken_back(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = watched_saved(f);
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        fake_set_failure(FAKE_RUN, "no");
+        g_assert_false(hv_domain_start(domain, i ? HV_START_FORCE_BOOT : 0, &error));
+        g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+        g_clear_error(&error);
+        g_assert_true(has_image(domain));
+        g_assert_true(file_exists(f, MANAGED));
+        g_assert_false(file_exists(f, USED));
+    }
+    fake_set_failure(FAKE_RUN, NULL);
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+}
+
+/* Nobody knows whether the guest ran: not a second time, and not deleted. */
+static void
+test_name_lost(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = watched_saved(f);
+    g_autoptr(GError) error = NULL;
+
+    watched.lost = TRUE;
+    g_assert_false(hv_domain_start(domain, 0, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_TIMEOUT);
+    g_clear_error(&error);
+    g_assert_false(has_image(domain));
+    g_assert_true(file_exists(f, STALE));
+    g_assert_cmpuint(log_count("may have run since its image was saved"), ==, 1);
+    watched.lost = FALSE;
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_BOOTED);
+}
+
+/* Its file stays: this daemon and the next one know that it is of no use. */
+static void
+test_used_stays(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = watched_saved(f);
+    g_autoptr(HvDomain) later = NULL;
+    g_autoptr(GError) error = NULL;
+    int domid;
+
+    watched.is_kept = TRUE;
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(log_count("its saved image could not be removed"), ==, 1);
+    g_assert_false(has_image(domain));
+    domid = domid_of(domain);
+    fixture_stop_host(f);
+    fake_take_away(domid);
+    fixture_start_host(f, 30000, TRUE);
+    later = hv_host_lookup_name(f->host, "one", &error);
+    g_assert_no_error(error);
+    g_assert_false(has_image(later));
+    g_assert_false(file_exists(f, USED));
+    g_assert_true(file_exists(f, STALE));
+}
+
+/* ---- a disk that fails ---- */
+
+/* Of folders: as a disk that has an error. In place of the C library's. */
+static gint folders_fail;
+
+int
+fsync(int fd)
+{
+    struct stat st;
+
+    if (g_atomic_int_get(&folders_fail) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* Its image has its name already: the guest runs on, and nobody may start from it. */
+static void
+test_folder_fails(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = running(f, "one", 1);
+    g_autofree char *path = path_of(f, "/image");
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i < 3; i++) {
+        /* The last time in the place of another file. */
+        if (i == 2)
+            g_assert_true(g_file_set_contents(path, "before", -1, NULL));
+        g_atomic_int_set(&folders_fail, TRUE);
+        if (i == 0)
+            g_assert_false(hv_domain_managed_save(domain, 0, &error));
+        else
+            g_assert_false(hv_domain_save(domain, path, NULL, 0, &error));
+        g_atomic_int_set(&folders_fail, FALSE);
+        g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+        g_clear_error(&error);
+        g_assert_cmpint(state_of(domain), ==, HV_STATE_RUNNING);
+        g_assert_false(has_image(domain));
+        g_assert_false(file_exists(f, MANAGED));
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    }
+    g_assert_true(hv_domain_managed_save(domain, 0, &error));
+    /* The mark that it is used is not safe: not started. */
+    g_atomic_int_set(&folders_fail, TRUE);
+    g_assert_false(hv_domain_start(domain, 0, &error));
+    g_atomic_int_set(&folders_fail, FALSE);
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_cmpuint(fake_running(), ==, 0);
+    g_assert_true(has_image(domain));
+    g_assert_true(file_exists(f, MANAGED));
+    g_assert_true(hv_domain_start(domain, 0, &error));
+    g_assert_cmpint(reason_of(domain), ==, HV_REASON_RUNNING_RESTORED);
+}
+
+/* A definition that was refused is not there after a restart. */
+static void
+test_folder_fails_define(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_atomic_int_set(&folders_fail, TRUE);
+    g_assert_null(hv_host_define(f->host, domain_def("one", 1), &error));
+    g_atomic_int_set(&folders_fail, FALSE);
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_assert_false(file_exists(f, "/etc/libvirt/libxl/one.xml"));
+}
+
 static void
 test_save_fails(Fixture *f, gconstpointer unused)
 {
@@ -330,6 +567,12 @@ main(int argc, char **argv)
     TEST("paused", test_paused);
     TEST("managed", test_managed);
     TEST("managed-fails", test_managed_fails);
+    TEST("name-given-up", test_name_given_up);
+    TEST("name-taken-back", test_name_taken_back);
+    TEST("name-lost", test_name_lost);
+    TEST("used-stays", test_used_stays);
+    TEST("folder-fails", test_folder_fails);
+    TEST("folder-fails-define", test_folder_fails_define);
     TEST("save-fails", test_save_fails);
     TEST("replacement", test_replacement);
     TEST("refused", test_refused);

@@ -335,6 +335,89 @@ test_cut_off_save(Fixture *f, gconstpointer unused)
     g_assert_true(file_exists(f, SAVE "stale.save.stale"));
 }
 
+/* In place of GLib's: there may be no thread for anybody. */
+static gint no_threads;
+
+GThread *
+g_thread_try_new(const char *name, GThreadFunc func, gpointer data, GError **error)
+{
+    if (!g_atomic_int_get(&no_threads))
+        return g_thread_new(name, func, data);
+    g_set_error_literal(error, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN, "no more threads");
+    return NULL;
+}
+
+/* The reboot goes on all the same. */
+static void
+test_no_threads(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) later = NULL;
+    g_autoptr(HvView) view = NULL;
+    int domid;
+
+    g_assert_true(hv_domain_start(domain, 0, NULL));
+    domid = domid_of(domain);
+    view = hv_domain_view(domain);
+    g_assert_true(hv_store_write_rebooting(f->host->store, view, NULL));
+    fixture_stop_host(f);
+    fake_take_away(domid);
+    g_atomic_int_set(&no_threads, TRUE);
+    fixture_start_host(f, 0, TRUE);
+    g_atomic_int_set(&no_threads, FALSE);
+    later = find(f, "one");
+    g_assert_cmpint(state_of(later), ==, HV_STATE_RUNNING);
+}
+
+/* What a start left that was cut off, beside what is older and what was being written. */
+static void
+test_used_image(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) later = NULL;
+    g_autoptr(HvView) view = NULL;
+    g_autofree char *text = NULL;
+
+    write_file(f, SAVE "one.save.used", "used");
+    write_file(f, SAVE "one.save.stale", "older");
+    write_file(f, SAVE ".xlvirt-abcdef.tmp", "half");
+    log_count("");
+    restart(f);
+    later = find(f, "one");
+    view = hv_domain_view(later);
+    g_assert_false(view->managed_save);
+    g_assert_false(file_exists(f, SAVE "one.save.used"));
+    g_assert_false(file_exists(f, SAVE ".xlvirt-abcdef.tmp"));
+    text = read_file(f, SAVE "one.save.stale-2");
+    g_assert_cmpstr(text, ==, "used");
+    g_assert_cmpuint(log_count("was being started from when the daemon ended"), ==, 1);
+    g_free(text);
+    text = read_file(f, SAVE "one.save.stale");
+    g_assert_cmpstr(text, ==, "older");
+}
+
+/* Its guest ran beside the image, and ended before the daemon came back. */
+static void
+test_image_of_ended(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) later = NULL;
+    g_autoptr(HvView) view = NULL;
+    int domid;
+
+    g_assert_true(hv_domain_start(domain, 0, NULL));
+    domid = domid_of(domain);
+    fixture_stop_host(f);
+    write_file(f, SAVE "one.save", "of an earlier life");
+    fake_end_guest(domid, 0);
+    fixture_start_host(f, 30000, TRUE);
+    later = find(f, "one");
+    wait_for_state(later, HV_STATE_SHUTOFF);
+    view = hv_domain_view(later);
+    g_assert_false(view->managed_save);
+    g_assert_true(file_exists(f, SAVE "one.save.stale"));
+}
+
 static void
 wait_for_running(guint n)
 {
@@ -593,6 +676,9 @@ main(int argc, char **argv)
     TEST("gone-meanwhile", test_gone_meanwhile);
     TEST("adopt", test_adopt);
     TEST("cut-off-save", test_cut_off_save);
+    TEST("no-threads", test_no_threads);
+    TEST("used-image", test_used_image);
+    TEST("image-of-ended", test_image_of_ended);
     TEST("autostart", test_autostart);
     TEST("autostart-once", test_autostart_once);
     TEST("autostart-once-refused", test_autostart_once_refused);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starts that were cut off: what is swept, and when. libxl is of this file's making. */
+#include <libxl/hvxl-mark.h>
+#include <libxl/hvxl-watch.h>
+
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HALF  "33333333-0000-0000-0000-000000000001"
+#define WHOLE "33333333-0000-0000-0000-000000000002"
+
+/* ---- Xen ---- */
+
+static struct {
+    gboolean silent;   /* no list */
+    gboolean stubborn; /* nothing can be destroyed */
+    gboolean starting; /* all that is there is being started by ourselves */
+    guint listed, destroyed;
+} xen;
+
+libxl_dominfo *
+libxl_list_domain(libxl_ctx *ctx, int *ret_n)
+{
+    const char *const uuids[] = { HALF, WHOLE };
+    libxl_dominfo *all;
+
+    xen.listed++;
+    if (xen.silent)
+        return NULL;
+    all = calloc(G_N_ELEMENTS(uuids), sizeof(*all));
+    for (guint i = 0; i < G_N_ELEMENTS(uuids); i++) {
+        all[i].domid = i + 1;
+        g_assert_true(conf_uuid_parse(uuids[i], all[i].uuid.uuid));
+    }
+    *ret_n = G_N_ELEMENTS(uuids);
+    return all;
+}
+
+void
+libxl_dominfo_list_free(libxl_dominfo *all, int n)
+{
+    free(all);
+}
+
+int
+libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how)
+{
+    g_assert_cmpuint(domid, ==, 1);
+    if (xen.stubborn)
+        return ERROR_FAIL;
+    xen.destroyed++;
+    return 0;
+}
+
+char *
+hvxl_userdata_read(HvxlCtx *ctx, int domid)
+{
+    return domid == 2 ? g_strdup("<domain/>") : NULL;
+}
+
+HvxlCtx *
+hvxl_ctx_get(HvEngine *engine, GError **error)
+{
+    HvxlCtx *ctx = g_new0(HvxlCtx, 1);
+
+    ctx->engine = engine;
+    return ctx;
+}
+
+void
+hvxl_ctx_put(HvxlCtx *ctx)
+{
+    g_free(ctx);
+}
+
+gboolean
+hvxl_watch_is_starting(HvxlWatch *watch, const guint8 uuid[16])
+{
+    return xen.starting;
+}
+
+/* Warnings are part of what is tested. */
+static guint warnings;
+
+static GLogWriterOutput
+count_warning(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer unused)
+{
+    if (level & G_LOG_LEVEL_WARNING)
+        warnings++;
+    return G_LOG_WRITER_HANDLED;
+}
+
+/* ---- the tests ---- */
+
+typedef struct Fixture {
+    HvEngine engine;
+} Fixture;
+
+static void
+set_up(Fixture *f, gconstpointer unused)
+{
+    const char *const uuids[] = { HALF, WHOLE };
+    guint8 uuid[16];
+
+    memset(&xen, 0, sizeof(xen));
+    f->engine.start_dir = g_dir_make_tmp("markXXXXXX", NULL);
+    f->engine.lock_fd = -1;
+    g_mutex_init(&f->engine.marks_lock);
+    for (guint i = 0; i < G_N_ELEMENTS(uuids); i++) {
+        g_assert_true(conf_uuid_parse(uuids[i], uuid));
+        hvxl_mark_set(&f->engine, uuid);
+    }
+}
+
+static guint
+count_marks(const Fixture *f)
+{
+    g_autoptr(GDir) dir = g_dir_open(f->engine.start_dir, 0, NULL);
+    guint n = 0;
+
+    while (g_dir_read_name(dir))
+        n++;
+    return n;
+}
+
+static void
+tear_down(Fixture *f, gconstpointer unused)
+{
+    g_autofree char *lock = g_strconcat(f->engine.start_dir, ".lock", NULL);
+    guint8 uuid[16];
+
+    g_assert_true(conf_uuid_parse(HALF, uuid));
+    hvxl_mark_clear(&f->engine, uuid);
+    g_assert_cmpint(g_unlink(lock), ==, 0);
+    g_assert_cmpint(g_rmdir(f->engine.start_dir), ==, 0);
+    close(f->engine.lock_fd);
+    g_clear_pointer(&f->engine.marks, g_ptr_array_unref);
+    g_mutex_clear(&f->engine.marks_lock);
+    g_free(f->engine.start_dir);
+}
+
+static void
+test_swept(Fixture *f, gconstpointer unused)
+{
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 0);
+    hvxl_mark_sweep_rest(&f->engine);
+    g_assert_cmpuint(xen.listed, ==, 1);
+}
+
+/* Xen tells nothing: the marks stay, for later or for the next daemon. */
+static void
+test_silent(Fixture *f, gconstpointer unused)
+{
+    xen.silent = TRUE;
+    warnings = 0;
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(warnings, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 2);
+    xen.silent = FALSE;
+    hvxl_mark_sweep_rest(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 0);
+}
+
+/* What is still there keeps its mark. */
+static void
+test_stubborn(Fixture *f, gconstpointer unused)
+{
+    xen.stubborn = TRUE;
+    warnings = 0;
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(warnings, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 1);
+    xen.stubborn = FALSE;
+    hvxl_mark_sweep_rest(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 0);
+}
+
+/* Later may be so late that we start a domain of that uuid ourselves. */
+static void
+test_begun_since(Fixture *f, gconstpointer unused)
+{
+    xen.silent = TRUE;
+    warnings = 0;
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(warnings, ==, 1);
+    xen.silent = FALSE;
+    xen.starting = TRUE;
+    f->engine.watch = (HvxlWatch *)f; /* any: nobody looks into it */
+    hvxl_mark_sweep_rest(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 0);
+    g_assert_cmpuint(count_marks(f), ==, 2);
+    f->engine.watch = NULL;
+    xen.starting = FALSE;
+    hvxl_mark_sweep_rest(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 0);
+    f->engine.marks = NULL;
+    close(f->engine.lock_fd);
+    hvxl_mark_sweep(&f->engine);
+}
+
+int
+main(int argc, char **argv)
+{
+#define TEST(name, function)                                                                       \
+    g_test_add("/hvxl/mark/" name, Fixture, NULL, set_up, function, tear_down)
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_writer_func(count_warning, NULL, NULL);
+    TEST("swept", test_swept);
+    TEST("silent", test_silent);
+    TEST("stubborn", test_stubborn);
+    TEST("begun-since", test_begun_since);
+    return g_test_run();
+}
