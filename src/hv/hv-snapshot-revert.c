@@ -125,8 +125,10 @@ choose_definitions(Reverting *reverting, GError **error)
     const ConfSnapshot *def = reverting->def;
     const HvView *now = reverting->now;
     const ConfDomain *then = def->domain ? def->domain : hv_view_current(now);
+    g_autoptr(ConfDomain) domain = take_definition(reverting, then, error);
 
-    reverting->domain = take_definition(reverting, then, error);
+    if (domain)
+        reverting->domain = hv_snapshot_find_volumes(reverting->job, def, domain, error);
     if (!reverting->domain)
         return FALSE;
     if (now->persistent)

@@ -540,19 +540,6 @@ class TestEvents(Case):
     def setUp(self):
         super().setUp()
         self.seen = []
-        self.looping = True
-        libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-        self.thread = threading.Thread(target=self.turn)
-        self.thread.start()
-        self.addCleanup(self.end_turning)
-
-    def turn(self):
-        while self.looping:
-            libvirt.virEventRunDefaultImpl()
-
-    def end_turning(self):
-        self.looping = False
-        self.thread.join()
 
     def expect(self, *events):
         wait_for(lambda: len(self.seen) >= len(events), f'{events}')
