@@ -163,7 +163,7 @@ choose_top(const Merging *merging, const HvImage *base, const HvImage *overlay, 
                "the images '%s' and '%s' both stand on '%s', the state of snapshot '%s': delete "
                "the snapshots of one branch first",
                top->path, other->path, base->path, merging->def->name);
-    return error && *error ? NULL : top;
+    return *error ? NULL : top;
 }
 
 static void

@@ -29,7 +29,7 @@ except ImportError:
     libvirt = None
 
 PRELOAD = os.path.abspath(os.path.join(harness.BUILD, 'tests/client/libkill-at.so'))
-BUDGET = 110  # seconds for all operations; what a slow build does not reach in it is left out
+BUDGET = 150  # seconds for all operations; what a slow build does not reach in it is left out
 UUID = '22222222-0000-0000-0000-%012d'
 SAVE_MAGIC = b'libvirt-xml\n \0 \r'
 
