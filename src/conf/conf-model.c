@@ -238,6 +238,13 @@ conf_domain_current_vcpus(const ConfDomain *def)
     return def->vcpus ? MIN(def->vcpus, most) : most;
 }
 
+ConfDiskType
+conf_disk_source_type(const ConfDisk *disk)
+{
+    return disk->type == CONF_DISK_TYPE_VOLUME && disk->volume_type ? disk->volume_type
+                                                                    : disk->type;
+}
+
 const char *
 conf_domain_os_type_name(const ConfDomain *def)
 {

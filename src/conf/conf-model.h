@@ -313,7 +313,10 @@ typedef struct ConfDisk {
     char *driver_type; /* raw, qcow, qcow2, qed, vhd, vmdk, aio */
     char *driver_cache, *driver_io, *driver_error_policy, *driver_discard;
     char *driver_extra;
-    char *source;                        /* file=, dev= or dir= by type; NULL = empty drive */
+    /* file=, dev= or dir= by type; NULL = empty drive. Type volume: where the volume is, once
+     * somebody has looked; that is neither read nor written. */
+    char *source;
+    ConfDiskType volume_type;            /* type volume with a source: file or block */
     char *source_protocol, *source_name; /* type network */
     char *source_pool, *source_volume;   /* type volume */
     GPtrArray *source_hosts;             /* ConfDiskHost */
@@ -575,6 +578,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfChardev, conf_chardev_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfGraphics, conf_graphics_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfController, conf_controller_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfHostdev, conf_hostdev_free)
+
+/* What `source` is: @type, but for a volume that somebody has looked for. */
+ConfDiskType conf_disk_source_type(const ConfDisk *disk);
 
 /* <iotune> of a disk, by the name of the element (libvirt's: total_bytes_sec ...); 0 = not there.
  */

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <conf/conf-cpu.h>
 #include <conf/conf-device.h>
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>

@@ -79,9 +79,9 @@ typedef void (*HvEngineProgress)(guint64 done, guint64 total, gpointer data);
 
 /* How a domain comes to be. */
 typedef struct HvEngineStart {
-    const ConfDomain *def;
-    gboolean paused; /* stay paused after the build */
-    int restore_fd;  /* -1: boot; else the engine's own stream begins at the file offset */
+    const ConfDomain *def; /* volumes of storage pools have been found, as conf-model.h has it */
+    gboolean paused;       /* stay paused after the build */
+    int restore_fd;        /* -1: boot; else the engine's own stream begins at the file offset */
     GCancellable *cancellable; /* may be NULL */
     const char *log_path;      /* the domain's log file; the engine appends */
 } HvEngineStart;
@@ -119,6 +119,15 @@ typedef struct HvEngineStats {
 HvEngineStats *hv_engine_stats_new(void);
 void hv_engine_stats_free(HvEngineStats *stats);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
+
+/* ---- processors ---- */
+
+/* Whose view of them. */
+typedef enum HvCpuView {
+    HV_CPU_HOST, /* what the hypervisor uses itself, or lets guests use */
+    HV_CPU_PV,   /* what it gives to a guest of this kind that asks for nothing else */
+    HV_CPU_HVM,  /* PVH, too */
+} HvCpuView;
 
 /* ---- snapshots ---- */
 
@@ -294,6 +303,9 @@ typedef struct HvEngineOps {
     GArray *(*host_nodes)(HvEngine *engine, GError **error);
     /* Q. GArray of HvHostCpu: the physical cpus, index = number. */
     GArray *(*host_cpus)(HvEngine *engine, GError **error);
+    /* Q. What the processors say of themselves: GArray of ConfCpuLeaf, each leaf once; what is not
+     * in it they do not have. UNSUPPORTED for guests that this hypervisor cannot run. */
+    GArray *(*cpu_leaves)(HvEngine *engine, HvCpuView view, GError **error);
     /* Q. Bulk: figures of `groups` (HvStatsGroup) about `n` domains in one call. GPtrArray of
      * HvEngineStats in the order of the queries, with a free function; NULL where a domain is no
      * more. With HV_STATS_NOWAIT nothing that may have to wait (a device model) is asked. One

@@ -83,6 +83,17 @@ log_device(HvDomain *domain, const char *what, const ConfAnyDevice *device)
                  conf_device_element(device), alias_of(device));
 }
 
+/* Job held. Whoever is asked may not answer, and the domain may be somebody else's by then. */
+static gboolean
+find_volume(Change *change, GError **error)
+{
+    gboolean ok;
+
+    hv_job_enter_hook(change->job);
+    ok = hv_pool_find_device(change->job->domain->host, change->live, error);
+    return hv_job_leave_hook(change->job, error) && ok;
+}
+
 /* ---- attach ---- */
 
 /* A copy of `def` with the device in it, or why it cannot be. */
@@ -119,6 +130,8 @@ attach_live(Change *change, GError **error)
         return set_no_hotplug(host, "attaching", change->device, error);
     change->live = conf_device_copy(change->device);
     conf_device_assign_alias(change->now->live, change->live);
+    if (!find_volume(change, error))
+        return FALSE;
     hv_job_enter_hook(change->job);
     ok = host->ops->attach_device(host->engine, change->now->domid, change->now->live, change->live,
                                   error);
@@ -390,6 +403,8 @@ update_live(Change *change, const ConfAnyDevice *before, gboolean force, GError 
         return set_no_hotplug(host, "changing", before, error);
     change->live = conf_device_copy(change->device);
     inherit_live(before, change->live);
+    if (!find_volume(change, error))
+        return FALSE;
     leave_tray(before, change->live);
     hv_job_enter_hook(change->job);
     ok = host->ops->update_device(host->engine, change->now->domid, change->now->live, before,

@@ -129,7 +129,8 @@ has_local_image(const ConfDisk *disk, GError **error)
     else if (!disk->source || !*disk->source)
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
                     "disk '%s' does not currently have a source assigned", disk->target);
-    else if (disk->type != CONF_DISK_TYPE_FILE && disk->type != CONF_DISK_TYPE_BLOCK)
+    else if (conf_disk_source_type(disk) != CONF_DISK_TYPE_FILE &&
+             conf_disk_source_type(disk) != CONF_DISK_TYPE_BLOCK)
         g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
                     "the size of disk '%s', which is neither a file nor a block device",
                     disk->target);

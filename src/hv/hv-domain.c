@@ -112,12 +112,10 @@ hv_host_define(HvHost *host, ConfDomain *taken, GError **error)
 static void
 look_again(HvDomain *domain)
 {
-    HvStore *store = domain->host->store;
     g_autoptr(HvView) now = hv_domain_view(domain);
     HvView *next = hv_view_copy(now);
 
-    next->autostart = hv_store_has_autostart(store, domain->name);
-    next->managed_save = hv_store_has_managed_save(store, domain->name);
+    hv_view_look_at_store(next, domain->host->store);
     hv_domain_publish(domain, next);
 }
 
@@ -159,6 +157,7 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
 
     next = hv_view_copy(now);
     next->autostart = FALSE;
+    next->autostart_once = FALSE;
     next->managed_save = FALSE;
     next->updated = FALSE;
     if (hv_view_is_active(now)) {
@@ -175,8 +174,15 @@ hv_domain_undefine(HvDomain *domain, unsigned undefine_flags, GError **error)
     return TRUE;
 }
 
-gboolean
-hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
+/* The field of a view that says whether a mark is set. */
+static gboolean *
+mark_field(HvView *view, HvMark mark)
+{
+    return mark == HV_MARK_AUTOSTART ? &view->autostart : &view->autostart_once;
+}
+
+static gboolean
+set_mark(HvDomain *domain, HvMark mark, gboolean set, GError **error)
 {
     g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     g_autoptr(HvView) now = NULL;
@@ -192,14 +198,26 @@ hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
                             "cannot set autostart for transient domain");
         return FALSE;
     }
-    if (!now->autostart == !autostart)
+    if (!*mark_field(now, mark) == !set)
         return TRUE;
-    if (!hv_store_set_autostart(domain->host->store, domain->name, autostart, error))
+    if (!hv_store_set_mark(domain->host->store, domain->name, mark, set, error))
         return FALSE;
     next = hv_view_copy(now);
-    next->autostart = autostart != FALSE;
+    *mark_field(next, mark) = set != FALSE;
     hv_domain_publish(domain, next);
     return TRUE;
+}
+
+gboolean
+hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
+{
+    return set_mark(domain, HV_MARK_AUTOSTART, autostart, error);
+}
+
+gboolean
+hv_domain_set_autostart_once(HvDomain *domain, gboolean once, GError **error)
+{
+    return set_mark(domain, HV_MARK_AUTOSTART_ONCE, once, error);
 }
 
 static gboolean

@@ -218,9 +218,8 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     g_autofree char *log = hv_store_log_path(host->store, domain->name);
     g_autoptr(GError) local = NULL;
     g_autoptr(GPtrArray) missing = NULL;
-    g_autoptr(ConfDomain) def = hv_def_startup(boot->def, boot->restore_fd >= 0, &missing);
-    const HvEngineStart start = {
-        .def = def,
+    g_autoptr(ConfDomain) def = NULL;
+    HvEngineStart start = {
         .paused = boot->paused,
         .restore_fd = boot->restore_fd,
         .cancellable = job->cancellable,
@@ -231,9 +230,11 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 
     hv_store_log(host->store, domain->name, "%s",
                  boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
-    if (hv_job_is_cancelled(job) ||
+    start.def = def = hv_def_startup(host, boot->def, boot->restore_fd >= 0, job->cancellable,
+                                     &missing, &local);
+    if (!def || hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
-        hv_pci_give_back(host, start.def);
+        hv_pci_give_back(host, boot->def);
         set_start_failure(job, local, error);
         return FALSE;
     }

@@ -18,18 +18,24 @@ typedef struct HvJob HvJob;
 
 struct HvHost {
     gatomicrefcount refs;
-    const HvEngineOps *ops; /* immutable after hv_host_new() */
-    HvEngine *engine;       /* immutable until hv_host_stop() has joined every thread */
-    HvStore *store;         /* immutable after hv_host_new(), self-locking */
-    HvEvents *events;       /* immutable after hv_host_new(), self-locking */
-    HvGuests *guests;       /* immutable after hv_host_new(), self-locking */
-    HvSampler *sampler;     /* immutable after hv_host_new(), self-locking */
-    int autostart_workers;  /* immutable after hv_host_new() */
-    guint job_timeout_ms;   /* immutable after hv_host_new() */
-    gboolean no_autostart;  /* immutable after hv_host_new() */
-    gint started;           /* atomic */
-    gint stopping;          /* atomic; jobs are refused from then on */
-    gint in_engine;         /* atomic; calls that nobody waits for any more, and queries */
+    const HvEngineOps *ops;    /* immutable after hv_host_new() */
+    HvEngine *engine;          /* immutable until hv_host_stop() has joined every thread */
+    HvStore *store;            /* immutable after hv_host_new(), self-locking */
+    HvEvents *events;          /* immutable after hv_host_new(), self-locking */
+    HvGuests *guests;          /* immutable after hv_host_new(), self-locking */
+    HvSampler *sampler;        /* immutable after hv_host_new(), self-locking */
+    int autostart_workers;     /* immutable after hv_host_new() */
+    guint job_timeout_ms;      /* immutable after hv_host_new() */
+    gboolean no_autostart;     /* immutable after hv_host_new() */
+    HvFindVolume find_volume;  /* immutable after hv_host_new() */
+    gpointer find_volume_data; /* immutable after hv_host_new() */
+    gint started;              /* atomic */
+    gint stopping;             /* atomic; jobs are refused from then on */
+    gint in_engine;            /* atomic; calls that nobody waits for any more, and queries */
+
+    char *cpu_map_dir;   /* immutable after hv_host_new() */
+    GMutex cpu_lock;     /* a leaf */
+    ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
 
     GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
     GThreadPool *autostart; /* [control_lock] NULL: none under way */
@@ -80,10 +86,20 @@ gboolean hv_set_not_running(GError **error);
 gboolean hv_host_enter_engine(HvHost *host, GError **error);
 void hv_host_leave_engine(HvHost *host);
 
+/* ---- capabilities (hv-caps.c), processors (hv-cpu.c) ---- */
+
+/* Whether `guest` is fully virtual. HV_ERROR_INVALID_ARG: this host runs no such guest. */
+gboolean hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm,
+                             GError **error);
+/* The host's processors, in words of the definitions. */
+ConfCpuSpec *hv_host_cpu(HvHost *host, GError **error);
+
 /* ---- views (hv-view.c) ---- */
 
 /* A copy with one reference, to be changed and published. */
 HvView *hv_view_copy(const HvView *view);
+/* What of a domain is a file beside its definition: marks and the managed image. */
+void hv_view_look_at_store(HvView *view, const HvStore *store);
 /* A definition as if it had just been read from a user: nothing of a running domain in it. */
 ConfDomain *hv_def_inactive(const ConfDomain *def, GError **error);
 /* The definition that a question with this HvAffect is about. NULL: there is none. */
@@ -199,6 +215,16 @@ void hv_registry_release_name(HvDomain *reserved);
 void hv_registry_rename(HvDomain *domain, HvDomain *reserved, HvView *next);
 void hv_domain_set_no_domain(GError **error, const HvDomain *domain);
 
+/* ---- volumes of storage pools (hv-pool.c) ---- */
+
+/* Fills `source` and `volume_type` of a disk that is a volume and was not found yet; any other
+ * stays as it is. May block: between hv_job_enter_hook() and hv_job_leave_hook(), or with the job's
+ * cancellable. */
+gboolean hv_pool_find(HvHost *host, ConfDisk *disk, GCancellable *cancellable, GError **error);
+gboolean hv_pool_find_device(HvHost *host, ConfAnyDevice *device, GError **error);
+/* For a running domain of which nobody has noted it. What is not found is logged. */
+void hv_pool_find_again(HvHost *host, ConfDomain *live);
+
 /* ---- disks without a source (hv-startup.c) ---- */
 
 typedef struct HvMissing {
@@ -207,9 +233,11 @@ typedef struct HvMissing {
     gboolean dropped; /* the disk itself; else it lost its medium only */
 } HvMissing;
 
-/* What a domain starts with: `def` without the sources that may be missing and are. `restore`: its
- * guest ran before. *ret_missing is a list of HvMissing. May block in the file system. */
-ConfDomain *hv_def_startup(const ConfDomain *def, gboolean restore, GPtrArray **ret_missing);
+/* What a domain starts with: a copy of `def` with its volumes found, without the sources that may
+ * be missing and are. `restore`: its guest ran before. *ret_missing is a list of HvMissing, also on
+ * failure. May block. */
+ConfDomain *hv_def_startup(HvHost *host, const ConfDomain *def, gboolean restore,
+                           GCancellable *cancellable, GPtrArray **ret_missing, GError **error);
 gboolean hv_disk_is_removable(const ConfDisk *disk);
 
 /* ---- events (hv-event.c) ---- */
@@ -434,13 +462,18 @@ void hv_store_free(HvStore *store);
 void hv_store_sweep(HvStore *store);
 gboolean hv_store_write_definition(HvStore *store, const ConfDomain *def, GError **error);
 gboolean hv_store_remove_definition(HvStore *store, const char *name, GError **error);
-gboolean hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart,
-                                GError **error);
-gboolean hv_store_has_autostart(const HvStore *store, const char *name);
+/* Links beside a definition. */
+typedef enum HvMark {
+    HV_MARK_AUTOSTART,      /* at each boot of the host */
+    HV_MARK_AUTOSTART_ONCE, /* at the next one */
+    HV_N_MARKS,
+} HvMark;
+gboolean hv_store_set_mark(HvStore *store, const char *name, HvMark mark, gboolean set,
+                           GError **error);
+gboolean hv_store_has_mark(const HvStore *store, const char *name, HvMark mark);
 gboolean hv_store_has_managed_save(const HvStore *store, const char *name);
 /* Each definition on disk; unreadable ones are logged and left alone. */
-typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gboolean autostart,
-                                      gboolean managed_save, gpointer data);
+typedef void (*HvStoreDefinitionFunc)(ConfDomain *def /* taken over */, gpointer data);
 /* Says so in the log. A new definition of that name sets the file aside. */
 void hv_store_leave_out(HvStore *store, const char *name, const GError *error);
 gboolean hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer data,
@@ -605,19 +638,26 @@ typedef struct HvImage {
 } HvImage;
 typedef struct HvImages HvImages;
 /* The images of a domain, of others, and what lies beside those of the snapshot `without`, whose
- * own needs do not count. Job held, may block; `without` is of now->snapshots. */
+ * own needs do not count. Job held, may block; `without` is of now->snapshots, NULL: none. */
 HvImages *hv_images_new(HvDomain *domain, const HvView *now, const ConfSnapshot *without,
                         GError **error);
 void hv_images_free(HvImages *images);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvImages, hv_images_free)
+/* Also what lies beside this one. */
+void hv_images_look_beside(HvImages *images, const char *path);
 const HvImage *hv_images_get(HvImages *images, const char *path); /* borrowed, never NULL */
 /* GPtrArray of HvImage, borrowed, by path: those that stand directly on this one. */
 GPtrArray *hv_images_on(const HvImages *images, const HvImage *base);
+/* Nobody needs it, and nothing that is known stands on it. */
+gboolean hv_image_is_dead(const HvImages *images, const HvImage *image);
 /* The path that an image is known by: without symbolic links. */
 char *hv_image_key(const char *path);
 
 /* ---- snapshots: disks (hv-snapshot-disk.c) ---- */
 
+/* A copy of `domain` in which those volumes of pools are found that the snapshot is in. */
+ConfDomain *hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
+                                     GError **error);
 /* Completes def->disks: one for each disk of `domain`, in its order, by target. `place`: what a
  * disk gets of which nobody says anything. */
 gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place,

@@ -9,7 +9,7 @@
 /* ---- definitions ---- */
 
 static void
-add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpointer data)
+add_definition(ConfDomain *taken, gpointer data)
 {
     HvHost *host = data;
     g_autoptr(ConfDomain) def = taken;
@@ -28,8 +28,7 @@ add_definition(ConfDomain *taken, gboolean autostart, gboolean managed_save, gpo
     next = hv_view_copy(now);
     conf_domain_unref(next->persistent);
     next->persistent = g_steal_pointer(&def);
-    next->autostart = autostart;
-    next->managed_save = managed_save;
+    hv_view_look_at_store(next, host->store);
     next->snapshots = hv_snapshots_load(host->store, next->name, next->uuid);
     hv_registry_show(domain, next);
 }
@@ -175,6 +174,7 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     /* A start of ours was faster, or the same news came twice. */
     if (hv_view_is_active(now))
         return;
+    hv_pool_find_again(host, live);
     hv_store_log(host->store, domain->name, "found running, domain id %d", seen->domid);
     hv_domain_found(domain, g_steal_pointer(&live), seen,
                     seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);
@@ -310,6 +310,18 @@ hv_reconcile(HvHost *host, GError **error)
 
 /* ---- autostart ---- */
 
+/* Before the start and not after it: a mark that outlived a start would start the domain at two
+ * boots. */
+static void
+use_up_mark(HvDomain *domain)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!hv_domain_set_autostart_once(domain, FALSE, &error))
+        g_warning("domain '%s' was to be started at this boot only, and may be at the next: %s",
+                  domain->name, error->message);
+}
+
 static void
 autostart(gpointer data, gpointer user_data)
 {
@@ -317,6 +329,8 @@ autostart(gpointer data, gpointer user_data)
     g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GError) error = NULL;
 
+    if (now->autostart_once)
+        use_up_mark(domain);
     if (hv_view_is_active(now) || hv_domain_start(domain, 0, &error))
         return;
     if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
@@ -343,7 +357,7 @@ hv_autostart_begin(HvHost *host)
         HvDomain *domain = g_ptr_array_index(all, i);
         g_autoptr(HvView) now = hv_domain_view(domain);
 
-        if (now->autostart && now->persistent && !hv_view_is_active(now))
+        if (now->persistent && (now->autostart_once || (now->autostart && !hv_view_is_active(now))))
             g_thread_pool_push(host->autostart, hv_domain_ref(domain), NULL);
     }
 }

@@ -71,7 +71,10 @@ write_files(HvStore *store, const HvView *view, const char *before, GError **err
 {
     return (!view->persistent || hv_store_write_definition(store, view->persistent, error)) &&
            hv_snapshots_rename(store, before, view->name, error) &&
-           (!view->autostart || hv_store_set_autostart(store, view->name, TRUE, error)) &&
+           (!view->autostart ||
+            hv_store_set_mark(store, view->name, HV_MARK_AUTOSTART, TRUE, error)) &&
+           (!view->autostart_once ||
+            hv_store_set_mark(store, view->name, HV_MARK_AUTOSTART_ONCE, TRUE, error)) &&
            (!hv_view_is_active(view) || hv_store_write_status(store, view, error));
 }
 

@@ -23,8 +23,16 @@ typedef struct Taking {
     HvView *now;
     ConfSnapshot *def;
     unsigned flags;
+    ConfDomain *disks; /* a copy of what the domain is, whose disks are looked at */
     Stage stage;
 } Taking;
+
+static void
+taking_clear(Taking *taking)
+{
+    conf_domain_unref(taking->disks);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Taking, taking_clear)
 
 static gboolean
 refuse(GError **error, HvError code, const char *message)
@@ -168,9 +176,11 @@ prepare(Taking *taking, GError **error)
     def->domain = hv_def_inactive(hv_view_current(now), error);
     if (def->domain && now->live && now->persistent)
         def->inactive = conf_domain_copy(now->persistent);
-    return def->domain && hv_snapshot_align(def, hv_view_current(now), place, error) &&
-           (!hv_view_is_active(now) || check_running(taking, error)) &&
-           hv_snapshot_check_disks(def, hv_view_current(now), taking->flags, error);
+    if (!def->domain || !hv_snapshot_align(def, hv_view_current(now), place, error))
+        return FALSE;
+    taking->disks = hv_snapshot_find_volumes(taking->job, def, hv_view_current(now), error);
+    return taking->disks && (!hv_view_is_active(now) || check_running(taking, error)) &&
+           hv_snapshot_check_disks(def, taking->disks, taking->flags, error);
 }
 
 /* ---- memory ---- */
@@ -213,12 +223,11 @@ write_memory(Taking *taking, GError **error)
 static gboolean
 make_overlays(Taking *taking, GError **error)
 {
-    const ConfDomain *domain = hv_view_current(taking->now);
     gboolean reuse = (taking->flags & HV_SNAPSHOT_REUSE_EXT) != 0;
 
     if (!hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_EXTERNAL))
         return TRUE;
-    if (!reuse && !hv_snapshot_overlays_create(taking->def, domain, error))
+    if (!reuse && !hv_snapshot_overlays_create(taking->def, taking->disks, error))
         return FALSE;
     taking->stage = STAGE_OVERLAYS;
     if (!hv_snapshot_move(taking->job, taking->def, TRUE, error))
@@ -251,16 +260,15 @@ take_running_images(Taking *taking, GError **error)
 static gboolean
 take_disks(Taking *taking, GError **error)
 {
-    const ConfDomain *domain = hv_view_current(taking->now);
     gboolean ok = hv_view_is_active(taking->now)
                       ? take_running_images(taking, error)
-                      : hv_snapshot_images_create(taking->def, domain, error);
+                      : hv_snapshot_images_create(taking->def, taking->disks, error);
 
     if (!ok)
         return FALSE;
     if (hv_snapshot_has_disks(taking->def, CONF_SNAPSHOT_INTERNAL))
         taking->stage = STAGE_DISKS;
-    return hv_snapshot_volumes_create(taking->def, domain, error);
+    return hv_snapshot_volumes_create(taking->def, taking->disks, error);
 }
 
 /* ---- one after the other ---- */
@@ -510,7 +518,7 @@ hv_domain_snapshot_create(HvDomain *domain, ConfSnapshot *taken, unsigned flags,
     g_autoptr(HvJob) job = hv_job_begin(
         domain, flags & HV_SNAPSHOT_REDEFINE ? HV_JOB_MODIFY : HV_JOB_SNAPSHOT, error);
     g_autoptr(HvView) now = NULL;
-    Taking taking = { .job = job, .def = def, .flags = flags };
+    g_auto(Taking) taking = { .job = job, .def = def, .flags = flags };
     gboolean ok;
 
     if (!job)

@@ -132,6 +132,23 @@ complete(ConfSnapshotDisk *wanted, const ConfDisk *disk, const char *snapshot, G
     return wanted->source || name_image(wanted, disk, snapshot, error);
 }
 
+ConfDomain *
+hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
+                         GError **error)
+{
+    g_autoptr(ConfDomain) found = conf_domain_copy(domain);
+
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
+        int at = wanted->place == CONF_SNAPSHOT_INTERNAL ? index_of_disk(found, wanted->name) : -1;
+
+        if (at >= 0 &&
+            !hv_pool_find(job->domain->host, found->disks->pdata[at], job->cancellable, error))
+            return NULL;
+    }
+    return g_steal_pointer(&found);
+}
+
 gboolean
 hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place, GError **error)
 {
@@ -174,8 +191,10 @@ hv_disk_format(const ConfDisk *disk)
 gboolean
 hv_disk_is_local_image(const ConfDisk *disk)
 {
-    return (disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK ||
-            disk->type == CONF_DISK_TYPE_ABSENT) &&
+    ConfDiskType type = conf_disk_source_type(disk);
+
+    return (type == CONF_DISK_TYPE_FILE || type == CONF_DISK_TYPE_BLOCK ||
+            type == CONF_DISK_TYPE_ABSENT) &&
            disk->source && g_path_is_absolute(disk->source) && !disk->backenddomain;
 }
 
@@ -183,7 +202,7 @@ hv_disk_is_local_image(const ConfDisk *disk)
 static gboolean
 is_volume(const ConfDisk *disk)
 {
-    return hv_disk_is_local_image(disk) && disk->type == CONF_DISK_TYPE_BLOCK &&
+    return hv_disk_is_local_image(disk) && conf_disk_source_type(disk) == CONF_DISK_TYPE_BLOCK &&
            g_str_equal(hv_disk_format(disk), "raw");
 }
 
@@ -204,6 +223,11 @@ check_external(const ConfSnapshotDisk *wanted, const ConfDisk *disk, gboolean re
 {
     gboolean there = g_file_test(wanted->source, G_FILE_TEST_EXISTS);
 
+    /* The definition would name the new image, and no pool knows that. */
+    if (disk->type == CONF_DISK_TYPE_VOLUME)
+        return refuse(error, HV_ERROR_CONFIG,
+                      "external snapshot for disk %s unsupported: it is a volume of a storage pool",
+                      disk->target);
     if (!hv_disk_is_local_image(disk))
         return refuse(error, HV_ERROR_CONFIG,
                       "external snapshot for disk %s unsupported: it is not on this host",
@@ -506,6 +530,15 @@ hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place)
     return FALSE;
 }
 
+static gboolean
+is_same_image(const ConfDisk *a, const ConfDisk *b)
+{
+    if (a->type == CONF_DISK_TYPE_VOLUME && b->type == CONF_DISK_TYPE_VOLUME)
+        return g_strcmp0(a->source_pool, b->source_pool) == 0 &&
+               g_strcmp0(a->source_volume, b->source_volume) == 0;
+    return g_strcmp0(a->source, b->source) == 0;
+}
+
 /* Where the guest writes to other images now, on top of those of the snapshot maybe. */
 static gboolean
 has_moved(const ConfSnapshotDisk *wanted, const ConfSnapshot *def, const ConfDomain *live)
@@ -515,7 +548,7 @@ has_moved(const ConfSnapshotDisk *wanted, const ConfSnapshot *def, const ConfDom
     const ConfDisk *before = then < 0 ? NULL : def->domain->disks->pdata[then];
     const ConfDisk *after = now < 0 ? NULL : live->disks->pdata[now];
 
-    return before && (!after || g_strcmp0(before->source, after->source) != 0);
+    return before && (!after || !is_same_image(before, after));
 }
 
 /* A copy of the snapshot, without those of its disks that have moved, or without the others. */
@@ -572,9 +605,10 @@ delete_images(HvJob *job, const HvView *now, const ConfSnapshot *def, const Conf
 gboolean
 hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
 {
-    const ConfDomain *then = def->domain ? def->domain : hv_view_current(now);
+    g_autoptr(ConfDomain) then = hv_snapshot_find_volumes(
+        job, def, def->domain ? def->domain : hv_view_current(now), error);
 
-    return delete_images(job, now, def, then, error) &&
+    return then && delete_images(job, now, def, then, error) &&
            for_each_kept(&volumes, volumes.delete, def, then, error);
 }
 

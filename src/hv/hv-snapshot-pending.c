@@ -36,14 +36,16 @@ finish_reverting(const Settling *settling, const ConfSnapshot *def)
 {
     HvDomain *domain = settling->domain;
     g_autoptr(GError) error = NULL;
+    g_autoptr(ConfDomain) then = NULL;
 
     /* It runs on its images: then they were done. */
     if (hv_view_is_active(settling->now))
         return;
     hv_store_log(domain->host->store, domain->name,
                  "the revert to snapshot '%s' was cut off; its images are finished", def->name);
-    if (!hv_snapshot_disks_revert(def, def->domain ? def->domain : settling->now->persistent,
-                                  &error) ||
+    then = hv_snapshot_find_volumes(settling->job, def,
+                                    def->domain ? def->domain : settling->now->persistent, &error);
+    if (!then || !hv_snapshot_disks_revert(def, then, &error) ||
         !hv_snapshot_make_current(domain, def->name, &error))
         g_warning("the revert of domain '%s' to snapshot '%s' was cut off, do it again: %s",
                   domain->name, def->name, error->message);

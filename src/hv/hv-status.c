@@ -3,12 +3,14 @@
  * /run/libvirt/libxl/NAME.xml: what a running domain is, for the daemon that comes after this one.
  *
  *   <domstatus state='running' reason='booted' pid='17' started='1700000000000000' again='yes'>
+ *     <volume target='xvda' type='file' path='/srv/images/a.img'/>
  *     <domain type='xen' id='3'> ... </domain>
  *   </domstatus>
  *
- * pid is the daemon's. `started` (wall clock, us) and `again` (its guest asked for a reboot, which
- * is under way: where nothing runs, it is to be started) are ours; the stock driver's files lack
- * them and hold more children, all of which are skipped.
+ * pid is the daemon's. `started` (wall clock, us), `again` (its guest asked for a reboot, which is
+ * under way: where nothing runs, it is to be started) and <volume> (where a disk of the type volume
+ * was found) are ours; the stock driver's files lack them and hold more children, all of which are
+ * skipped.
  */
 #include "hv-private.h"
 
@@ -67,16 +69,36 @@ status_free(HvStatus *status)
     g_free(status);
 }
 
+static char *
+format_volumes(const ConfDomain *live)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < live->disks->len; i++) {
+        const ConfDisk *disk = live->disks->pdata[i];
+        g_autofree char *line = NULL;
+
+        if (!disk->volume_type || !disk->source)
+            continue;
+        line = g_markup_printf_escaped("<volume target='%s' type='%s' path='%s'/>\n", disk->target,
+                                       disk->volume_type == CONF_DISK_TYPE_BLOCK ? "block" : "file",
+                                       disk->source);
+        g_string_append(text, line);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static gboolean
 write_status(HvStore *store, const HvView *view, gboolean again, GError **error)
 {
+    g_autofree char *volumes = format_volumes(view->live);
     g_autofree char *path = hv_store_file(store->state, view->name, ".xml");
     g_autofree char *xml = conf_domain_format_xml(view->live, CONF_XML_SECURE);
     g_autofree char *text = g_strdup_printf(
         "<domstatus state='%s' reason='%s' pid='%d' started='%" G_GINT64_FORMAT
-        "'%s>\n%s</domstatus>\n",
+        "'%s>\n%s%s</domstatus>\n",
         state_names[view->state], reasons[view->reason].name, (int)getpid(), view->started_us,
-        again ? " again='yes'" : "", xml);
+        again ? " again='yes'" : "", volumes, xml);
 
     return hv_store_write_text(path, text, error);
 }
@@ -159,6 +181,34 @@ parse_child(xmlNode *root, const char *path, GError **error)
     return NULL;
 }
 
+static void
+parse_volume(xmlNode *node, ConfDomain *live)
+{
+    g_autofree char *target = attribute(node, "target");
+    g_autofree char *type = attribute(node, "type");
+    g_autofree char *path = attribute(node, "path");
+
+    for (guint i = 0; target && path && i < live->disks->len; i++) {
+        ConfDisk *disk = live->disks->pdata[i];
+
+        if (disk->type != CONF_DISK_TYPE_VOLUME || g_strcmp0(disk->target, target) != 0)
+            continue;
+        g_free(disk->source);
+        disk->source = g_strdup(path);
+        disk->volume_type = g_strcmp0(type, "block") == 0 ? CONF_DISK_TYPE_BLOCK
+                                                          : CONF_DISK_TYPE_FILE;
+    }
+}
+
+static void
+parse_volumes(xmlNode *root, ConfDomain *live)
+{
+    for (xmlNode *child = root->children; child; child = child->next) {
+        if (child->type == XML_ELEMENT_NODE && xmlStrEqual(child->name, BAD_CAST "volume"))
+            parse_volume(child, live);
+    }
+}
+
 static HvStatus *
 parse_status(xmlDoc *doc, const char *path, GError **error)
 {
@@ -177,6 +227,7 @@ parse_status(xmlDoc *doc, const char *path, GError **error)
     live = parse_child(root, path, error);
     if (!live)
         return NULL;
+    parse_volumes(root, live);
     state = attribute(root, "state");
     reason = attribute(root, "reason");
     started = attribute(root, "started");

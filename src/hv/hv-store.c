@@ -419,19 +419,34 @@ hv_store_remove_definition(HvStore *store, const char *name, GError **error)
 {
     g_autofree char *path = hv_store_file(store->config, name, ".xml");
 
-    /* The link first: a link without its file would come to life with the next domain of the name.
+    /* The links first: a link without its file would come to life with the next domain of the name.
      */
-    return hv_store_set_autostart(store, name, FALSE, error) && hv_store_remove_file(path, error);
+    for (HvMark mark = 0; mark < HV_N_MARKS; mark++) {
+        if (!hv_store_set_mark(store, name, mark, FALSE, error))
+            return FALSE;
+    }
+    return hv_store_remove_file(path, error);
+}
+
+static char *
+mark_path(const HvStore *store, const char *name, HvMark mark)
+{
+    static const char *const suffixes[HV_N_MARKS] = {
+        [HV_MARK_AUTOSTART] = ".xml",
+        [HV_MARK_AUTOSTART_ONCE] = ".xml.once",
+    };
+
+    return hv_store_file(store->autostart, name, suffixes[mark]);
 }
 
 gboolean
-hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart, GError **error)
+hv_store_set_mark(HvStore *store, const char *name, HvMark mark, gboolean set, GError **error)
 {
-    g_autofree char *link = hv_store_file(store->autostart, name, ".xml");
+    g_autofree char *link = mark_path(store, name, mark);
     g_autofree char *target = g_strconcat("../", name, ".xml", NULL);
     g_autofree char *temp = NULL;
 
-    if (!autostart)
+    if (!set)
         return hv_store_remove_file(link, error);
     temp = g_strdup_printf("%s/" TEMP_PREFIX "%08x" TEMP_SUFFIX, store->autostart, g_random_int());
     if (symlink(target, temp) < 0) {
@@ -448,9 +463,9 @@ hv_store_set_autostart(HvStore *store, const char *name, gboolean autostart, GEr
 
 /* As stock does: the link counts when it leads to the definition, whatever its text. */
 gboolean
-hv_store_has_autostart(const HvStore *store, const char *name)
+hv_store_has_mark(const HvStore *store, const char *name, HvMark mark)
 {
-    g_autofree char *link = hv_store_file(store->autostart, name, ".xml");
+    g_autofree char *link = mark_path(store, name, mark);
     g_autofree char *path = hv_store_file(store->config, name, ".xml");
     struct stat a, b;
 
@@ -502,8 +517,7 @@ hv_store_load_definitions(HvStore *store, HvStoreDefinitionFunc func, gpointer d
         ConfDomain *def = load_definition(store, name, &local);
 
         if (def)
-            func(def, hv_store_has_autostart(store, name), hv_store_has_managed_save(store, name),
-                 data);
+            func(def, data);
         else
             hv_store_leave_out(store, name, local);
     }

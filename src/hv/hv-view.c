@@ -34,6 +34,14 @@ hv_view_copy(const HvView *view)
     return copy;
 }
 
+void
+hv_view_look_at_store(HvView *view, const HvStore *store)
+{
+    view->autostart = hv_store_has_mark(store, view->name, HV_MARK_AUTOSTART);
+    view->autostart_once = hv_store_has_mark(store, view->name, HV_MARK_AUTOSTART_ONCE);
+    view->managed_save = hv_store_has_managed_save(store, view->name);
+}
+
 const ConfDomain *
 hv_view_current(const HvView *view)
 {

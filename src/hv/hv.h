@@ -108,10 +108,11 @@ typedef struct HvView {
     /* NULL: not active. A transient domain has one also while it is about to start. */
     ConfDomain *live;
     gboolean autostart;
-    gboolean managed_save;  /* an image exists */
-    gboolean updated;       /* persistent definition changed since start */
-    gint64 started_us;      /* wall clock of the start, 0: not active */
-    HvSnapshots *snapshots; /* NULL: none */
+    gboolean autostart_once; /* at the next boot of the host, whatever `autostart` says */
+    gboolean managed_save;   /* an image exists */
+    gboolean updated;        /* persistent definition changed since start */
+    gint64 started_us;       /* wall clock of the start, 0: not active */
+    HvSnapshots *snapshots;  /* NULL: none */
 } HvView;
 
 HvView *hv_view_ref(HvView *view);
@@ -128,6 +129,14 @@ const ConfDomain *hv_view_current(const HvView *view);
 
 /* ---- host ---- */
 
+/* Where a volume of a storage pool is, on this host: a path, and whether it is a block device.
+ * Called from any thread, with a domain's job maybe and without a lock. It may block, but bounds
+ * that, and ends early when `cancellable`, which may be NULL, is cancelled. FALSE: *error, of any
+ * domain, is what the person at virsh reads. */
+typedef gboolean (*HvFindVolume)(const char *pool, const char *volume, char **ret_path,
+                                 gboolean *ret_block, GCancellable *cancellable, gpointer data,
+                                 GError **error);
+
 typedef struct HvConfig {
     const char *root;      /* prefix of every path; NULL or "" = none */
     const char *engine;    /* "auto", "libxl", "sim" */
@@ -137,6 +146,11 @@ typedef struct HvConfig {
     /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
      * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
     GHashTable *engine_settings;
+    /* Folder with libvirt's definitions of processors; NULL: where libvirt has it. Not below root.
+     */
+    const char *cpu_map;
+    HvFindVolume find_volume; /* NULL: nobody knows; what it uses lives as long as the host */
+    gpointer find_volume_data;
 } HvConfig;
 
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
@@ -169,6 +183,26 @@ char *hv_host_capabilities(HvHost *host, GError **error);
  * machine that is not Xen's. */
 char *hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch,
                                   const char *machine, const char *virttype, GError **error);
+
+/* ---- models of processors (hv-cpu.c); may block: the first one reads their definitions ---- */
+
+/* A kind of guest, as hv_host_domain_capabilities() takes it. */
+typedef struct HvGuestKind {
+    const char *emulator, *arch, *machine, *virttype;
+} HvGuestKind;
+
+/* Names of the models of an architecture, for g_strfreev(); none: any name is right there.
+ * HV_ERROR_INVALID_ARG: there is no such architecture. UNSUPPORTED: nothing is known of it, or the
+ * definitions cannot be read. */
+char **hv_host_cpu_models(HvHost *host, const char *arch, GError **error);
+/* Whether the host, or with `guest` what the hypervisor gives to such a guest, can be `cpu`.
+ * *ret_why (may be NULL) is the reason of INCOMPATIBLE. */
+ConfCpuCompare hv_host_compare_cpu(HvHost *host, const HvGuestKind *guest, const ConfCpuSpec *cpu,
+                                   char **ret_why, GError **error);
+/* <cpu> of a guest that runs on each of `cpus` (ConfCpuSpec); with `guest` it has nothing that the
+ * hypervisor does not give to such a guest here. `flags`: ConfCpuBaseline. */
+char *hv_host_baseline_cpu(HvHost *host, const HvGuestKind *guest, GPtrArray *cpus, unsigned flags,
+                           GError **error);
 
 /* ---- the registry ---- */
 
@@ -257,6 +291,8 @@ gboolean hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError 
 /* As virDomainGetVcpusFlags: LIVE or CONFIG, with MAXIMUM or without. Does not block. */
 int hv_domain_get_vcpus(HvDomain *domain, unsigned affect, GError **error);
 gboolean hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error);
+/* At the next boot of the host only; the mark is gone when the domain is started then. */
+gboolean hv_domain_set_autostart_once(HvDomain *domain, gboolean once, GError **error);
 /* `replacement` is what the image will start from instead of the live definition; it is taken over
  * in any case and may be NULL. So it is in hv_host_restore(). */
 gboolean hv_domain_save(HvDomain *domain, const char *path, ConfDomain *replacement,
@@ -554,6 +590,9 @@ typedef struct HvDiskSize {
 } HvDiskSize;
 /* Looks at the image. IO or UNSUPPORTED where it is not a file or block device of this host. */
 gboolean hv_disk_size(const ConfDisk *disk, HvDiskSize *ret_size, GError **error);
+/* Also of a volume of a storage pool, in a definition that does not run: asks where it is. */
+gboolean hv_host_disk_size(HvHost *host, const ConfDisk *disk, HvDiskSize *ret_size,
+                           GError **error);
 /* The <driver type=> of a file, as its content has it; "raw" where that says nothing. For files
  * that no definition knows: a guest may have written what it likes into its raw disk. */
 const char *hv_image_format(const char *path);

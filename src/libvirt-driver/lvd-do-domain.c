@@ -100,6 +100,19 @@ lvd_do_domain_get_autostart(LvdCall *call, const void *args, void *ret, GError *
 }
 
 gboolean
+lvd_do_domain_get_autostart_once(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_get_autostart_once_args *a = args;
+    lvd_domain_get_autostart_once_ret *r = ret;
+    g_autoptr(HvView) view = lvd_domain_view(call, &a->dom, error);
+
+    if (!view)
+        return FALSE;
+    r->autostart = view->autostart_once != 0;
+    return TRUE;
+}
+
+gboolean
 lvd_do_domain_is_active(LvdCall *call, const void *args, void *ret, GError **error)
 {
     const lvd_domain_is_active_args *a = args;

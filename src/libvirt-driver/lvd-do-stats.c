@@ -131,7 +131,8 @@ lvd_do_domain_get_block_info(LvdCall *call, const void *args, void *ret, GError 
         return FALSE;
     const ConfDomain *def = hv_view_current(view);
     int index = hv_def_find_disk(def, a->path, error);
-    if (index < 0 || !hv_disk_size(g_ptr_array_index(def->disks, (guint)index), &size, error))
+    if (index < 0 || !hv_host_disk_size(lvd_call_host(call),
+                                        g_ptr_array_index(def->disks, (guint)index), &size, error))
         return FALSE;
     r->capacity = size.capacity;
     r->allocation = size.allocation;

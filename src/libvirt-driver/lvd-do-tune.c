@@ -273,3 +273,12 @@ lvd_do_domain_set_autostart(LvdCall *call, const void *args, void *ret, GError *
 
     return domain && hv_domain_set_autostart(domain, a->autostart != 0, error);
 }
+
+gboolean
+lvd_do_domain_set_autostart_once(LvdCall *call, const void *args, void *ret, GError **error)
+{
+    const lvd_domain_set_autostart_once_args *a = args;
+    g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
+
+    return domain && hv_domain_set_autostart_once(domain, a->autostart != 0, error);
+}

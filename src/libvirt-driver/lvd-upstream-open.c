@@ -30,20 +30,24 @@ ask(LvdUpstream *up, LvdStep step, gint32 proc, xdrproc_t xdr, const void *args)
     lvd_upstream_send(up, &header, bytes + LVD_LENGTH_MIN, length - LVD_LENGTH_MIN);
 }
 
-/* The daemon's privilege tells which of its two URIs it answers to. */
-static void
-ask_open(LvdUpstream *up)
+char *
+lvd_family_uri(LvdFamily family, int fd)
 {
     struct ucred peer = { .uid = 0 };
     socklen_t size = sizeof(peer);
-    g_autofree char *uri = NULL;
-    lvd_text name;
+
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    return g_strdup_printf("%s:///%s", lvd_family_name(family),
+                           peer.uid == 0 ? "system" : "session");
+}
+
+static void
+ask_open(LvdUpstream *up)
+{
+    g_autofree char *uri = lvd_family_uri(up->family, up->watch.fd);
+    lvd_text name = uri;
     lvd_connect_open_args args = { .name = &name };
 
-    getsockopt(up->watch.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    uri = g_strdup_printf("%s:///%s", lvd_family_name(up->family),
-                          peer.uid == 0 ? "system" : "session");
-    name = uri;
     if (g_atomic_int_get(&up->client->readonly))
         args.flags = VIR_CONNECT_RO;
     ask(up, LVD_STEP_OPEN, PROC_CONNECT_OPEN, (xdrproc_t)xdr_lvd_connect_open_args, &args);
@@ -130,18 +134,25 @@ run_waiting_here(LvdUpstream *up)
     lvd_upstream_disconnect(up);
 }
 
-static void
-after_auth(LvdUpstream *up, const guint8 *body, gsize body_len)
+gboolean
+lvd_auth_may_be_none(const guint8 *body, gsize body_len)
 {
     gint32 count = lvd_body_word(body, body_len, 0);
 
     for (gint32 i = 0; i < MIN(count, 20); i++) {
-        if (body_len >= (gsize)(i + 2) * 4 && lvd_body_word(body, body_len, (gsize)i + 1) == 0) {
-            ask_open(up);
-            return;
-        }
+        if (body_len >= (gsize)(i + 2) * 4 && lvd_body_word(body, body_len, (gsize)i + 1) == 0)
+            return TRUE;
     }
-    lvd_upstream_die(up, "wants an authentication that the relay does not have");
+    return FALSE;
+}
+
+static void
+after_auth(LvdUpstream *up, const guint8 *body, gsize body_len)
+{
+    if (lvd_auth_may_be_none(body, body_len))
+        ask_open(up);
+    else
+        lvd_upstream_die(up, "wants an authentication that the relay does not have");
 }
 
 void

@@ -17,6 +17,11 @@ G_BEGIN_DECLS
 /* "network", ... */
 const char *lvd_family_name(LvdFamily family);
 
+/* Which of its two URIs the daemon at the other end answers to: its privilege tells. */
+char *lvd_family_uri(LvdFamily family, int fd);
+/* Does the answer to auth_list say that nobody need prove who he is? */
+gboolean lvd_auth_may_be_none(const guint8 *body, gsize body_len);
+
 /* A connected descriptor and whose it is. -1 without an error and without a path: no such daemon
  * here. -1 with a path: it listens there, but has no room at the moment. */
 int lvd_relay_connect(const LvdConfig *config, LvdFamily family, gboolean readonly, char **ret_path,

@@ -159,6 +159,7 @@ typedef struct LvdConfig {
     gboolean verbose;
     /* libxl.conf's and ours, handed to libhv */
     unsigned autostart_workers;
+    char *cpu_map_dir;           /* NULL: where libvirt has it */
     GHashTable *engine_settings; /* name -> text, for the engine; immutable once loaded */
     unsigned job_timeout_ms;
 } LvdConfig;
@@ -169,6 +170,12 @@ void lvd_config_free(LvdConfig *config);
 gboolean lvd_config_load(LvdConfig *config, const char *path, GError **error);
 char *lvd_config_socket_dir(const LvdConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
+
+/* ---- volumes of storage pools (lvd-volume.c) ---- */
+
+/* HvFindVolume. `config` is the LvdConfig: it says where the storage daemon is. */
+gboolean lvd_find_volume(const char *pool, const char *volume, char **ret_path, gboolean *ret_block,
+                         GCancellable *cancellable, gpointer config, GError **error);
 
 /* ---- the server (transport) ---- */
 

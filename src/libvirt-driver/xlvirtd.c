@@ -295,7 +295,10 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
                            .engine = config->engine,
                            .autostart_workers = (int)config->autostart_workers,
                            .job_timeout_ms = config->job_timeout_ms,
-                           .engine_settings = config->engine_settings };
+                           .engine_settings = config->engine_settings,
+                           .cpu_map = config->cpu_map_dir,
+                           .find_volume = lvd_find_volume,
+                           .find_volume_data = (gpointer)config };
 
     daemon->host = hv_host_new(&hv_config, error);
     return daemon->host != NULL;

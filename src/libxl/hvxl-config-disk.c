@@ -107,7 +107,7 @@ build_network_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error
 static gboolean
 build_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
 {
-    switch (disk->type) {
+    switch (conf_disk_source_type(disk)) {
     case CONF_DISK_TYPE_ABSENT:
     case CONF_DISK_TYPE_FILE:
     case CONF_DISK_TYPE_BLOCK:
@@ -116,7 +116,9 @@ build_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
     case CONF_DISK_TYPE_NETWORK:
         return build_network_source(disk, xl, error);
     case CONF_DISK_TYPE_VOLUME:
-        return hvxl_refuse(disk->target, "devices/disk/@type", "volume", error);
+        if (disk->source_pool == NULL && disk->source_volume == NULL)
+            return TRUE; /* an empty drive */
+        return hvxl_refuse(disk->target, "devices/disk/@type", "volume, not found", error);
     case CONF_DISK_TYPE_DIR:
     case CONF_DISK_TYPE_NVME:
     case CONF_DISK_TYPE_VHOSTUSER:
@@ -159,7 +161,8 @@ static void
 build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
 {
     bool phy = xl->backend == LIBXL_DISK_BACKEND_PHY ||
-               (xl->backend == LIBXL_DISK_BACKEND_UNKNOWN && disk->type == CONF_DISK_TYPE_BLOCK);
+               (xl->backend == LIBXL_DISK_BACKEND_UNKNOWN &&
+                conf_disk_source_type(disk) == CONF_DISK_TYPE_BLOCK);
 
     /* A driver domain has scripts of its own. */
     if (b->env->hotplug_script == NULL || xl->backend_domname || xl->script || !phy ||

@@ -190,7 +190,8 @@ const HvxlRow hvxl_rows[] = {
     /* ---- disks ---- */
     HONOURED_AS("devices/disk/@type", "file, block", "disks[].pdev_path", NULL),
     HONOURED_AS("devices/disk/@type", "network", "disks[].pdev_path", "protocol rbd by QEMU; iscsi and nbd by Xen's scripts block-iscsi and block-nbd"),
-    REFUSED("devices/disk/@type", "volume", "the pool's volume is not resolved here: name its path with type='file' or 'block'"),
+    HONOURED_AS("devices/disk/@type", "volume", "disks[].pdev_path", "where the storage daemon has the volume when the domain starts or the disk is plugged"),
+    REFUSED("devices/disk/@type", "volume, not found", "nobody was asked where the pool has it: name its path with type='file' or 'block'"),
     REFUSED("devices/disk/@type", "dir, nvme, vhostuser", "libxl has no such disks: type file, block or network"),
     HONOURED_AS("devices/disk/@device", "disk, cdrom", "disks[].is_cdrom", NULL),
     REFUSED("devices/disk/@device", "floppy", "libxl has no floppy drives: pass one to the device model by <xen:commandline>"),

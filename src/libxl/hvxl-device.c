@@ -100,7 +100,7 @@ avoid_qemu(const Plug *plug, const ConfDisk *disk, libxl_device_disk *xl, GError
 {
     gboolean qemu = xl->backend == LIBXL_DISK_BACKEND_QDISK ||
                     (xl->backend == LIBXL_DISK_BACKEND_UNKNOWN &&
-                     disk->type != CONF_DISK_TYPE_BLOCK);
+                     conf_disk_source_type(disk) != CONF_DISK_TYPE_BLOCK);
 
     if (!qemu || xl->backend_domname || xl->script || has_device_model(plug))
         return TRUE;

@@ -184,6 +184,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .set_disk_limits = hvxl_set_disk_limits,
     .host_nodes = hvxl_host_nodes,
     .host_cpus = hvxl_host_cpus,
+    .cpu_leaves = hvxl_cpu_leaves,
     .stats = hvxl_stats,
     .security_label = hvxl_security_label,
     .attach_device = hvxl_attach_device,

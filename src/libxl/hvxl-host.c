@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is asked about the host, and about all domains at once. */
 #include "hvxl-hooks.h"
+#include "hvxl-policy.h"
+#include "hvxl-tune.h"
 #include "hvxl-watch.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <xen/hvm/hvm_info_table.h>
@@ -54,6 +57,18 @@ hvxl_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error)
     };
     libxl_physinfo_dispose(&phys);
     return TRUE;
+}
+
+GArray *
+hvxl_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error)
+{
+    GArray *leaves = hvxl_policy_leaves(view);
+    int saved = errno;
+
+    if (!leaves)
+        g_set_error(error, HV_ERROR, saved == EOPNOTSUPP ? HV_ERROR_UNSUPPORTED : HV_ERROR_ENGINE,
+                    "cannot ask Xen about the features of its processors: %s", g_strerror(saved));
+    return leaves;
 }
 
 /* ---- all domains ---- */

@@ -273,6 +273,46 @@ hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error)
     return g_steal_pointer(&answer);
 }
 
+/* ---- images ---- */
+
+static gboolean
+is_stopped(int domid, gboolean *ret_stopped, GError **error)
+{
+    g_autofree char *answer = hvxl_qmp_return(domid, "{\"execute\":\"query-status\"}", error);
+
+    *ret_stopped = answer && strstr(answer, "\"running\": false");
+    return answer != NULL;
+}
+
+/* As in a migration, where the other side takes the images over: the state goes nowhere here. What
+ * has been let go of cannot be a second time, QEMU would abort; so it takes all back before, which
+ * means nothing to a guest whose vcpus are suspended. */
+gboolean
+hvxl_qmp_release_images(int domid, GError **error)
+{
+    static const char *const commands[] = {
+        "{\"execute\":\"cont\"}",
+        "{\"execute\":\"stop\"}",
+        "{\"execute\":\"xen-save-devices-state\","
+        "\"arguments\":{\"filename\":\"/dev/null\",\"live\":true}}",
+    };
+    const Qmp whose = { .domid = domid };
+    gboolean stopped;
+
+    if (!is_stopped(domid, &stopped, error))
+        return FALSE;
+    if (!stopped)
+        return fail(&whose, error, HV_ERROR_WRONG_STATE, "is at work");
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *answer = check_answer(&whose, hvxl_qmp_patient(domid, commands[i], error),
+                                               error);
+
+        if (!answer)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* ---- what needs more than one word ---- */
 
 char *

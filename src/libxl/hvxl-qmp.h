@@ -21,6 +21,10 @@ char *hvxl_qmp_reason(const char *answer);
 /* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
 char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
 #define HVXL_QMP_FD "xlvirt"
+/* The device model of a guest that save() has left suspended writes all that it knows of its images
+ * into them and lets go of them; it reads them anew when the guest is resumed. Meanwhile others may
+ * change them. Any number of times. WRONG_STATE: it is not suspended. */
+gboolean hvxl_qmp_release_images(int domid, GError **error);
 /* Its block devices, as hvxl_node_names() reads them. */
 char *hvxl_qmp_nodes(int domid, GError **error);
 /* A line of the human monitor; what it prints. */

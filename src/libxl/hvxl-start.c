@@ -63,7 +63,8 @@ check_files(const HvEngineStart *start, GError **error)
         return FALSE;
     for (guint i = 0; i < def->disks->len; i++) {
         const ConfDisk *disk = def->disks->pdata[i];
-        gboolean local = disk->type == CONF_DISK_TYPE_FILE || disk->type == CONF_DISK_TYPE_BLOCK;
+        ConfDiskType type = conf_disk_source_type(disk);
+        gboolean local = type == CONF_DISK_TYPE_FILE || type == CONF_DISK_TYPE_BLOCK;
         g_autofree char *what = g_strdup_printf("disk '%s',", disk->target);
 
         if (local && !disk->backenddomain && !check_file(what, disk->source, error))

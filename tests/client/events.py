@@ -36,15 +36,8 @@ NEW_ONLY = (TUNABLE, ADDED, JOB, FAILED, METADATA, THRESHOLD)
 
 
 def setUpModule():
-    if not libvirt:
-        return
-    libvirt.virEventRegisterDefaultImpl()
-    libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-
-    def loop():
-        while True:
-            libvirt.virEventRunDefaultImpl()
-    threading.Thread(target=loop, daemon=True).start()
+    if libvirt:
+        harness.run_events()
 
 
 class Body:

@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import tap  # noqa: E402
-from harness import domain_xml, wait_for  # noqa: E402
+from harness import Wire, domain_xml, wait_for  # noqa: E402
 
 UUID = '11111111-2222-3333-4444-555555555555'
 DOCUMENTS = ('define', 'create')  # a word of theirs that is a document becomes a file
@@ -587,6 +588,40 @@ class TestBusy(Case):
         self.host.start()
         wait_for(lambda: 'running' in self.virsh('domstate', 'up'), 'the autostart')
         self.assertEqual(self.virsh('domstate', 'down').strip(), 'shut off')
+
+    def test_autostart_once(self):
+        """The mark of newer clients: used up by the host's next boot, and by nothing else. Debian's virsh cannot ask."""
+        self.define('sole', FREE)
+        domain = Wire.domain(bytes.fromhex(FREE.replace('-', '')), b'sole')
+
+        def once(set_to=None):
+            with Wire(self.host) as wire:
+                if set_to is not None:
+                    self.assertEqual(wire.call(450, domain + struct.pack('>i', set_to)), (0, b''))
+                return wire.call(449, domain)
+
+        unmarked, marked = ((0, struct.pack('>i', value)) for value in (0, 1))
+        self.assertEqual(once(), unmarked)
+        self.assertEqual(once(1), marked)
+        self.assertEqual(once(0), unmarked)
+        self.assertEqual(once(1), marked)
+        # It is another mark than that of each boot.
+        self.assertRegex(self.virsh('dominfo', 'sole'), 'Autostart: +disable')
+        self.host.end_daemon()
+        self.host.start()
+        self.assertEqual((once(), self.virsh('domstate', 'sole').strip()), (marked, 'shut off'))
+        self.host.end_daemon()
+        self.host.end_host()
+        self.host.start()
+        wait_for(lambda: 'running' in self.virsh('domstate', 'sole'), 'the autostart')
+        self.assertEqual(once(), unmarked)
+        self.host.end_daemon()
+        self.host.end_host()
+        self.host.start()
+        self.assertEqual(self.virsh('domstate', 'sole').strip(), 'shut off')
+        with Wire(self.host, readonly=True) as wire:
+            self.assertEqual(wire.call(449, domain), unmarked)
+            self.assertRegex(wire.error(450, domain + struct.pack('>i', 1))[2], 'read only access prevents')
 
     # Operation, how virsh asks for it, whether it is about a domain that runs.
     HANGS = [('shutdown', ['shutdown'], True), ('reboot', ['reboot'], True), ('pause', ['suspend'], True),

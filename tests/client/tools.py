@@ -235,6 +235,22 @@ class TestStorage(stock.WithStock, Case):
         self.has(self.install('made', 'pool=p,size=0.01'), f"<source file='{folder}/made[^']*'")
         self.virsh('vol-create-as', 'p', 'there', '1M')
         self.has(self.install('found', 'vol=p/there'), f"<source file='{folder}/there'")
+        # The definition names the volume, and not its path; xlvirtd asks for that.
+        self.virsh('vol-create-as', 'p', 'more', '1M')
+        self.has(self.install('asked', 'type=volume,source.pool=p,source.volume=more,format=raw'),
+                 "<source pool='p' volume='more'/>")
+        self.has(self.virsh('domstats', '--block', 'asked'), f'path={folder}/more\n')
+        self.has(self.virsh('domblklist', 'asked', '--details'), r'volume +disk +\w+ +more')
+
+    def test_default_pool(self):
+        """Where nobody names a pool or a path it is this one; it is made where there is none."""
+        folder = self.path('images')
+        os.mkdir(folder)
+        self.virsh('pool-define-as', 'default', 'dir', '--target', folder)
+        self.virsh('pool-start', 'default')
+        self.has(self.install('named', 'pool=default,size=0.01'), f"<source file='{folder}/named[^']*'")
+        self.has(self.install('unnamed', 'size=0.01'), f"<source file='{folder}/unnamed[^']*'")
+        self.has(self.virsh('vol-list', 'default'), r'named\S* .*\n.*unnamed')
 
     def test_clone(self):
         self.clone_disk()

@@ -27,6 +27,15 @@ CDROM = ("<devices>", """<devices><disk type='file' device='cdrom'><driver name=
     <source file='/tmp/first.iso'/><target dev='hdc' bus='ide'/><readonly/></disk>
     <graphics type='vnc' autoport='yes'/><video><model type='cirrus' vram='8192'/></video>""")
 
+VOLUME = """<disk type='volume' device='disk'><driver name='qemu' type='raw'/><source pool='p' volume='{1}'/>
+    <target dev='{0}' bus='xen'/></disk>"""
+# libvirtd in dom0 with the storage driver alone, where xlvirtd looks for it.
+STORAGE_DAEMON = r"""set -e
+mkdir -p /tmp/storage.d /srv/pool
+ln -sf /usr/lib/*/libvirt/connection-driver/libvirt_driver_storage.so /tmp/storage.d
+printf '%s\n' 'unix_sock_dir = "/run/libvirt"' 'auth_unix_rw = "none"' 'auth_unix_ro = "none"' > /tmp/storage.conf
+LIBVIRT_DRIVER_DIR=/tmp/storage.d libvirtd -d -f /tmp/storage.conf -p /run/storage.pid"""
+
 
 def setUpModule():
     global LAB
@@ -470,6 +479,29 @@ class TestSmall(Case):
         self.assertNotEqual(LAB.guests()['again'], first)
         self.matches('domstate again', '^running$')
 
+    def test_volume(self):
+        """A volume of a storage pool is what the storage daemon in dom0 says that it is, to libxl, too."""
+        self.addCleanup(LAB.run, 'kill $(cat /run/storage.pid); rm -rf /srv/pool /tmp/storage*', check=False)
+        LAB.run(STORAGE_DAEMON)  # it is up when this returns
+        virsh('pool-create-as p dir --target /srv/pool')
+        for volume in ('first', 'second'):
+            virsh(f'vol-create-as p {volume} 1M')
+        self.addCleanup(remove, 'volumes')
+        define('stub', 'volumes', ('</devices>', VOLUME.format('xvda', 'first') + '</devices>'))
+        virsh('start volumes')
+        plug = self.enterContext(tempfile.NamedTemporaryFile('w', suffix='.xml'))
+        plug.write(VOLUME.format('xvdb', 'second'))
+        plug.flush()
+        virsh(f'attach-device volumes {plug.name} --live')
+        self.matches('domblklist volumes', r'^ xvda +first\n xvdb +second$')
+        self.matches('domstats --block volumes', r'path=/srv/pool/first$', r'path=/srv/pool/second$')
+        used = LAB.run('xenstore-ls -f /local/domain/0/backend | grep params')
+        for volume in ('first', 'second'):
+            self.assertIn(f'/srv/pool/{volume}"', used)
+        virsh(f'detach-device volumes {plug.name} --live')
+        virsh('pool-destroy p')
+        self.refused(f'attach-device volumes {plug.name} --live', "no storage pool with matching name 'p'")
+
     def test_host(self):
         self.matches('version', r'^Running hypervisor: Xen 4\.\d+\.\d+$')
         self.matches('hostname', '^xen1$')
@@ -481,6 +513,27 @@ class TestSmall(Case):
         self.matches('nodecpumap', r'^CPUs online: +[1-9]')
         self.matches('capabilities', '<arch name=.x86_64', '<os_type>xen</os_type>', '<os_type>hvm</os_type>')
         self.matches('domcapabilities', '<domain>xen</domain>')
+
+    def test_processors(self):
+        """The host has the features that Xen tells of it, and guests those that Xen gives to them."""
+        words = [int(word, 16) for word in re.search(r'^hw_caps +: (\S+)$', LAB.run('xl info'), re.M)[1].split(':')]
+        self.matches('cpu-models x86_64', '^qemu64$')
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write(self.matches('capabilities', '^ +<model>.+</model>$', '^ +<signature family='))
+            file.flush()
+            self.matches(f'cpu-compare {file.name}', 'is identical to host CPU')
+            host = self.matches(f'cpu-baseline {file.name} --features', '<model ')
+            guests = self.matches(f'hypervisor-cpu-baseline {file.name} --features', "fallback='forbid'")
+        for name, word, bit in (('sse2', 0, 26), ('cx16', 1, 13), ('avx', 1, 28), ('vmx', 1, 5), ('nx', 2, 20), ('lm', 2, 29),
+                                ('svm', 3, 2)):
+            self.assertEqual(f"'require' name='{name}'" in host, bool(words[word] >> bit & 1), name)
+        self.assertNotRegex(guests, "'require' name='(vmx|svm)'")  # none is nested that does not ask
+        self.assertIn("'require' name='lm'", guests)
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write("<cpu><model>486</model><feature policy='require' name='ia64'/></cpu>")
+            file.flush()
+            self.refused(f'cpu-compare {file.name} --error', 'required features: (vme, )?ia64')
+            self.refused(f'hypervisor-cpu-compare {file.name} --machine xenfv --error', 'required features: (vme, )?ia64')
 
     def test_questions(self):
         """What is asked of a domain that runs, and what changes its definition alone."""

@@ -64,6 +64,7 @@ const SimOpInfo sim_ops[SIM_N_OPS] = {
     [SIM_OP_NODES] = { "nodes", "(i)", "(ay)", TRUE, TRUE },
     [SIM_OP_HOST_NODES] = { "host-nodes", "()", "(a(tt))", FALSE, TRUE },
     [SIM_OP_HOST_CPUS] = { "host-cpus", "()", "(a(utt))", FALSE, TRUE },
+    [SIM_OP_CPU_LEAVES] = { "cpu-leaves", "(u)", "(a(uuuuuu))", FALSE, TRUE },
     [SIM_OP_NIC_RATE] = { "nic-rate", "(ist)", "()", TRUE, TRUE },
     [SIM_OP_DISK_LIMITS] = { "disk-limits", "(is(tttttt))", "()", TRUE, TRUE },
     [SIM_OP_THRESHOLD] = { "threshold", "(ist)", "()", TRUE, TRUE },

@@ -589,6 +589,7 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_NODES] = do_tune,
     [SIM_OP_HOST_NODES] = do_tune,
     [SIM_OP_HOST_CPUS] = do_tune,
+    [SIM_OP_CPU_LEAVES] = do_tune,
     [SIM_OP_NIC_RATE] = do_tune,
     [SIM_OP_DISK_LIMITS] = do_tune,
     [SIM_OP_STATS] = do_tune,

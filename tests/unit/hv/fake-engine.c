@@ -770,6 +770,8 @@ clear_events(Fixture *f)
 /* ---- the fixture ---- */
 
 const HvEngineOps *fixture_ops = &fake_engine_ops;
+const char *fixture_cpu_map;
+HvFindVolume fixture_find_volume;
 
 void
 fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
@@ -778,6 +780,8 @@ fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
         .root = f->root,
         .job_timeout_ms = job_timeout_ms,
         .no_autostart = no_autostart,
+        .cpu_map = fixture_cpu_map,
+        .find_volume = fixture_find_volume,
     };
     g_autoptr(GError) error = NULL;
 

@@ -375,6 +375,113 @@ test_autostart(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(fake_running(), ==, 4);
 }
 
+/* As after a power cut: nothing runs, and what lies in /run is gone. */
+static void
+reboot_host(Fixture *f)
+{
+    g_autofree char *mark = path_of(f, STATE "autostarted");
+
+    fixture_stop_host(f);
+    fake_reset();
+    g_unlink(mark);
+    fixture_start_host(f, 0, FALSE);
+}
+
+static gboolean
+has_once(Fixture *f, const char *name)
+{
+    g_autofree char *link = g_strconcat(CONFIG "autostart/", name, ".xml.once", NULL);
+    g_autofree char *path = path_of(f, link);
+    g_autoptr(HvDomain) domain = find(f, name);
+    g_autoptr(HvView) view = hv_domain_view(domain);
+
+    g_assert_cmpint(view->autostart_once, ==, g_file_test(path, G_FILE_TEST_IS_SYMLINK));
+    return view->autostart_once;
+}
+
+static void
+assert_running(Fixture *f, const char *name)
+{
+    g_autoptr(HvDomain) domain = find(f, name);
+
+    wait_for_state(domain, HV_STATE_RUNNING);
+    g_assert_false(has_once(f, name));
+}
+
+static void
+set_once(Fixture *f, const char *name)
+{
+    g_autoptr(HvDomain) domain = find(f, name);
+    g_autoptr(GError) error = NULL;
+
+    hv_domain_set_autostart_once(domain, TRUE, &error);
+    g_assert_no_error(error);
+    g_assert_true(has_once(f, name));
+}
+
+static void
+test_autostart_once(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) once = define_domain(f, "once", 1);
+    g_autoptr(HvDomain) both = define_domain(f, "both", 2);
+    g_autoptr(GError) error = NULL;
+
+    set_once(f, "once");
+    set_once(f, "both");
+    g_assert_true(hv_domain_set_autostart(both, TRUE, &error));
+    g_assert_true(hv_domain_rename(once, "one", &error));
+    g_assert_no_error(error);
+    /* A daemon that comes back keeps the marks, and those that may not be used, too. */
+    restart(f);
+    g_assert_cmpuint(fake_running(), ==, 0);
+    g_assert_true(has_once(f, "one"));
+    g_assert_true(has_once(f, "both"));
+    reboot_host(f);
+    assert_running(f, "one");
+    assert_running(f, "both");
+    /* Set again in this boot: for the next one. */
+    set_once(f, "one");
+    fixture_stop_host(f);
+    fixture_start_host(f, 0, FALSE);
+    g_assert_true(has_once(f, "one"));
+    reboot_host(f);
+    assert_running(f, "one");
+    assert_running(f, "both");
+    /* And it was for one boot. */
+    reboot_host(f);
+    assert_running(f, "both");
+    g_assert_cmpuint(fake_running(), ==, 1);
+}
+
+static void
+test_autostart_once_refused(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) again = NULL;
+    g_autofree char *folder = path_of(f, CONFIG "autostart");
+    g_autoptr(GError) error = NULL;
+
+    set_once(f, "one");
+    g_assert_true(hv_domain_set_autostart_once(domain, FALSE, &error));
+    g_assert_false(has_once(f, "one"));
+    set_once(f, "one");
+    /* The next domain of the name has nothing of it. */
+    g_assert_true(hv_domain_undefine(domain, 0, &error));
+    again = define_domain(f, "one", 1);
+    g_assert_false(has_once(f, "one"));
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+    g_assert_false(hv_domain_set_autostart_once(again, TRUE, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_IO);
+    g_clear_error(&error);
+    g_assert_false(has_once(f, "one"));
+    /* One that runs has no definition left to be started from. */
+    g_assert_true(hv_domain_start(again, 0, &error));
+    g_assert_true(hv_domain_undefine(again, 0, &error));
+    g_assert_false(hv_domain_set_autostart_once(again, TRUE, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
+    g_assert_cmpstr(error->message, ==, "cannot set autostart for transient domain");
+}
+
 /* A host cannot come up without its hypervisor. */
 static void
 test_engine_silent(Fixture *f, gconstpointer unused)
@@ -487,6 +594,8 @@ main(int argc, char **argv)
     TEST("adopt", test_adopt);
     TEST("cut-off-save", test_cut_off_save);
     TEST("autostart", test_autostart);
+    TEST("autostart-once", test_autostart_once);
+    TEST("autostart-once-refused", test_autostart_once_refused);
     TEST("killed", test_killed);
     TEST("engine-silent", test_engine_silent);
     return g_test_run();

@@ -149,7 +149,7 @@ static const struct RowSample {
 #define DISK(more) "<disk type='file'><source file='/d'/><target dev='xvda'/>" more "</disk>"
 #define DRIVER(attributes)                                                                         \
     "<disk type='file'><driver " attributes "/><source file='/d'/><target dev='xvda'/></disk>"
-    { "devices/disk/@type", "volume", PV,
+    { "devices/disk/@type", "volume, not found", PV,
       "<disk type='volume'><source pool='p' volume='v'/><target dev='xvda'/></disk>" },
     { "devices/disk/@type", "dir, nvme, vhostuser", PV,
       "<disk type='dir'><source dir='/d'/><target dev='xvda'/></disk>" },

@@ -189,6 +189,12 @@ hv_domain_set_autostart(HvDomain *domain, gboolean autostart, GError **error)
     return TRUE;
 }
 
+gboolean
+hv_domain_set_autostart_once(HvDomain *domain, gboolean once, GError **error)
+{
+    return TRUE;
+}
+
 bool
 conf_bitmap_get(const ConfBitmap *map, unsigned n)
 {
