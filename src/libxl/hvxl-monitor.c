@@ -102,17 +102,20 @@ hvxl_monitor_arguments(const char *folder, const guint8 uuid[16])
 /* ---- the end of one ---- */
 
 static void
-set_unheard(HvxlMonitors *monitors, int domid)
+set_heard(HvxlMonitors *monitors, int domid, gboolean heard)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&monitors->lock);
 
-    g_hash_table_remove(monitors->heard, GINT_TO_POINTER(domid));
+    if (heard)
+        g_hash_table_add(monitors->heard, GINT_TO_POINTER(domid));
+    else
+        g_hash_table_remove(monitors->heard, GINT_TO_POINTER(domid));
 }
 
 static void
 forget(HvxlMonitors *monitors, Monitor *monitor)
 {
-    set_unheard(monitors, monitor->domid);
+    set_heard(monitors, monitor->domid, FALSE);
     if (monitor->fd < 0)
         monitors->n_ended--;
     g_hash_table_remove(monitors->monitors, GINT_TO_POINTER(monitor->domid));
@@ -178,7 +181,7 @@ hang_up(HvxlMonitors *monitors, Monitor *monitor, const char *why)
                   monitor->domid, why);
     close(monitor->fd);
     monitor->fd = -1;
-    set_unheard(monitors, monitor->domid);
+    set_heard(monitors, monitor->domid, FALSE);
     monitors->n_ended++;
     monitor->patience_end = monitors->config.clock() +
                             monitors->config.patience_ms * G_TIME_SPAN_MILLISECOND;
@@ -247,20 +250,20 @@ hear_line(HvxlMonitors *monitors, Monitor *monitor, const char *line, gsize len)
     return hvxl_json_get(line, "return") != NULL;
 }
 
-/* NULL: all is well. */
+/* No line ends before `from`. NULL: all is well. */
 static const char *
-hear_lines(HvxlMonitors *monitors, Monitor *monitor)
+hear_lines(HvxlMonitors *monitors, Monitor *monitor, gsize from)
 {
     gsize done = 0;
     char *end;
 
-    while ((end = memchr(monitor->in->str + done, '\n', monitor->in->len - done))) {
+    while ((end = memchr(monitor->in->str + from, '\n', monitor->in->len - from))) {
         char *line = monitor->in->str + done;
 
         *end = '\0';
         if (!hear_line(monitors, monitor, line, (gsize)(end - line)))
             return "says what is not QMP";
-        done += (gsize)(end - line) + 1;
+        from = done += (gsize)(end - line) + 1;
     }
     g_string_erase(monitor->in, 0, (gssize)done);
     return monitor->in->len > LINE_MAX_BYTES ? "says a line without an end" : NULL;
@@ -295,7 +298,7 @@ hear(HvxlMonitors *monitors, Monitor *monitor)
         why = "says more than a MiB a second";
     } else if (n > 0) {
         g_string_append_len(monitor->in, chunk, n);
-        why = hear_lines(monitors, monitor);
+        why = hear_lines(monitors, monitor, monitor->in->len - (gsize)n);
     }
     if (n > 0 && !why)
         return TRUE;
@@ -345,7 +348,7 @@ add(HvxlMonitors *monitors, const Order *order)
         forget(monitors, monitor);
     fd = connect_to(path);
     if (fd < 0) {
-        set_unheard(monitors, order->domid);
+        set_heard(monitors, order->domid, FALSE);
         return;
     }
     monitor = g_new0(Monitor, 1);
@@ -354,6 +357,8 @@ add(HvxlMonitors *monitors, const Order *order)
     monitor->fd = fd;
     monitor->in = g_string_new(NULL);
     g_hash_table_insert(monitors->monitors, GINT_TO_POINTER(order->domid), monitor);
+    /* The end of another domain of this id may have been heard of since the order was given. */
+    set_heard(monitors, order->domid, TRUE);
     if (epoll_ctl(monitors->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
         return;
     g_warning("cannot listen to '%s': %s", path, g_strerror(errno));
