@@ -864,11 +864,10 @@ cfg_cpu_split(CfgWriter *w)
         else if (now < max)
             cfg_lost(w, NULL, "xm's mask of processors has 64 bits", "/domain/vcpu/@current");
     }
-    if (tune->quota.set && tune->quota.value > 0) {
-        int64_t period = tune->period.set && tune->period.value > 0 ? tune->period.value
-                                                                    : CAP_PERIOD;
-
-        w->parts.cap = (ConfOptInt){ true, MAX(tune->quota.value / (period / 100.0), 1) };
-    }
+    if (tune->quota.set && tune->quota.value > 0)
+        w->parts.cap = (ConfOptInt){
+            true, conf_cap_of_quota(tune->quota.value, tune->period.set ? tune->period.value : 0,
+                                    100 * MAX_VCPUS)
+        };
     split_nesting(w);
 }

@@ -551,7 +551,7 @@ cfg_write_vfb(CfgWriter *w, const CfgKey *key)
         g_autofree char *text = format_vfb(w, graphics, i);
         if (video && video->vram_kib.set && g_strcmp0(video->model_type, "xen") == 0)
             g_ptr_array_add(list, g_strdup_printf("%s,videoram=%" G_GINT64_FORMAT, text,
-                                                  (video->vram_kib.value + 1023) / 1024));
+                                                  conf_mib_of_kib(video->vram_kib.value)));
         else
             g_ptr_array_add(list, g_steal_pointer(&text));
     }
@@ -635,7 +635,7 @@ split_video(CfgWriter *w)
     else
         p->stdvga = g_str_equal(type, "vga") ? CONF_TRISTATE_ON : CONF_TRISTATE_OFF;
     if (video->vram_kib.set)
-        p->videoram = (ConfOptInt){ true, (video->vram_kib.value + 1023) / 1024 };
+        p->videoram = (ConfOptInt){ true, conf_mib_of_kib(video->vram_kib.value) };
 }
 
 void

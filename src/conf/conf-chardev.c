@@ -4,6 +4,18 @@
 
 #include <string.h>
 
+/* ---- our own ---- */
+
+bool
+conf_is_monitor_argument(const char *option, const char *value)
+{
+    if (option == NULL || value == NULL)
+        return false;
+    return (g_str_equal(option, "-chardev") &&
+            g_str_has_prefix(value, "socket,id=" CONF_MONITOR_ID ",")) ||
+           (g_str_equal(option, "-mon") && g_str_has_prefix(value, "chardev=" CONF_MONITOR_ID ","));
+}
+
 /* ---- character devices ---- */
 
 bool

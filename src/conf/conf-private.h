@@ -82,6 +82,11 @@ bool conf_rate_parse(const char *text, int64_t *ret_kib_per_s);
 /* The same exactly, with the time after which the credit is renewed */
 bool conf_rate_split(const char *text, guint64 *ret_bytes, guint64 *ret_interval_us);
 char *conf_rate_format(int64_t kib_per_s); /* the shortest that parses to the same number */
+/* What libvirt has in KiB, whatever its number is, in whole MiB. */
+int64_t conf_mib_of_kib(int64_t kib);
+/* A quota above 0, in percents of one processor, `most` at the most. `period` 0 and below:
+ * libvirt's own. */
+int64_t conf_cap_of_quota(int64_t quota, int64_t period, int64_t most);
 /* AA:BB:.. in any case, with or without leading zeros -> lower case; NULL when it is no MAC */
 char *conf_mac_canonical(const char *text);
 /* 00:16:3e:xx:xx:xx, a function of the domain's identity (uuid or, unset, name) and index */

@@ -356,7 +356,9 @@ sxp_vcpus_from_domain(SxpGuest *guest, const ConfDomain *def)
     g_autoptr(ConfBitmap) map = conf_bitmap_new(def->vcpus_max);
 
     if (tune->quota.set && tune->quota.value > 0 && tune->period.set && tune->period.value > 0)
-        guest->cpu_cap = (ConfOptInt){ true, tune->quota.value * 100 / tune->period.value };
+        guest->cpu_cap = (ConfOptInt){
+            true, conf_cap_of_quota(tune->quota.value, tune->period.value, 100 * MAX_VCPUS)
+        };
     guest->vcpus = (ConfOptInt){ true, def->vcpus_max };
     if (online == def->vcpus_max)
         return;

@@ -373,6 +373,6 @@ sxp_display_from_domain(SxpDisplay *display, const ConfDomain *def)
         const ConfVideo *video = def->videos->pdata[0];
 
         if (video->vram_kib.set)
-            display->videoram = (ConfOptInt){ true, (video->vram_kib.value + 1023) / 1024 };
+            display->videoram = (ConfOptInt){ true, conf_mib_of_kib(video->vram_kib.value) };
     }
 }

@@ -116,6 +116,22 @@ conf_rate_format(int64_t kib_per_s)
     return g_strdup_printf("%" G_GUINT64_FORMAT "B/s", bytes);
 }
 
+int64_t
+conf_mib_of_kib(int64_t kib)
+{
+    return kib / 1024 + (kib % 1024 > 0);
+}
+
+#define DEFAULT_PERIOD 100000 /* us */
+
+int64_t
+conf_cap_of_quota(int64_t quota, int64_t period, int64_t most)
+{
+    double cap = (double)quota * 100 / (double)(period > 0 ? period : DEFAULT_PERIOD);
+
+    return (int64_t)CLAMP(cap, 1, (double)most);
+}
+
 /* ---- MAC addresses ---- */
 
 char *

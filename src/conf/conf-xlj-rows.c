@@ -168,7 +168,7 @@ static const ViaRow rows[] = {
     LOST("b_info/device_model_ssidref", "0", why_ssidref),
     TEXT("b_info/device_model_ssid_label", "device_model_stubdomain_seclabel"),
     TEXT("b_info/device_model_user", "device_model_user"),
-    LIST("b_info/extra", "device_model_args"),
+    HOOK("b_info/extra", "device_model_args", arguments),
     LIST("b_info/extra_pv", "device_model_args_pv"),
     LIST("b_info/extra_hvm", "device_model_args_hvm"),
     LOST("b_info/sched_params/sched", "unknown", why_sched),

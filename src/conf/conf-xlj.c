@@ -425,6 +425,42 @@ xlj_read_range(Via *via, const ViaRow *row, ConfNode *node, const char *path)
     }
 }
 
+static void
+put_word(Via *via, const ViaRow *row, ConfNode *item, const char *path, guint index)
+{
+    g_autofree char *below = g_strdup_printf("%s[%u]", path, index);
+
+    if (via_text(item))
+        via_put_item(via, row->key, item->text, item, below);
+    else
+        via_lost(via, item, below, "not a text");
+}
+
+/* A domain of our own engine has some that are the running one's. */
+void
+xlj_read_arguments(Via *via, const ViaRow *row, ConfNode *node, const char *path)
+{
+    guint n = node->kind == CONF_NODE_LIST ? node->items->len : 0;
+
+    if (node->kind != CONF_NODE_LIST) {
+        via_lost(via, node, path, "not a list of words");
+        return;
+    }
+    node->fate = CONF_FATE_CARRIED;
+    for (guint i = 0; i < n; i++) {
+        ConfNode *item = node->items->pdata[i];
+        ConfNode *next = i + 1 < n ? node->items->pdata[i + 1] : NULL;
+
+        if (!next || !conf_is_monitor_argument(via_text(item), via_text(next))) {
+            put_word(via, row, item, path, i);
+            continue;
+        }
+        conf_node_mark(item, CONF_FATE_RUNTIME);
+        conf_node_mark(next, CONF_FATE_RUNTIME);
+        i++;
+    }
+}
+
 /* The list has two places in libxl's record, an old one and a new one: the first that is met
  * counts. */
 void
@@ -439,15 +475,8 @@ xlj_read_bootloader_args(Via *via, const ViaRow *row, ConfNode *node, const char
         return;
     }
     node->fate = CONF_FATE_CARRIED;
-    for (guint i = 0; i < node->items->len; i++) {
-        ConfNode *item = node->items->pdata[i];
-        g_autofree char *below = g_strdup_printf("%s[%u]", path, i);
-
-        if (via_text(item))
-            via_put_item(via, row->key, item->text, item, below);
-        else
-            via_lost(via, item, below, "not a text");
-    }
+    for (guint i = 0; i < node->items->len; i++)
+        put_word(via, row, node->items->pdata[i], path, i);
 }
 
 /* One key says both: 1, or the kind. */

@@ -21,6 +21,7 @@ void xlj_read_timeoffset(Via *via, const ViaRow *row, ConfNode *node, const char
 void xlj_read_cpuid(Via *via, const ViaRow *row, ConfNode *node, const char *path);
 void xlj_read_vnuma(Via *via, const ViaRow *row, ConfNode *node, const char *path);
 void xlj_read_range(Via *via, const ViaRow *row, ConfNode *node, const char *path);
+void xlj_read_arguments(Via *via, const ViaRow *row, ConfNode *node, const char *path);
 void xlj_read_bootloader_args(Via *via, const ViaRow *row, ConfNode *node, const char *path);
 void xlj_read_viridian(Via *via, const ViaRow *row, ConfNode *node, const char *path);
 void xlj_read_nographic(Via *via, const ViaRow *row, ConfNode *node, const char *path);

@@ -287,6 +287,24 @@ conf_xml_copy(const xmlNode *node)
     return copy;
 }
 
+/* ---- looking ---- */
+
+bool
+conf_xml_is(const xmlNode *node, const char *name)
+{
+    return !node->ns && strcmp((const char *)node->name, name) == 0;
+}
+
+char *
+conf_xml_attribute(const xmlNode *node, const char *name)
+{
+    xmlChar *value = xmlGetNoNsProp(node, BAD_CAST name);
+    char *text = g_strdup((const char *)value);
+
+    xmlFree(value);
+    return text;
+}
+
 /* ---- building ---- */
 
 void

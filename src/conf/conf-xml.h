@@ -69,3 +69,8 @@ void conf_xml_copy_attribute(xmlNode *node, xmlAttr *attr);
 
 /* The next element at or after `node` among its siblings. */
 xmlNode *conf_xml_element(xmlNode *node);
+
+/* Without a namespace, of this name. */
+bool conf_xml_is(const xmlNode *node, const char *name);
+/* The value of an attribute without a namespace; NULL: it has none such. */
+char *conf_xml_attribute(const xmlNode *node, const char *name);

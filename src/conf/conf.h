@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <conf/conf-cpu.h>
 #include <conf/conf-device.h>
 #include <conf/conf-model.h>
 #include <conf/conf-native.h>
@@ -100,6 +101,11 @@ const char *conf_action_name(ConfAction action);
  * NULL where the one cannot say the other. */
 ConfChardev *conf_chardev_from_qemu(const char *text);
 char *conf_chardev_to_qemu(const ConfChardev *chr);
+
+/* The socket that our engine gives each device model for itself: QEMU's name for it. */
+#define CONF_MONITOR_ID "xlvirt-mon"
+/* Two arguments of QEMU that are about it: none of the domain's own. Both may be NULL. */
+bool conf_is_monitor_argument(const char *option, const char *value);
 
 /* One ConfDomain out of one native tree, every node of which is accounted for in `report`:
  * carried, default, runtime-only, or lost with its line and the reason (xl and xm: conf-xl.c,

@@ -40,10 +40,13 @@ typedef enum HvEngineEventKind {
     HV_ENGINE_EVENT_NEW,      /* a domain appeared that this engine did not create */
     HV_ENGINE_EVENT_STATE,    /* it was paused, or runs again, maybe without libhv's doing: look */
     HV_ENGINE_EVENT_NAME,     /* somebody else may have given it another name: look */
-    HV_ENGINE_EVENT_EJECT,    /* the guest opened the tray of the disk `target` */
+    HV_ENGINE_EVENT_TRAY,     /* the tray of the disk `target` moved: `value` 1 is open, 0 closed */
     HV_ENGINE_EVENT_CLOCK,    /* the guest set its clock to `value` seconds from UTC */
     HV_ENGINE_EVENT_WRITTEN,  /* the guest wrote `excess` bytes beyond the threshold `value` of the
                                  disk `target`, which has none from now on */
+    HV_ENGINE_EVENT_IO_ERROR, /* the disk `target` failed: `code` is HvIoErrorAction, `value` 1:
+                                 because there was no space left */
+    HV_ENGINE_EVENT_GRAPHICS, /* a client came to the guest's screen, or went */
     HV_ENGINE_EVENT_LOST,     /* the domain's device model does not obey any more */
     HV_N_ENGINE_EVENTS,
 } HvEngineEventKind;
@@ -53,13 +56,14 @@ typedef struct HvEngineEvent {
     int domid;
     guint8 uuid[16];
     int code;
-    char target[32]; /* EJECT, WRITTEN: as in <target dev=> */
+    char target[64]; /* TRAY, WRITTEN, IO_ERROR: what event_disk() knows the disk by */
     gint64 value;
     guint64 excess;
-    gboolean foreign; /* as in HvEngineDomain */
+    gboolean foreign;           /* as in HvEngineDomain */
+    HvGraphicsClient *graphics; /* GRAPHICS: the engine's reference */
 } HvEngineEvent;
 
-/* From any thread of the engine, no lock held; it only queues. */
+/* From any thread of the engine, no lock held; it only queues, a copy. */
 typedef void (*HvEngineEventFunc)(const HvEngineEvent *event, gpointer data);
 
 typedef struct HvEngineConfig {
@@ -115,6 +119,15 @@ typedef struct HvEngineStats {
 HvEngineStats *hv_engine_stats_new(void);
 void hv_engine_stats_free(HvEngineStats *stats);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvEngineStats, hv_engine_stats_free)
+
+/* ---- processors ---- */
+
+/* Whose view of them. */
+typedef enum HvCpuView {
+    HV_CPU_HOST, /* what the hypervisor uses itself, or lets guests use */
+    HV_CPU_PV,   /* what it gives to a guest of this kind that asks for nothing else */
+    HV_CPU_HVM,  /* PVH, too */
+} HvCpuView;
 
 /* ---- snapshots ---- */
 
@@ -226,6 +239,10 @@ typedef struct HvEngineOps {
      * behind `disk` (one of `live`); 0: not any more. */
     gboolean (*set_block_threshold)(HvEngine *engine, int domid, const ConfDisk *disk,
                                     guint64 bytes, GError **error);
+    /* Q: the disk of `live` that the `target` of an event is about, NULL where there is none. NULL
+     * hook: `target` is as in <target dev=>. */
+    const ConfDisk *(*event_disk)(HvEngine *engine, int domid, const ConfDomain *live,
+                                  const char *target);
     /* Writes a picture of the guest's screen to `fd`; *ret_mime is static ("image/png",
      * "image/x-portable-pixmap"). */
     gboolean (*screenshot)(HvEngine *engine, int domid, const ConfDomain *live, guint screen,
@@ -286,6 +303,9 @@ typedef struct HvEngineOps {
     GArray *(*host_nodes)(HvEngine *engine, GError **error);
     /* Q. GArray of HvHostCpu: the physical cpus, index = number. */
     GArray *(*host_cpus)(HvEngine *engine, GError **error);
+    /* Q. What the processors say of themselves: GArray of ConfCpuLeaf, each leaf once; what is not
+     * in it they do not have. UNSUPPORTED for guests that this hypervisor cannot run. */
+    GArray *(*cpu_leaves)(HvEngine *engine, HvCpuView view, GError **error);
     /* Q. Bulk: figures of `groups` (HvStatsGroup) about `n` domains in one call. GPtrArray of
      * HvEngineStats in the order of the queries, with a free function; NULL where a domain is no
      * more. With HV_STATS_NOWAIT nothing that may have to wait (a device model) is asked. One

@@ -171,6 +171,31 @@ add_guest(GString *xml, const GuestKind *kind, const char *emulator)
     g_string_append(xml, "  </guest>\n\n");
 }
 
+/* Without the engine's help, or without definitions, it has no model: that is no reason to refuse
+ * the rest. */
+static void
+add_processor(GString *xml, HvHost *host, const HvHostInfo *info)
+{
+    g_autoptr(ConfCpuSpec) cpu = hv_host_cpu(host, NULL);
+
+    add(xml, "    <cpu>\n      <arch>%s</arch>\n", info->model);
+    if (cpu && cpu->model)
+        add(xml, "      <model>%s</model>\n", cpu->model);
+    if (cpu && cpu->model && cpu->vendor)
+        add(xml, "      <vendor>%s</vendor>\n", cpu->vendor);
+    if (cpu && cpu->is_signed)
+        add(xml, "      <signature family='%u' model='%u' stepping='%u'/>\n", cpu->family,
+            cpu->number, cpu->stepping);
+    add(xml, "      <topology sockets='%u' dies='1' cores='%u' threads='%u'/>\n",
+        MAX(info->nodes, 1u) * MAX(info->sockets, 1u), MAX(info->cores, 1u),
+        MAX(info->threads, 1u));
+    for (guint i = 0; cpu && cpu->model && i < cpu->wishes->len; i++)
+        add(xml, "      <feature name='%s'/>\n",
+            ((const ConfCpuWish *)cpu->wishes->pdata[i])->feature);
+    /* Xen gives memory out in whatever size fits; what is free is counted in pages of 4 KiB. */
+    g_string_append(xml, "      <pages unit='KiB' size='4'/>\n    </cpu>\n");
+}
+
 char *
 hv_host_capabilities(HvHost *host, GError **error)
 {
@@ -181,9 +206,7 @@ hv_host_capabilities(HvHost *host, GError **error)
         return NULL;
     xml = g_string_new("<capabilities>\n\n  <host>\n");
     add_host_uuid(xml);
-    /* Xen gives memory out in whatever size fits; what is free is counted in pages of 4 KiB. */
-    add(xml, "    <cpu>\n      <arch>%s</arch>\n      <pages unit='KiB' size='4'/>\n    </cpu>\n",
-        info.model);
+    add_processor(xml, host, &info);
     /* No <migration_features>: no engine can migrate yet, and nothing here pretends. */
     add_topology(xml, &info);
     g_string_append(xml, "  </host>\n\n");
@@ -337,26 +360,43 @@ find_kind(const HvHostInfo *info, const char *arch, const char *machine, GError 
     return NULL;
 }
 
+/* The row for `guest`. */
+static const GuestKind *
+check_kind(HvHost *host, const HvGuestKind *guest, HvHostInfo *ret_info, GError **error)
+{
+    if (guest->virttype && !g_str_equal(guest->virttype, "xen")) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "unknown virttype: %s", guest->virttype);
+        return NULL;
+    }
+    if (guest->emulator && !g_path_is_absolute(guest->emulator)) {
+        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "emulator '%s' is not an absolute path",
+                    guest->emulator);
+        return NULL;
+    }
+    if (!hv_host_info(host, ret_info, error))
+        return NULL;
+    return find_kind(ret_info, guest->arch, guest->machine, error);
+}
+
 char *
 hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch,
                             const char *machine, const char *virttype, GError **error)
 {
-    const GuestKind *kind;
+    const HvGuestKind guest = { emulator, arch, machine, virttype };
     HvHostInfo info;
+    const GuestKind *kind = check_kind(host, &guest, &info, error);
 
-    if (virttype && !g_str_equal(virttype, "xen")) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "unknown virttype: %s", virttype);
-        return NULL;
-    }
-    if (emulator && !g_path_is_absolute(emulator)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "emulator '%s' is not an absolute path",
-                    emulator);
-        return NULL;
-    }
-    if (!hv_host_info(host, &info, error))
-        return NULL;
-    kind = find_kind(&info, arch, machine, error);
-    if (!kind)
-        return NULL;
-    return format_domain_capabilities(kind, &info, emulator ? emulator : emulator_of(host));
+    return kind ? format_domain_capabilities(kind, &info, emulator ? emulator : emulator_of(host))
+                : NULL;
+}
+
+gboolean
+hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm, GError **error)
+{
+    HvHostInfo info;
+    const GuestKind *kind = check_kind(host, guest, &info, error);
+
+    if (kind)
+        *ret_hvm = kind->hvm;
+    return kind != NULL;
 }

@@ -371,6 +371,29 @@ inherit_live(const ConfAnyDevice *before, ConfAnyDevice *after)
 }
 
 static gboolean
+is_other_medium(const ConfAnyDevice *before, const ConfAnyDevice *after)
+{
+    return after->kind == CONF_DEVICE_DISK && hv_disk_is_removable(after->disk) &&
+           g_strcmp0(before->disk->source, after->disk->source) != 0;
+}
+
+/* A medium is put into a tray that closes on it, and taken out of one that stays open. */
+static void
+leave_tray(const ConfAnyDevice *before, ConfAnyDevice *after)
+{
+    const char *tray;
+
+    if (after->kind != CONF_DEVICE_DISK || !hv_disk_is_removable(after->disk))
+        return;
+    if (is_other_medium(before, after))
+        tray = after->disk->source ? NULL : "open";
+    else
+        tray = before->disk->target_tray;
+    g_free(after->disk->target_tray);
+    after->disk->target_tray = g_strdup(tray);
+}
+
+static gboolean
 update_live(Change *change, const ConfAnyDevice *before, gboolean force, GError **error)
 {
     HvHost *host = change->job->domain->host;
@@ -382,6 +405,7 @@ update_live(Change *change, const ConfAnyDevice *before, gboolean force, GError 
     inherit_live(before, change->live);
     if (!find_volume(change, error))
         return FALSE;
+    leave_tray(before, change->live);
     hv_job_enter_hook(change->job);
     ok = host->ops->update_device(host->engine, change->now->domid, change->now->live, before,
                                   change->live, force, error);
@@ -413,10 +437,10 @@ undo_update(Change *change, const ConfAnyDevice *before)
 static void
 tell_of_medium(HvDomain *domain, const ConfAnyDevice *before, const ConfAnyDevice *after, int domid)
 {
-    if (after->kind != CONF_DEVICE_DISK || !hv_disk_is_removable(after->disk) ||
-        g_strcmp0(before->disk->source, after->disk->source) == 0)
+    if (!is_other_medium(before, after))
         return;
-    hv_event_post_tray(domain, alias_of(after), TRUE, domid);
+    if (g_strcmp0(before->disk->target_tray, "open") != 0)
+        hv_event_post_tray(domain, alias_of(after), TRUE, domid);
     if (after->disk->source)
         hv_event_post_tray(domain, alias_of(after), FALSE, domid);
 }
@@ -486,32 +510,39 @@ hv_domain_block_resize(HvDomain *domain, const char *target_or_path, guint64 byt
     return hv_job_leave_hook(change.job, error) && ok;
 }
 
-/* ---- a guest that opens its tray ---- */
+/* ---- a tray that moves ---- */
+
+typedef struct Tray {
+    const char *target;
+    gboolean open;
+} Tray;
 
 static gboolean
-edit_eject(ConfDomain *def, gpointer data, GError **error)
+edit_tray(ConfDomain *def, gpointer data, GError **error)
 {
-    ConfDisk *disk = (ConfDisk *)conf_domain_find_disk(def, data);
+    const Tray *tray = data;
+    ConfDisk *disk = (ConfDisk *)conf_domain_find_disk(def, tray->target);
 
     g_free(disk->target_tray);
-    disk->target_tray = g_strdup("open");
+    disk->target_tray = tray->open ? g_strdup("open") : NULL;
     return TRUE;
 }
 
+/* The medium stays in it. */
 void
-hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target)
+hv_domain_tray_moved(HvJob *job, const HvView *now, const ConfDisk *disk, gboolean open)
 {
     HvDomain *domain = job->domain;
-    const ConfDisk *disk = now->live ? conf_domain_find_disk(now->live, target) : NULL;
+    Tray tray = { disk->target, open };
     g_autoptr(GError) error = NULL;
 
-    if (!disk || !hv_disk_is_removable(disk) || g_strcmp0(disk->target, target) != 0)
+    if (!hv_disk_is_removable(disk))
         return;
-    if (!hv_domain_edit(job, HV_AFFECT_LIVE, edit_eject, (gpointer)target, &error)) {
+    if (!hv_domain_edit(job, HV_AFFECT_LIVE, edit_tray, &tray, &error)) {
         g_warning("domain '%s': %s", domain->name, error->message);
         return;
     }
-    hv_event_post_tray(domain, disk->dev.alias ? disk->dev.alias : "", TRUE, now->domid);
+    hv_event_post_tray(domain, disk->dev.alias ? disk->dev.alias : "", open, now->domid);
 }
 
 /* ---- a threshold of what a guest writes ---- */

@@ -52,6 +52,7 @@ item_free(Item *item)
     g_free(item->device);
     g_free(item->path);
     g_clear_pointer(&item->event.params, g_ptr_array_unref);
+    g_clear_pointer(&item->event.graphics, hv_graphics_client_unref);
     g_free(item);
 }
 
@@ -277,6 +278,35 @@ hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshol
                      .path = disk->source,
                      .threshold = threshold,
                      .excess = excess,
+                     .domid = domid },
+         NULL);
+}
+
+/* Who has registered for the reason wants no other event of it. */
+void
+hv_event_post_io_error(HvDomain *domain, const ConfDisk *disk, HvIoErrorAction action,
+                       gboolean no_space, int domid)
+{
+    HvEvent event = {
+        .kind = HV_EVENT_IO_ERROR,
+        .device = disk->dev.alias,
+        .path = disk->source,
+        .io_error = action,
+        .no_space = no_space,
+        .domid = domid,
+    };
+
+    post(domain, &event, NULL);
+    event.kind = HV_EVENT_IO_ERROR_REASON;
+    post(domain, &event, NULL);
+}
+
+void
+hv_event_post_graphics(HvDomain *domain, HvGraphicsClient *client, int domid)
+{
+    post(domain,
+         &(HvEvent){ .kind = HV_EVENT_GRAPHICS,
+                     .graphics = hv_graphics_client_ref(client),
                      .domid = domid },
          NULL);
 }

@@ -13,6 +13,42 @@
 
 #define CONNECT_SECONDS 5
 
+/* ---- who looks at it ---- */
+
+HvGraphicsClient *
+hv_graphics_client_new(void)
+{
+    return g_atomic_rc_box_new0(HvGraphicsClient);
+}
+
+HvGraphicsClient *
+hv_graphics_client_ref(HvGraphicsClient *client)
+{
+    return g_atomic_rc_box_acquire(client);
+}
+
+static void
+client_clear(gpointer data)
+{
+    HvGraphicsClient *client = data;
+
+    g_free(client->local.node);
+    g_free(client->local.service);
+    g_free(client->remote.node);
+    g_free(client->remote.service);
+    g_free(client->auth);
+    g_free(client->x509_name);
+    g_free(client->sasl_user);
+}
+
+void
+hv_graphics_client_unref(HvGraphicsClient *client)
+{
+    g_atomic_rc_box_release_full(client, client_clear);
+}
+
+/* ---- a new one ---- */
+
 static const ConfGraphics *
 find_graphics(const HvView *now, guint index, GError **error)
 {

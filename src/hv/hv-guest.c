@@ -27,11 +27,20 @@ struct HvGuests {
 };
 
 static void
+event_free(gpointer data)
+{
+    HvEngineEvent *event = data;
+
+    g_clear_pointer(&event->graphics, hv_graphics_client_unref);
+    g_free(event);
+}
+
+static void
 inbox_free(gpointer data)
 {
     Inbox *inbox = data;
 
-    g_queue_clear_full(&inbox->events, g_free);
+    g_queue_clear_full(&inbox->events, event_free);
     g_free(inbox);
 }
 
@@ -308,13 +317,16 @@ domain_ended(HvHost *host, const HvEngineEvent *event)
         guest_shut_down(job, now, event);
 }
 
-static void
-block_written(HvDomain *domain, const HvView *now, const HvEngineEvent *event)
+/* NULL: it has no such disk, or not any more. */
+static const ConfDisk *
+find_disk(HvHost *host, const HvView *now, const char *target)
 {
-    const ConfDisk *disk = conf_domain_find_disk(now->live, event->target);
+    const ConfDisk *disk;
 
-    if (disk && g_strcmp0(disk->target, event->target) == 0)
-        hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
+    if (host->ops->event_disk)
+        return host->ops->event_disk(host->engine, now->domid, now->live, target);
+    disk = conf_domain_find_disk(now->live, target);
+    return disk && g_strcmp0(disk->target, target) == 0 ? disk : NULL;
 }
 
 /* What happens inside a domain that runs on. */
@@ -324,28 +336,49 @@ guest_did(HvHost *host, const HvEngineEvent *event)
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvJob) job = domain ? hv_job_begin(domain, HV_JOB_MODIFY, NULL) : NULL;
     g_autoptr(HvView) now = NULL;
+    const ConfDisk *disk;
 
     if (!job)
         return;
     now = hv_domain_view(domain);
     if (now->domid != event->domid || !now->live)
         return;
-    if (event->kind == HV_ENGINE_EVENT_EJECT)
-        hv_domain_tray_opened(job, now, event->target);
-    else if (event->kind == HV_ENGINE_EVENT_CLOCK)
+    if (event->kind == HV_ENGINE_EVENT_CLOCK) {
         hv_domain_clock_set(job, now, event->value);
-    else
-        block_written(domain, now, event);
+        return;
+    }
+    disk = find_disk(host, now, event->target);
+    if (disk && event->kind == HV_ENGINE_EVENT_TRAY)
+        hv_domain_tray_moved(job, now, disk, event->value != 0);
+    else if (disk)
+        hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
 }
 
-/* Whoever holds its job may be the one that waits for it in vain: this is told at once. */
 static void
-control_lost(HvHost *host, const HvEngineEvent *event)
+disk_failed(HvHost *host, HvDomain *domain, const HvView *now, const HvEngineEvent *event)
+{
+    const ConfDisk *disk = now->live ? find_disk(host, now, event->target) : NULL;
+
+    if (disk)
+        hv_event_post_io_error(domain, disk, (HvIoErrorAction)event->code, event->value != 0,
+                               now->domid);
+}
+
+/* What changes nothing that we know of a domain. Whoever holds its job may be the one that waits
+ * for it in vain: this is told at once. */
+static void
+device_model_told(HvHost *host, const HvEngineEvent *event)
 {
     g_autoptr(HvDomain) domain = hv_registry_find(host, event->uuid);
     g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
 
-    if (now && now->domid == event->domid)
+    if (!now || now->domid != event->domid)
+        return;
+    if (event->kind == HV_ENGINE_EVENT_IO_ERROR)
+        disk_failed(host, domain, now, event);
+    else if (event->kind == HV_ENGINE_EVENT_GRAPHICS)
+        hv_event_post_graphics(domain, event->graphics, now->domid);
+    else
         hv_event_post(domain, HV_EVENT_CONTROL_ERROR, HV_DETAIL_NONE, now->domid);
 }
 
@@ -375,13 +408,15 @@ handle(HvHost *host, const HvEngineEvent *event)
     case HV_ENGINE_EVENT_NAME:
         name_changed(host, event);
         break;
-    case HV_ENGINE_EVENT_EJECT:
+    case HV_ENGINE_EVENT_TRAY:
     case HV_ENGINE_EVENT_CLOCK:
     case HV_ENGINE_EVENT_WRITTEN:
         guest_did(host, event);
         break;
+    case HV_ENGINE_EVENT_IO_ERROR:
+    case HV_ENGINE_EVENT_GRAPHICS:
     case HV_ENGINE_EVENT_LOST:
-        control_lost(host, event);
+        device_model_told(host, event);
         break;
     case HV_N_ENGINE_EVENTS:
     default:
@@ -414,7 +449,7 @@ work(gpointer data, gpointer user_data)
 
     while ((event = next_event(guests, data))) {
         handle(host, event);
-        g_free(event);
+        event_free(event);
     }
     hv_host_unref(host);
 }
@@ -449,10 +484,12 @@ hv_guests_engine_event(const HvEngineEvent *event, gpointer data)
     Inbox *inbox;
     gboolean is_new;
 
+    if (copy->graphics)
+        hv_graphics_client_ref(copy->graphics);
     resolve_uuid(guests->host, copy);
     locker = g_mutex_locker_new(&guests->lock);
     if (guests->stopping) {
-        g_free(copy);
+        event_free(copy);
         return;
     }
     inbox = g_hash_table_lookup(guests->inboxes, copy->uuid);

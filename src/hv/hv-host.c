@@ -52,6 +52,8 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->autostart_workers = config->autostart_workers > 0 ? config->autostart_workers
                                                             : DEFAULT_AUTOSTART_WORKERS;
     host->no_autostart = config->no_autostart;
+    host->cpu_map_dir = g_strdup(config->cpu_map ? config->cpu_map : HV_CPU_MAP_DIR);
+    g_mutex_init(&host->cpu_lock);
     host->find_volume = config->find_volume;
     host->find_volume_data = config->find_volume_data;
     g_mutex_init(&host->control_lock);
@@ -153,6 +155,9 @@ hv_host_unref(HvHost *host)
     g_hash_table_unref(host->by_uuid);
     g_mutex_clear(&host->registry_lock);
     g_mutex_clear(&host->control_lock);
+    conf_cpu_map_unref(host->cpu_map);
+    g_mutex_clear(&host->cpu_lock);
+    g_free(host->cpu_map_dir);
     g_free(host);
 }
 

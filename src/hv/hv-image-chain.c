@@ -204,8 +204,8 @@ add_others(HvImages *images, HvDomain *domain)
 }
 
 /* Images beside this one, of which nobody has told us. */
-static void
-add_neighbours(HvImages *images, const char *path)
+void
+hv_images_look_beside(HvImages *images, const char *path)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
@@ -230,9 +230,9 @@ add_all_neighbours(HvImages *images, const ConfSnapshot *def)
         if (wanted->place != CONF_SNAPSHOT_EXTERNAL)
             continue;
         if (wanted->source)
-            add_neighbours(images, wanted->source);
+            hv_images_look_beside(images, wanted->source);
         if (disk && hv_disk_is_local_image(disk))
-            add_neighbours(images, disk->source);
+            hv_images_look_beside(images, disk->source);
     }
 }
 
@@ -251,10 +251,11 @@ hv_images_new(HvDomain *domain, const HvView *now, const ConfSnapshot *without, 
     if (!add_definition(images, now->live, &live, error) ||
         !add_definition(images, now->persistent, &persistent, error) ||
         !add_snapshots(images, now->snapshots, without, &kept, error) ||
-        !add_snapshot(images, without, &doomed, error))
+        (without && !add_snapshot(images, without, &doomed, error)))
         return NULL;
     add_others(images, domain);
-    add_all_neighbours(images, without);
+    if (without)
+        add_all_neighbours(images, without);
     return g_steal_pointer(&images);
 }
 
@@ -286,4 +287,13 @@ hv_images_on(const HvImages *images, const HvImage *base)
     }
     g_ptr_array_sort(found, compare_paths);
     return found;
+}
+
+gboolean
+hv_image_is_dead(const HvImages *images, const HvImage *image)
+{
+    g_autoptr(GPtrArray) above = hv_images_on(images, image);
+
+    return above->len == 0 && !(image->uses & (HV_IMAGE_CURRENT | HV_IMAGE_NAMED | HV_IMAGE_FROZEN |
+                                               HV_IMAGE_FOREIGN));
 }

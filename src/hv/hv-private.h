@@ -33,6 +33,10 @@ struct HvHost {
     gint stopping;             /* atomic; jobs are refused from then on */
     gint in_engine;            /* atomic; calls that nobody waits for any more, and queries */
 
+    char *cpu_map_dir;   /* immutable after hv_host_new() */
+    GMutex cpu_lock;     /* a leaf */
+    ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
+
     GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
     GThreadPool *autostart; /* [control_lock] NULL: none under way */
 
@@ -81,6 +85,14 @@ gboolean hv_set_not_running(GError **error);
 /* Around a call of the engine that no job covers. FALSE: the host stops, the engine goes. */
 gboolean hv_host_enter_engine(HvHost *host, GError **error);
 void hv_host_leave_engine(HvHost *host);
+
+/* ---- capabilities (hv-caps.c), processors (hv-cpu.c) ---- */
+
+/* Whether `guest` is fully virtual. HV_ERROR_INVALID_ARG: this host runs no such guest. */
+gboolean hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm,
+                             GError **error);
+/* The host's processors, in words of the definitions. */
+ConfCpuSpec *hv_host_cpu(HvHost *host, GError **error);
 
 /* ---- views (hv-view.c) ---- */
 
@@ -243,6 +255,9 @@ void hv_event_post_tray(HvDomain *domain, const char *alias, gboolean open, int 
 void hv_event_post_clock(HvDomain *domain, gint64 offset, int domid);
 void hv_event_post_watchdog(HvDomain *domain, HvWatchdogAction action, int domid);
 void hv_event_post_missing(HvDomain *domain, const HvMissing *missing, int domid);
+void hv_event_post_io_error(HvDomain *domain, const ConfDisk *disk, HvIoErrorAction action,
+                            gboolean no_space, int domid);
+void hv_event_post_graphics(HvDomain *domain, HvGraphicsClient *client, int domid);
 void hv_event_post_threshold(HvDomain *domain, const ConfDisk *disk, guint64 threshold,
                              guint64 excess, int domid);
 /* TUNABLE. A list of HvEventParam, to be filled and then not changed any more. `text` is taken
@@ -365,7 +380,7 @@ void hv_domain_forget_consoles(HvDomain *domain);
 /* ---- devices (hv-device.c) ---- */
 
 /* Job held: the guest has opened the tray of this disk. */
-void hv_domain_tray_opened(HvJob *job, const HvView *now, const char *target);
+void hv_domain_tray_moved(HvJob *job, const HvView *now, const ConfDisk *disk, gboolean open);
 /* Job held: the guest has set its clock. */
 void hv_domain_clock_set(HvJob *job, const HvView *now, gint64 offset);
 
@@ -623,14 +638,18 @@ typedef struct HvImage {
 } HvImage;
 typedef struct HvImages HvImages;
 /* The images of a domain, of others, and what lies beside those of the snapshot `without`, whose
- * own needs do not count. Job held, may block; `without` is of now->snapshots. */
+ * own needs do not count. Job held, may block; `without` is of now->snapshots, NULL: none. */
 HvImages *hv_images_new(HvDomain *domain, const HvView *now, const ConfSnapshot *without,
                         GError **error);
 void hv_images_free(HvImages *images);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvImages, hv_images_free)
+/* Also what lies beside this one. */
+void hv_images_look_beside(HvImages *images, const char *path);
 const HvImage *hv_images_get(HvImages *images, const char *path); /* borrowed, never NULL */
 /* GPtrArray of HvImage, borrowed, by path: those that stand directly on this one. */
 GPtrArray *hv_images_on(const HvImages *images, const HvImage *base);
+/* Nobody needs it, and nothing that is known stands on it. */
+gboolean hv_image_is_dead(const HvImages *images, const HvImage *image);
 /* The path that an image is known by: without symbolic links. */
 char *hv_image_key(const char *path);
 

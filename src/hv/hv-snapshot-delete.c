@@ -140,8 +140,12 @@ remove_one(HvJob *job, const HvView *now, guint index, unsigned flags, GError **
 
     if (!hv_snapshots_write(store, domain->name, now->snapshots, rest, error) ||
         (!(flags & HV_SNAPSHOT_DELETE_METADATA_ONLY) && !remove_parts(job, now, def, error)) ||
-        !hv_snapshot_remove(store, domain->name, def->name, error))
+        !hv_snapshot_remove(store, domain->name, def->name, error)) {
+        /* It stays, and the others stay where they were. */
+        if (!hv_job_is_overtaken(job))
+            hv_snapshots_write(store, domain->name, rest, now->snapshots, NULL);
         return FALSE;
+    }
     hv_domain_set_snapshots(domain, g_steal_pointer(&rest));
     return hv_snapshot_remove_file(store, domain->name, def->name, HV_SNAPSHOT_DELETING, error);
 }

@@ -89,15 +89,18 @@ look_up(const ConfDisk *disk, const char *snapshot, Volume *ret_volume, GError *
                                  "--separator", "|",
                                  "-o",          "vg_name,lv_name,pool_lv",
                                  disk->source,  NULL };
+    g_autoptr(GError) local = NULL;
     g_autofree char *out = NULL;
     g_auto(GStrv) fields = NULL;
     g_autofree char *volume = NULL;
 
-    if (!run(argv, &out, error)) {
-        g_prefix_error(error,
-                       "internal snapshot for disk %s unsupported for storage type raw "
-                       "that is no logical volume: ",
-                       disk->target);
+    if (!run(argv, &out, &local)) {
+        gboolean missing = g_error_matches(local, HV_ERROR, HV_ERROR_UNSUPPORTED);
+
+        g_set_error(error, HV_ERROR, missing ? HV_ERROR_UNSUPPORTED : HV_ERROR_CONFIG,
+                    "internal snapshot for disk %s unsupported for storage type raw that is no "
+                    "logical volume: %s",
+                    disk->target, local->message);
         return FALSE;
     }
     fields = g_strsplit(g_strstrip(out), "|", -1);

@@ -80,16 +80,6 @@ look(Merging *merging, const char *name, GError **error)
 
 /* ---- what is to be merged ---- */
 
-/* Nobody needs it, and nothing stands on it. */
-static gboolean
-is_dead(const Merging *merging, const HvImage *image)
-{
-    g_autoptr(GPtrArray) above = hv_images_on(merging->images, image);
-
-    return above->len == 0 && !(image->uses & (HV_IMAGE_CURRENT | HV_IMAGE_NAMED | HV_IMAGE_FROZEN |
-                                               HV_IMAGE_FOREIGN));
-}
-
 static gboolean
 check_users(const Merging *merging, const HvImage *image, GError **error)
 {
@@ -159,7 +149,7 @@ choose_top(const Merging *merging, const HvImage *base, const HvImage *overlay, 
     for (guint i = 0; i < above->len; i++) {
         const HvImage *image = above->pdata[i];
 
-        if (image == overlay && is_dead(merging, image))
+        if (image == overlay && hv_image_is_dead(merging->images, image))
             continue;
         if (image->uses & HV_IMAGE_OWN && !top)
             top = image;
@@ -416,7 +406,8 @@ remove_image(const Merging *merging, const ConfSnapshotDisk *row, GError **error
                                ? hv_images_get(merging->images, row->source)
                                : NULL;
 
-    if (!image || !is_dead(merging, image) || !g_file_test(image->path, G_FILE_TEST_IS_REGULAR))
+    if (!image || !hv_image_is_dead(merging->images, image) ||
+        !g_file_test(image->path, G_FILE_TEST_IS_REGULAR))
         return TRUE;
     return hv_store_remove_file(image->path, error);
 }

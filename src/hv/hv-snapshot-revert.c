@@ -6,7 +6,10 @@
  */
 #include "hv-private.h"
 
+#include <string.h>
 #include <unistd.h>
+
+#define TIME_DIGITS 16 /* microseconds since the epoch, until 2286 */
 
 typedef struct Reverting {
     HvJob *job;
@@ -204,7 +207,8 @@ plan_overlays(Reverting *reverting, GError **error)
         return FALSE;
     }
     overlays = reverting->overlays = conf_snapshot_new();
-    overlays->name = g_strdup_printf("%s-%" G_GINT64_FORMAT, def->name, g_get_real_time());
+    overlays->name = g_strdup_printf("%s-%0*" G_GINT64_FORMAT, def->name, TIME_DIGITS,
+                                     g_get_real_time());
     overlays->domain = conf_domain_copy(def->domain);
     for (guint i = 0; i < def->disks->len; i++) {
         const ConfSnapshotDisk *disk = def->disks->pdata[i];
@@ -230,6 +234,51 @@ make_overlays(const Reverting *reverting, GError **error)
     if (reverting->persistent)
         hv_snapshot_move_disks(reverting->persistent, reverting->overlays);
     return TRUE;
+}
+
+/* ---- what was left ---- */
+
+/* IMAGE.NAME-TIME, as plan_overlays() calls it. */
+static gboolean
+is_of_revert(const char *path)
+{
+    const char *dash = strrchr(path, '-');
+
+    return dash && strspn(dash + 1, "0123456789") == TIME_DIGITS && strlen(dash + 1) == TIME_DIGITS;
+}
+
+static void
+remove_if_dead(HvImages *images, const ConfDisk *disk)
+{
+    const HvImage *image = hv_images_get(images, disk->source);
+    g_autoptr(GError) error = NULL;
+
+    if (image->backing && hv_image_is_dead(images, image) &&
+        g_file_test(image->path, G_FILE_TEST_IS_REGULAR) &&
+        !hv_store_remove_file(image->path, &error))
+        g_warning("an image that nobody needs any more stays behind: %s", error->message);
+}
+
+/* An image that an earlier revert has made, and of which no snapshot was taken since, is known to
+ * nobody when the domain leaves it. */
+static void
+remove_left(const Reverting *reverting)
+{
+    const ConfDomain *before = hv_view_current(reverting->now);
+    HvDomain *domain = reverting->job->domain;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    g_autoptr(HvImages) images = NULL;
+
+    for (guint i = 0; i < before->disks->len; i++) {
+        const ConfDisk *disk = before->disks->pdata[i];
+
+        if (!hv_disk_is_local_image(disk) || !is_of_revert(disk->source))
+            continue;
+        if (!images && !(images = hv_images_new(domain, now, NULL, NULL)))
+            return;
+        hv_images_look_beside(images, disk->source);
+        remove_if_dead(images, disk);
+    }
 }
 
 /* ---- doing it ---- */
@@ -333,6 +382,8 @@ revert(const Reverting *reverting, GError **error)
         return FALSE;
     }
     ok = go_back(reverting, error);
+    if (ok)
+        remove_left(reverting);
     hv_store_log(store_of(reverting), domain->name, "revert to snapshot '%s' %s",
                  reverting->def->name, ok ? "done" : "failed");
     if (!ok && !reverting->now->persistent)

@@ -146,6 +146,9 @@ typedef struct HvConfig {
     /* Settings of the engine, name -> text (numbers in decimal digits); each engine takes those
      * that it knows. May be NULL; it lives as long as hv_host_new() lasts. */
     GHashTable *engine_settings;
+    /* Folder with libvirt's definitions of processors; NULL: where libvirt has it. Not below root.
+     */
+    const char *cpu_map;
     HvFindVolume find_volume; /* NULL: nobody knows; what it uses lives as long as the host */
     gpointer find_volume_data;
 } HvConfig;
@@ -180,6 +183,26 @@ char *hv_host_capabilities(HvHost *host, GError **error);
  * machine that is not Xen's. */
 char *hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch,
                                   const char *machine, const char *virttype, GError **error);
+
+/* ---- models of processors (hv-cpu.c); may block: the first one reads their definitions ---- */
+
+/* A kind of guest, as hv_host_domain_capabilities() takes it. */
+typedef struct HvGuestKind {
+    const char *emulator, *arch, *machine, *virttype;
+} HvGuestKind;
+
+/* Names of the models of an architecture, for g_strfreev(); none: any name is right there.
+ * HV_ERROR_INVALID_ARG: there is no such architecture. UNSUPPORTED: nothing is known of it, or the
+ * definitions cannot be read. */
+char **hv_host_cpu_models(HvHost *host, const char *arch, GError **error);
+/* Whether the host, or with `guest` what the hypervisor gives to such a guest, can be `cpu`.
+ * *ret_why (may be NULL) is the reason of INCOMPATIBLE. */
+ConfCpuCompare hv_host_compare_cpu(HvHost *host, const HvGuestKind *guest, const ConfCpuSpec *cpu,
+                                   char **ret_why, GError **error);
+/* <cpu> of a guest that runs on each of `cpus` (ConfCpuSpec); with `guest` it has nothing that the
+ * hypervisor does not give to such a guest here. `flags`: ConfCpuBaseline. */
+char *hv_host_baseline_cpu(HvHost *host, const HvGuestKind *guest, GPtrArray *cpus, unsigned flags,
+                           GError **error);
 
 /* ---- the registry ---- */
 
@@ -664,6 +687,9 @@ typedef enum HvEventKind {
     HV_EVENT_DISK_CHANGE,     /* device, path, dropped: a source was missing at the start */
     HV_EVENT_BLOCK_THRESHOLD, /* device (the disk's target), path, threshold, excess */
     HV_EVENT_CONTROL_ERROR,   /* the hypervisor's side lost hold of the domain */
+    HV_EVENT_IO_ERROR,        /* device, path, io_error */
+    HV_EVENT_IO_ERROR_REASON, /* likewise, and no_space; both are told of each error */
+    HV_EVENT_GRAPHICS,        /* graphics */
     HV_N_EVENTS,
 } HvEventKind;
 
@@ -714,6 +740,45 @@ typedef enum HvWatchdogAction {
     HV_N_WATCHDOG_ACTIONS,
 } HvWatchdogAction;
 
+/* What became of a guest whose disk failed. */
+typedef enum HvIoErrorAction {
+    HV_IO_ERROR_NONE,
+    HV_IO_ERROR_PAUSE,
+    HV_IO_ERROR_REPORT, /* it was told of the error */
+    HV_N_IO_ERROR_ACTIONS,
+} HvIoErrorAction;
+
+typedef enum HvGraphicsPhase {
+    HV_GRAPHICS_CONNECT,
+    HV_GRAPHICS_INITIALIZE, /* it is let in */
+    HV_GRAPHICS_DISCONNECT,
+    HV_N_GRAPHICS_PHASES,
+} HvGraphicsPhase;
+
+typedef enum HvAddressFamily {
+    HV_ADDRESS_IPV4,
+    HV_ADDRESS_IPV6,
+    HV_ADDRESS_UNIX,
+    HV_N_ADDRESS_FAMILIES,
+} HvAddressFamily;
+
+typedef struct HvGraphicsAddress {
+    HvAddressFamily family;
+    char *node, *service; /* NULL: not known */
+} HvGraphicsAddress;
+
+/* A client of a guest's screen. Not changed any more by who has passed it on. */
+typedef struct HvGraphicsClient {
+    HvGraphicsPhase phase;
+    HvGraphicsAddress local, remote;
+    char *auth;                  /* "none", "vnc" ...; NULL: not known */
+    char *x509_name, *sasl_user; /* who it has shown to be; NULL: not that way */
+} HvGraphicsClient;
+
+HvGraphicsClient *hv_graphics_client_new(void); /* all 0 */
+HvGraphicsClient *hv_graphics_client_ref(HvGraphicsClient *client);
+void hv_graphics_client_unref(HvGraphicsClient *client);
+
 typedef struct HvEvent {
     HvEventKind kind;
     HvEventDetail detail;
@@ -732,6 +797,9 @@ typedef struct HvEvent {
     const char *path;          /* of a disk's image; may be NULL */
     gboolean dropped;          /* the disk itself; else it lost its medium only */
     guint64 threshold, excess; /* bytes */
+    HvIoErrorAction io_error;
+    gboolean no_space;
+    HvGraphicsClient *graphics; /* a reference may be taken */
 } HvEvent;
 
 /* Called on one dispatcher thread, with no lock held, in order per domain, after the view

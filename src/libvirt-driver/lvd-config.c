@@ -50,6 +50,7 @@ static const Key keys[] = {
     /* not in a stock file */
     { "engine", KEY_STRING, FIELD(engine) },
     { "relay", KEY_STRING, FIELD(relay) },
+    { "cpu_map_dir", KEY_STRING, FIELD(cpu_map_dir) },
     { "max_client_slow_requests", KEY_NUMBER, FIELD(max_client_slow_requests), 0, 10000 },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
@@ -118,6 +119,7 @@ lvd_config_copy(const LvdConfig *config)
     copy->unix_sock_dir = g_strdup(config->unix_sock_dir);
     copy->unix_sock_group = g_strdup(config->unix_sock_group);
     copy->relay = g_strdup(config->relay);
+    copy->cpu_map_dir = g_strdup(config->cpu_map_dir);
     copy->engine_settings = g_hash_table_ref(config->engine_settings);
     /* A limit of nothing would be a daemon that serves nobody. */
     copy->max_clients = MAX(config->max_clients, 1);
@@ -137,6 +139,7 @@ lvd_config_free(LvdConfig *config)
     g_free(config->unix_sock_dir);
     g_free(config->unix_sock_group);
     g_free(config->relay);
+    g_free(config->cpu_map_dir);
     g_hash_table_unref(config->engine_settings);
     g_free(config);
 }
@@ -298,6 +301,11 @@ check_whole(const LvdConfig *config, const char *path, GError **error)
         !g_str_equal(config->relay, "off")) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                     "%s: relay: must be \"auto\", \"off\" or an absolute path", path);
+        return FALSE;
+    }
+    if (config->cpu_map_dir && config->cpu_map_dir[0] != '/') {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "%s: cpu_map_dir: must be an absolute path", path);
         return FALSE;
     }
     return TRUE;

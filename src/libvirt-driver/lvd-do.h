@@ -75,7 +75,7 @@ int lvd_wire_reason(HvReason reason);
 ConfDomain *lvd_parse_domain(const char *xml, unsigned conf_flags, gboolean validate,
                              GError **error);
 /* lvd-schema.c. `xml` was parsed before: it is well-formed and within the limits. */
-typedef enum LvdSchema { LVD_SCHEMA_DOMAIN, LVD_SCHEMA_SNAPSHOT } LvdSchema;
+typedef enum LvdSchema { LVD_SCHEMA_DOMAIN, LVD_SCHEMA_SNAPSHOT, LVD_SCHEMA_CPU } LvdSchema;
 gboolean lvd_schema_validate(LvdSchema which, const char *xml, GError **error);
 
 G_END_DECLS

@@ -53,6 +53,18 @@ static const WireCode conf_wire_codes[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(conf_wire_codes) == CONF_N_ERRORS);
 
+/* ConfCpuError -> number. */
+static const WireCode cpu_wire_codes[] = {
+    [CONF_CPU_ERROR_MAP] = { VIR_ERR_NO_SUPPORT, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_XML] = { VIR_ERR_XML_ERROR, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_VALUE] = { VIR_ERR_CONFIG_UNSUPPORTED, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_UNKNOWN] = { VIR_ERR_INTERNAL_ERROR, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_ARCH] = { VIR_ERR_NO_SUPPORT, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_ARGUMENT] = { VIR_ERR_INVALID_ARG, VIR_FROM_CPU },
+    [CONF_CPU_ERROR_MISMATCH] = { VIR_ERR_OPERATION_FAILED, VIR_FROM_CPU },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(cpu_wire_codes) == CONF_CPU_N_ERRORS);
+
 /* What libvirt puts before a message of a number. A number without a row goes out bare. */
 static const struct {
     int code;
@@ -81,6 +93,7 @@ static const struct {
     { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
     { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },
     { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
+    { VIR_ERR_CPU_INCOMPATIBLE, "the CPU is incompatible with host CPU" },
     { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
 };
 
@@ -203,6 +216,8 @@ wire_code(const GError *error, gboolean *ret_bare)
         return hv_wire_codes[error->code];
     if (error->domain == CONF_ERROR && error->code >= 0 && error->code < CONF_N_ERRORS)
         return conf_wire_codes[error->code];
+    if (error->domain == CONF_CPU_ERROR && error->code >= 0 && error->code < CONF_CPU_N_ERRORS)
+        return cpu_wire_codes[error->code];
     if (error->domain == LVD_ERROR) {
         *ret_bare = (error->code & LVD_BARE) != 0;
         return (WireCode){ error->code & 0x7fff, (error->code >> 16) & 0x7fff };

@@ -24,6 +24,7 @@ static struct {
 } schemas[] = {
     [LVD_SCHEMA_DOMAIN] = { LVD_DOMAIN_SCHEMA },
     [LVD_SCHEMA_SNAPSHOT] = { LVD_SNAPSHOT_SCHEMA },
+    [LVD_SCHEMA_CPU] = { LVD_CPU_SCHEMA },
 };
 
 static void

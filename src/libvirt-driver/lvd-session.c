@@ -69,6 +69,9 @@ static const struct {
     [HV_EVENT_DISK_CHANGE] = { VIR_DOMAIN_EVENT_ID_DISK_CHANGE, -1 },
     [HV_EVENT_BLOCK_THRESHOLD] = { VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD, -1 },
     [HV_EVENT_CONTROL_ERROR] = { VIR_DOMAIN_EVENT_ID_CONTROL_ERROR, -1 },
+    [HV_EVENT_IO_ERROR] = { VIR_DOMAIN_EVENT_ID_IO_ERROR, -1 },
+    [HV_EVENT_IO_ERROR_REASON] = { VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, -1 },
+    [HV_EVENT_GRAPHICS] = { VIR_DOMAIN_EVENT_ID_GRAPHICS, -1 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_kinds) == HV_N_EVENTS);
 
@@ -117,6 +120,27 @@ static const int watchdog_actions[] = {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(watchdog_actions) == HV_N_WATCHDOG_ACTIONS);
 
+static const int io_error_actions[] = {
+    [HV_IO_ERROR_NONE] = VIR_DOMAIN_EVENT_IO_ERROR_NONE,
+    [HV_IO_ERROR_PAUSE] = VIR_DOMAIN_EVENT_IO_ERROR_PAUSE,
+    [HV_IO_ERROR_REPORT] = VIR_DOMAIN_EVENT_IO_ERROR_REPORT,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(io_error_actions) == HV_N_IO_ERROR_ACTIONS);
+
+static const int graphics_phases[] = {
+    [HV_GRAPHICS_CONNECT] = VIR_DOMAIN_EVENT_GRAPHICS_CONNECT,
+    [HV_GRAPHICS_INITIALIZE] = VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE,
+    [HV_GRAPHICS_DISCONNECT] = VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(graphics_phases) == HV_N_GRAPHICS_PHASES);
+
+static const int address_families[] = {
+    [HV_ADDRESS_IPV4] = VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV4,
+    [HV_ADDRESS_IPV6] = VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_IPV6,
+    [HV_ADDRESS_UNIX] = VIR_DOMAIN_EVENT_GRAPHICS_ADDRESS_UNIX,
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(address_families) == HV_N_ADDRESS_FAMILIES);
+
 /* ---- copies of events that wait for a reply ---- */
 
 static HvEvent *
@@ -129,6 +153,7 @@ event_copy(const HvEvent *event)
     copy->device = g_strdup(event->device);
     copy->path = g_strdup(event->path);
     copy->params = event->params ? g_ptr_array_ref(event->params) : NULL;
+    copy->graphics = event->graphics ? hv_graphics_client_ref(event->graphics) : NULL;
     return copy;
 }
 
@@ -142,6 +167,7 @@ event_copy_free(gpointer data)
     g_free((char *)copy->device);
     g_free((char *)copy->path);
     g_clear_pointer(&copy->params, g_ptr_array_unref);
+    g_clear_pointer(&copy->graphics, hv_graphics_client_unref);
     g_free(copy);
 }
 
@@ -430,6 +456,90 @@ send_threshold(LvdClient *client, const Registration *reg, const HvEvent *event)
                             (xdrproc_t)xdr_lvd_domain_event_block_threshold_msg, &msg);
 }
 
+/* A text that has to be there. */
+static char *
+or_empty(const char *text)
+{
+    return (char *)(text ? text : "");
+}
+
+static void
+send_io_error(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_io_error_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event),
+                 .srcPath = or_empty(event->path),
+                 .devAlias = or_empty(event->device),
+                 .action = io_error_actions[event->io_error] },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_IO_ERROR,
+                                (xdrproc_t)xdr_lvd_domain_event_io_error_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_IO_ERROR,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_io_error_msg, &msg);
+}
+
+static void
+send_io_error_reason(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    lvd_domain_event_callback_io_error_reason_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event),
+                 .srcPath = or_empty(event->path),
+                 .devAlias = or_empty(event->device),
+                 .action = io_error_actions[event->io_error],
+                 .reason = or_empty(event->no_space ? "enospc" : NULL) },
+    };
+
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_IO_ERROR_REASON,
+                                (xdrproc_t)xdr_lvd_domain_event_io_error_reason_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_io_error_reason_msg, &msg);
+}
+
+static lvd_domain_event_graphics_address
+graphics_address(const HvGraphicsAddress *address)
+{
+    return (lvd_domain_event_graphics_address){ .family = address_families[address->family],
+                                                .node = or_empty(address->node),
+                                                .service = or_empty(address->service) };
+}
+
+static void
+send_graphics(LvdClient *client, const Registration *reg, const HvEvent *event)
+{
+    const HvGraphicsClient *who = event->graphics;
+    lvd_domain_event_graphics_identity names[2];
+    lvd_domain_event_callback_graphics_msg msg = {
+        .callbackID = reg->id,
+        .msg = { .dom = event_domain(event),
+                 .phase = graphics_phases[who->phase],
+                 .local = graphics_address(&who->local),
+                 .remote = graphics_address(&who->remote),
+                 .authScheme = or_empty(who->auth),
+                 .subject = { .subject_val = names } },
+    };
+    guint *n = &msg.msg.subject.subject_len;
+
+    if (who->x509_name)
+        names[(*n)++] = (lvd_domain_event_graphics_identity){ .type = (char *)"x509dname",
+                                                              .name = who->x509_name };
+    if (who->sasl_user)
+        names[(*n)++] = (lvd_domain_event_graphics_identity){ .type = (char *)"saslUsername",
+                                                              .name = who->sasl_user };
+    if (reg->legacy)
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_GRAPHICS,
+                                (xdrproc_t)xdr_lvd_domain_event_graphics_msg, &msg.msg);
+    else
+        lvd_client_send_message(client, LVD_PROC_DOMAIN_EVENT_CALLBACK_GRAPHICS,
+                                (xdrproc_t)xdr_lvd_domain_event_callback_graphics_msg, &msg);
+}
+
 static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
                                               const HvEvent *) = {
     [VIR_DOMAIN_EVENT_ID_LIFECYCLE] = send_lifecycle,
@@ -449,6 +559,9 @@ static void (*const senders[LVD_N_EVENT_IDS])(LvdClient *, const Registration *,
     [VIR_DOMAIN_EVENT_ID_DISK_CHANGE] = send_disk_change,
     [VIR_DOMAIN_EVENT_ID_CONTROL_ERROR] = send_control_error,
     [VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD] = send_threshold,
+    [VIR_DOMAIN_EVENT_ID_IO_ERROR] = send_io_error,
+    [VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON] = send_io_error_reason,
+    [VIR_DOMAIN_EVENT_ID_GRAPHICS] = send_graphics,
 };
 
 /* ---- registrations ---- */

@@ -159,6 +159,7 @@ typedef struct LvdConfig {
     gboolean verbose;
     /* libxl.conf's and ours, handed to libhv */
     unsigned autostart_workers;
+    char *cpu_map_dir;           /* NULL: where libvirt has it */
     GHashTable *engine_settings; /* name -> text, for the engine; immutable once loaded */
     unsigned job_timeout_ms;
 } LvdConfig;

@@ -296,6 +296,7 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
                            .autostart_workers = (int)config->autostart_workers,
                            .job_timeout_ms = config->job_timeout_ms,
                            .engine_settings = config->engine_settings,
+                           .cpu_map = config->cpu_map_dir,
                            .find_volume = lvd_find_volume,
                            .find_volume_data = (gpointer)config };
 

@@ -411,9 +411,14 @@ adopt_machine(const libxl_domain_config *config, ConfDomain *def)
     def->on_reboot = adopt_action(config->on_reboot);
     def->on_crash = adopt_action(config->on_crash);
     hvxl_adopt_string(&def->emulator, info->device_model);
-    for (int i = 0; i < libxl_string_list_length(&info->extra); i++) {
-        ConfArg *arg = conf_arg_new();
+    for (guint i = 0; info->extra && info->extra[i]; i++) {
+        ConfArg *arg;
 
+        if (conf_is_monitor_argument(info->extra[i], info->extra[i + 1])) {
+            i++;
+            continue;
+        }
+        arg = conf_arg_new();
         arg->value = g_strdup(info->extra[i]);
         g_ptr_array_add(def->xen_args, arg);
     }

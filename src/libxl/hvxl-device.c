@@ -3,6 +3,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-env.h"
+#include "hvxl-monitor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -219,13 +220,26 @@ check_medium(const ConfDisk *before, const ConfDisk *after, GError **error)
     return TRUE;
 }
 
+/* The tray moves for it, of which libhv tells by itself. */
+static int
+insert_medium(Plug *plug, libxl_device_disk *xl)
+{
+    HvxlMonitors *monitors = plug->engine->monitors;
+    HvxlOp op;
+    int rc;
+
+    hvxl_monitors_ignore_trays(monitors, (int)plug->domid);
+    rc = WAIT(plug, op, 0, libxl_cdrom_insert(plug->ctx->libxl, plug->domid, xl, &op.how));
+    hvxl_monitors_heed_trays(monitors, (int)plug->domid);
+    return rc;
+}
+
 static gboolean
 update_disk(Plug *plug, const ConfAnyDevice *before, ConfAnyDevice *after, gboolean force,
             GError **error)
 {
     libxl_device_disk xl;
     gboolean ok;
-    HvxlOp op;
     int rc = 0;
 
     if (!check_medium(before->disk, after->disk, error))
@@ -233,7 +247,7 @@ update_disk(Plug *plug, const ConfAnyDevice *before, ConfAnyDevice *after, gbool
     libxl_device_disk_init(&xl);
     ok = hvxl_disk_build(&plug->env, plug->live, after->disk, &xl, NULL, error);
     if (ok)
-        rc = WAIT(plug, op, 0, libxl_cdrom_insert(plug->ctx->libxl, plug->domid, &xl, &op.how));
+        rc = insert_medium(plug, &xl);
     libxl_device_disk_dispose(&xl);
     return ok &&
            (rc == 0 || hvxl_set_error(plug->ctx, rc, error, "cannot change the medium of disk '%s'",

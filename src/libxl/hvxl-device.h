@@ -17,6 +17,13 @@ gboolean hvxl_update_device(HvEngine *engine, int domid, const ConfDomain *live,
 gboolean hvxl_block_resize(HvEngine *engine, int domid, const ConfDomain *live,
                            const ConfDisk *disk, guint64 bytes, GError **error);
 
+/* hvxl-heard.c */
+HvxlMonitors *hvxl_heard_new(HvEngine *engine);
+const ConfDisk *hvxl_event_disk(HvEngine *engine, int domid, const ConfDomain *live,
+                                const char *target);
+gboolean hvxl_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk, guint64 bytes,
+                                  GError **error);
+
 /* hvxl-snapshot.c */
 gboolean hvxl_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
                             const ConfSnapshot *snapshot, HvDiskSnapshotOp op, GError **error);

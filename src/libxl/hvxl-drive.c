@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hvxl-drive.h"
 
+#include "hvxl-json.h"
+
 #include <string.h>
 
 /* ---- names of virtual disks ---- */
@@ -174,11 +176,16 @@ hvxl_parse_drives(const char *info_block, const char *info_blockstats)
     return drives;
 }
 
-/* The emulated drive in place of an HVM guest's disk: two a channel of IDE. */
+/* The emulated drive in place of an HVM guest's disk: two a channel of IDE. A CD-ROM drive has the
+ * number of its PV disk in its name. */
 static gboolean
-is_emulated(const char *drive, const char *target, guint disk)
+is_emulated(const char *drive, const char *target, guint disk, guint devid)
 {
     char name[32];
+
+    g_snprintf(name, sizeof(name), "ide-%u", devid);
+    if (g_str_equal(drive, name))
+        return TRUE;
 
     if (disk < 4) {
         for (guint i = 0; i < 2; i++) {
@@ -202,5 +209,64 @@ hvxl_drive_is_of(const HvxlDrive *drive, const ConfDisk *disk)
         (drive->name[len] == '-' || drive->name[len] == '\0'))
         return TRUE;
     return hvxl_vdev_parse(disk->target, &number, &devid) &&
-           is_emulated(drive->name, disk->target, number);
+           is_emulated(drive->name, disk->target, number, devid);
+}
+
+const ConfDisk *
+hvxl_drive_find_disk(const char *name, const ConfDomain *live)
+{
+    const HvxlDrive drive = { .name = (char *)name };
+
+    for (guint i = 0; i < live->disks->len; i++) {
+        const ConfDisk *disk = live->disks->pdata[i];
+
+        if (disk->target && hvxl_drive_is_of(&drive, disk))
+            return disk;
+    }
+    return NULL;
+}
+
+/* ---- nodes ---- */
+
+/* A node that opens a file itself, below the one that knows its format. */
+static gboolean
+is_storage(const char *node)
+{
+    static const char *const drivers[] = { "file", "host_device", "host_cdrom" };
+    const char *driver = hvxl_json_get(node, "drv");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(drivers); i++) {
+        if (hvxl_json_is(driver, drivers[i]))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+GPtrArray *
+hvxl_node_names(const char *answer, const char *file, gboolean storage)
+{
+    const char *nodes = hvxl_json_get(answer, "return");
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+    for (const char *node = NULL; (node = hvxl_json_next(nodes, node));) {
+        char *name = hvxl_json_string(hvxl_json_get(node, "node-name"));
+
+        if (name && hvxl_json_is(hvxl_json_get(node, "file"), file) && is_storage(node) == storage)
+            g_ptr_array_add(names, name);
+        else
+            g_free(name);
+    }
+    return names;
+}
+
+char *
+hvxl_node_file(const char *answer, const char *name)
+{
+    const char *nodes = hvxl_json_get(answer, "return");
+
+    for (const char *node = NULL; (node = hvxl_json_next(nodes, node));) {
+        if (hvxl_json_is(hvxl_json_get(node, "node-name"), name))
+            return hvxl_json_string(hvxl_json_get(node, "file"));
+    }
+    return NULL;
 }

@@ -21,3 +21,12 @@ typedef struct HvxlDrive {
 GArray *hvxl_parse_drives(const char *info_block, const char *info_blockstats);
 /* Does this drive belong to the disk? */
 gboolean hvxl_drive_is_of(const HvxlDrive *drive, const ConfDisk *disk);
+/* The disk of `live` that a drive of this name belongs to; NULL: the name does not say. */
+const ConfDisk *hvxl_drive_find_disk(const char *name, const ConfDomain *live);
+
+/* The answer to query-named-block-nodes. Names of the nodes of an image: those that read and write
+ * the file itself (`storage`), or those that know its format. There are two of each for a disk that
+ * is emulated, too. GPtrArray of strings that it owns. */
+GPtrArray *hvxl_node_names(const char *answer, const char *file, gboolean storage);
+/* The file of the node `name`; NULL: there is none. */
+char *hvxl_node_file(const char *answer, const char *name);

@@ -8,6 +8,7 @@
 #include "hvxl-kernel-cache.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
+#include "hvxl-monitor.h"
 #include "hvxl-settings.h"
 #include "hvxl-tune.h"
 #include "hvxl-watch.h"
@@ -80,6 +81,7 @@ engine_close(HvEngine *engine)
         return;
     hvxl_asks_free(engine->asks);
     hvxl_watch_free(engine->watch);
+    hvxl_monitors_free(engine->monitors);
     hvxl_gate_free(engine->gate);
     hvxl_memory_free(engine->memory);
     hvxl_pool_free(engine->pool);
@@ -119,6 +121,7 @@ connect_xen(HvEngine *engine, GError **error)
     if (!engine->memory)
         return FALSE;
     engine->emulator = hvxl_find_emulator(engine);
+    engine->monitors = hvxl_heard_new(engine);
     engine->watch = hvxl_watch_new(engine, error);
     return engine->watch != NULL;
 }
@@ -181,6 +184,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .set_disk_limits = hvxl_set_disk_limits,
     .host_nodes = hvxl_host_nodes,
     .host_cpus = hvxl_host_cpus,
+    .cpu_leaves = hvxl_cpu_leaves,
     .stats = hvxl_stats,
     .security_label = hvxl_security_label,
     .guest_addresses = hvxl_guest_addresses,
@@ -197,6 +201,8 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .name_of = hvxl_domain_name,
     .preserve = hvxl_preserve,
     .block_resize = hvxl_block_resize,
+    .set_block_threshold = hvxl_set_block_threshold,
+    .event_disk = hvxl_event_disk,
     .screenshot = hvxl_screenshot,
     .channel = hvxl_channel,
     .monitor_command = hvxl_monitor_command,

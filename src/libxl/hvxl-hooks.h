@@ -8,6 +8,8 @@
 gboolean hvxl_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error);
 /* HvEngineDomain: all that Xen has, domain 0 and half built ones among them. */
 GArray *hvxl_seen_all(HvxlCtx *ctx, GError **error);
+/* One of them; FALSE: it is not there, or Xen does not answer. */
+gboolean hvxl_seen_one(HvxlCtx *ctx, int domid, HvEngineDomain *ret_seen);
 GArray *hvxl_list(HvEngine *engine, GError **error);
 const char *hvxl_emulator(HvEngine *engine);
 /* Path of the device model of this Xen; NULL: none is installed. */

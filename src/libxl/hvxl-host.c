@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is asked about the host, and about all domains at once. */
 #include "hvxl-hooks.h"
+#include "hvxl-policy.h"
+#include "hvxl-tune.h"
 #include "hvxl-watch.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include <xen/hvm/hvm_info_table.h>
@@ -56,6 +59,18 @@ hvxl_host_info(HvEngine *engine, HvHostInfo *ret_info, GError **error)
     return TRUE;
 }
 
+GArray *
+hvxl_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error)
+{
+    GArray *leaves = hvxl_policy_leaves(view);
+    int saved = errno;
+
+    if (!leaves)
+        g_set_error(error, HV_ERROR, saved == EOPNOTSUPP ? HV_ERROR_UNSUPPORTED : HV_ERROR_ENGINE,
+                    "cannot ask Xen about the features of its processors: %s", g_strerror(saved));
+    return leaves;
+}
+
 /* ---- all domains ---- */
 
 static HvEngineDomain
@@ -101,6 +116,20 @@ hvxl_seen_all(HvxlCtx *ctx, GError **error)
     }
     libxl_dominfo_list_free(all, n);
     return list;
+}
+
+gboolean
+hvxl_seen_one(HvxlCtx *ctx, int domid, HvEngineDomain *ret_seen)
+{
+    libxl_dominfo info;
+    gboolean found;
+
+    libxl_dominfo_init(&info);
+    found = libxl_domain_info(ctx->libxl, &info, (uint32_t)domid) == 0;
+    if (found)
+        *ret_seen = seen_of_info(&info);
+    libxl_dominfo_dispose(&info);
+    return found;
 }
 
 GArray *

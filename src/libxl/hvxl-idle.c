@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* libxl does not tell how long cpus were idle, libxc does. Its header needs GNU C, so this is the
- * only file that includes it. */
+/* libxl does not tell how long cpus were idle, libxc does. Its header needs GNU C, so this
+ * file is apart. */
 #include "hvxl-idle.h"
 
 #include <errno.h>

@@ -30,6 +30,7 @@ typedef struct HvxlPool HvxlPool;
 typedef struct HvxlKernelCache HvxlKernelCache;
 typedef struct HvxlGate HvxlGate;
 typedef struct HvxlMemory HvxlMemory;
+typedef struct HvxlMonitors HvxlMonitors;
 typedef struct HvxlWatch HvxlWatch;
 
 struct HvEngine {
@@ -49,6 +50,7 @@ struct HvEngine {
     HvxlMemory *memory;       /* self-locking */
     HvxlGate *gate;           /* self-locking: of starts */
     HvxlKernelCache *kernels; /* self-locking; NULL: none wanted */
+    HvxlMonitors *monitors;   /* self-locking */
     HvxlWatch *watch;         /* self-locking */
     xentoollog_level log_min; /* immutable after open(): what goes into a domain's log */
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hvxl-qmp.h"
 
+#include "hvxl-json.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -168,6 +170,12 @@ begin(Qmp *qmp, guint patience_ms, GError **error)
     return ready != NULL;
 }
 
+char *
+hvxl_qmp_reason(const char *answer)
+{
+    return hvxl_json_string(hvxl_json_get(hvxl_json_get(answer, "error"), "desc"));
+}
+
 /* An "error" in the answer is one; `answer` is taken over. */
 static char *
 check_answer(const Qmp *qmp, char *answer, GError **error)
@@ -177,7 +185,7 @@ check_answer(const Qmp *qmp, char *answer, GError **error)
 
     if (!owned || !g_str_has_prefix(owned, "{\"error\""))
         return g_steal_pointer(&owned);
-    reason = hvxl_qmp_string(owned, "desc");
+    reason = hvxl_qmp_reason(owned);
     g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
                 qmp->domid, reason ? reason : owned);
     return NULL;
@@ -265,79 +273,65 @@ hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error)
     return g_steal_pointer(&answer);
 }
 
-/* ---- JSON, as little of it as is needed ---- */
+/* ---- images ---- */
 
-static const char *
-unescape(const char *at, GString *text)
+static gboolean
+is_stopped(int domid, gboolean *ret_stopped, GError **error)
 {
-    static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
-    const char *found = *at ? strchr(from, *at) : NULL;
+    g_autofree char *answer = hvxl_qmp_return(domid, "{\"execute\":\"query-status\"}", error);
 
-    if (found) {
-        g_string_append_c(text, to[found - from]);
-        return at + 1;
-    }
-    if (*at == 'u' && strlen(at) >= 5) {
-        g_autofree char *digits = g_strndup(at + 1, 4);
-        gunichar code = (gunichar)g_ascii_strtoull(digits, NULL, 16);
-
-        g_string_append_unichar(text, code ? code : 0xfffd);
-        return at + 5;
-    }
-    return *at ? at + 1 : at;
+    *ret_stopped = answer && strstr(answer, "\"running\": false");
+    return answer != NULL;
 }
 
-char *
-hvxl_qmp_string(const char *answer, const char *key)
+/* As in a migration, where the other side takes the images over: the state goes nowhere here. What
+ * has been let go of cannot be a second time, QEMU would abort; so it takes all back before, which
+ * means nothing to a guest whose vcpus are suspended. */
+gboolean
+hvxl_qmp_release_images(int domid, GError **error)
 {
-    g_autofree char *quoted = g_strdup_printf("\"%s\":", key);
-    const char *at = strstr(answer, quoted);
-    GString *text;
+    static const char *const commands[] = {
+        "{\"execute\":\"cont\"}",
+        "{\"execute\":\"stop\"}",
+        "{\"execute\":\"xen-save-devices-state\","
+        "\"arguments\":{\"filename\":\"/dev/null\",\"live\":true}}",
+    };
+    const Qmp whose = { .domid = domid };
+    gboolean stopped;
 
-    if (!at)
-        return NULL;
-    at += strlen(quoted);
-    while (*at == ' ')
-        at++;
-    if (*at != '"')
-        return NULL;
-    text = g_string_new(NULL);
-    for (at++; *at && *at != '"';) {
-        if (*at == '\\')
-            at = unescape(at + 1, text);
-        else
-            g_string_append_c(text, *at++);
+    if (!is_stopped(domid, &stopped, error))
+        return FALSE;
+    if (!stopped)
+        return fail(&whose, error, HV_ERROR_WRONG_STATE, "is at work");
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *answer = check_answer(&whose, hvxl_qmp_patient(domid, commands[i], error),
+                                               error);
+
+        if (!answer)
+            return FALSE;
     }
-    return g_string_free(text, FALSE);
+    return TRUE;
 }
 
-char *
-hvxl_qmp_quote(const char *text)
-{
-    GString *out = g_string_new("\"");
-
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            g_string_append_printf(out, "\\%c", *text);
-        else if ((guchar)*text < 0x20)
-            g_string_append_printf(out, "\\u%04x", (guchar)*text);
-        else
-            g_string_append_c(out, *text);
-    }
-    g_string_append_c(out, '"');
-    return g_string_free(out, FALSE);
-}
+/* ---- what needs more than one word ---- */
 
 char *
 hvxl_qmp_human(int domid, const char *line, GError **error)
 {
-    g_autofree char *quoted = hvxl_qmp_quote(line);
+    g_autofree char *quoted = hvxl_json_quote(line);
     g_autofree char *command = g_strdup_printf(
         "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":%s}}", quoted);
     g_autofree char *answer = hvxl_qmp_return(domid, command, error);
-    char *text = answer ? hvxl_qmp_string(answer, "return") : NULL;
+    char *text = answer ? hvxl_json_string(hvxl_json_get(answer, "return")) : NULL;
 
     if (answer && !text)
         text = g_strdup("");
     return text;
+}
+
+char *
+hvxl_qmp_nodes(int domid, GError **error)
+{
+    return hvxl_qmp_return(
+        domid, "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}", error);
 }

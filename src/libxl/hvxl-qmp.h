@@ -16,13 +16,16 @@ char *hvxl_qmp(int domid, const char *command, GError **error);
 char *hvxl_qmp_patient(int domid, const char *command, GError **error);
 /* As hvxl_qmp(), but an "error" in the answer is an error. */
 char *hvxl_qmp_return(int domid, const char *command, GError **error);
-/* A string of a flat place in an answer: what follows "KEY": ; NULL: there is none. For answers of
- * a known form only: it does not look at what is inside what. */
-char *hvxl_qmp_string(const char *answer, const char *key);
-/* A JSON string of this text, with its quotes. */
-char *hvxl_qmp_quote(const char *text);
+/* Why a command failed, in QEMU's words; NULL: it does not say. */
+char *hvxl_qmp_reason(const char *answer);
 /* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
 char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
 #define HVXL_QMP_FD "xlvirt"
+/* The device model of a guest that save() has left suspended writes all that it knows of its images
+ * into them and lets go of them; it reads them anew when the guest is resumed. Meanwhile others may
+ * change them. Any number of times. WRONG_STATE: it is not suspended. */
+gboolean hvxl_qmp_release_images(int domid, GError **error);
+/* Its block devices, as hvxl_node_names() reads them. */
+char *hvxl_qmp_nodes(int domid, GError **error);
 /* A line of the human monitor; what it prints. */
 char *hvxl_qmp_human(int domid, const char *line, GError **error);

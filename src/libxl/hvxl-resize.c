@@ -3,6 +3,8 @@
  * by its file's new size, QEMU by a command; dom0's kernel looks for itself. */
 #include "hvxl-device.h"
 
+#include "hvxl-drive.h"
+#include "hvxl-json.h"
 #include "hvxl-qmp.h"
 
 #include <errno.h>
@@ -56,52 +58,35 @@ tell_loop(const char *loop, GError **error)
 
 /* ---- served by QEMU ---- */
 
-/* The node name that stands closest before the file's name in QEMU's list of block devices, of the
- * format's node, not of the file's own. */
-static char *
-node_of(const char *answer, const ConfDisk *disk)
+static gboolean
+resize_node(int domid, const char *node, guint64 bytes, GError **error)
 {
-    g_autofree char *quoted = hvxl_qmp_quote(disk->source);
-    g_autofree char *file = g_strconcat("\"file\": ", quoted, NULL);
-    const char *at = answer;
-    g_autofree char *name = NULL;
+    g_autofree char *quoted = hvxl_json_quote(node);
+    g_autofree char *command = g_strdup_printf("{\"execute\":\"block_resize\",\"arguments\":"
+                                               "{\"node-name\":%s,\"size\":%" G_GUINT64_FORMAT "}}",
+                                               quoted, bytes);
+    g_autofree char *answer = hvxl_qmp_return(domid, command, error);
 
-    while ((at = strstr(at, file))) {
-        const char *name_at = strstr(at, "\"node-name\": \"");
-        const char *driver_at = g_strrstr_len(answer, at - answer, "\"drv\": \"");
-
-        if (name_at && driver_at && !g_str_has_prefix(driver_at, "\"drv\": \"file\"")) {
-            g_free(name);
-            name = hvxl_qmp_string(name_at, "node-name");
-        }
-        at += strlen(file);
-    }
-    return g_steal_pointer(&name);
+    return answer != NULL;
 }
 
 static gboolean
 resize_by_qemu(int domid, const ConfDisk *disk, guint64 bytes, GError **error)
 {
-    g_autofree char *list = hvxl_qmp_return(
-        domid, "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}", error);
-    g_autofree char *node = list ? node_of(list, disk) : NULL;
-    g_autofree char *quoted = node ? hvxl_qmp_quote(node) : NULL;
-    g_autofree char *command = NULL;
-    g_autofree char *answer = NULL;
+    g_autofree char *list = hvxl_qmp_nodes(domid, error);
+    g_autoptr(GPtrArray) nodes = list ? hvxl_node_names(list, disk->source, FALSE) : NULL;
 
-    if (!list)
+    if (!nodes)
         return FALSE;
-    if (!node) {
+    if (nodes->len == 0)
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
                     "the device model of domain id %d does not know the image '%s'", domid,
                     disk->source);
-        return FALSE;
+    for (guint i = 0; i < nodes->len; i++) {
+        if (!resize_node(domid, nodes->pdata[i], bytes, error))
+            return FALSE;
     }
-    command = g_strdup_printf("{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":%s,"
-                              "\"size\":%" G_GUINT64_FORMAT "}}",
-                              quoted, bytes);
-    answer = hvxl_qmp_return(domid, command, error);
-    return answer != NULL;
+    return nodes->len > 0;
 }
 
 /* ---- the hook ---- */

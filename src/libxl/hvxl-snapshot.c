@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Snapshots of the disks of a running domain. QEMU has their images open, so QEMU makes them, all
- * in one transaction. What dom0's kernel serves has no snapshots. */
+ * in one transaction. What dom0's kernel serves has no snapshots.
+ *
+ * An HVM guest's disk is two drives until its PV driver has unplugged the emulated one. Each keeps
+ * a picture of its own of the image: a snapshot by the one is overwritten by the other. So QEMU
+ * must let go of the images, which it can while the guest stands still, for its memory. */
 #include "hvxl-device.h"
 
 #include "hvxl-hooks.h"
+#include "hvxl-json.h"
 #include "hvxl-qmp.h"
 #include "hvxl-tune.h"
 
@@ -20,30 +25,38 @@ is_pv(const HvxlDrive *drive, const ConfDisk *disk)
     return g_str_has_prefix(drive->name, disk->target);
 }
 
-/* An HVM guest's disk is two drives until its PV driver has unplugged the emulated one. Each keeps
- * a picture of its own of the image: a snapshot by the one is overwritten by the other. NULL and
- * *error: there is no drive that could do it. */
-static const HvxlDrive *
-find_drive(const GArray *drives, const ConfDisk *disk, GError **error)
+/* How many it is; the last of them. */
+static guint
+count_drives(const GArray *drives, const ConfDisk *disk, const HvxlDrive **ret_last)
 {
-    const HvxlDrive *found = NULL;
     guint n = 0;
 
+    *ret_last = NULL;
     for (guint i = 0; i < drives->len; i++) {
         const HvxlDrive *drive = &g_array_index(drives, HvxlDrive, i);
 
         if (!drive->path || !hvxl_drive_is_of(drive, disk))
             continue;
-        found = drive;
+        *ret_last = drive;
         n++;
     }
+    return n;
+}
+
+/* NULL and *error: there is no drive that could do it. */
+static const HvxlDrive *
+find_drive(const GArray *drives, const ConfDisk *disk, GError **error)
+{
+    const HvxlDrive *found;
+    guint n = count_drives(drives, disk, &found);
+
     if (n == 1)
         return found;
     g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
                 n == 0 ? "disk '%s' is not served by QEMU (driver name='qemu'): a snapshot of it "
                          "while the domain runs"
                        : "the guest has no PV driver for disk '%s', or not yet: a snapshot of it "
-                         "while the domain runs",
+                         "while the domain runs, without its memory",
                 disk->target);
     return NULL;
 }
@@ -68,9 +81,9 @@ static void
 add_action(GString *command, const ConfSnapshot *snapshot, const ConfSnapshotDisk *wanted,
            const ConfDisk *disk, const HvxlDrive *drive)
 {
-    g_autofree char *device = hvxl_qmp_quote(drive->name);
-    g_autofree char *name = hvxl_qmp_quote(snapshot->name);
-    g_autofree char *file = wanted->source ? hvxl_qmp_quote(wanted->source) : NULL;
+    g_autofree char *device = hvxl_json_quote(drive->name);
+    g_autofree char *name = hvxl_json_quote(snapshot->name);
+    g_autofree char *file = wanted->source ? hvxl_json_quote(wanted->source) : NULL;
     g_autofree char *node = new_node_name(disk, drive);
 
     if (g_str_has_suffix(command->str, "}"))
@@ -121,7 +134,7 @@ order(int domid, const char *command, GError **error)
     }
     if (!g_str_has_prefix(answer, "{\"error\""))
         return TRUE;
-    reason = hvxl_qmp_string(answer, "desc");
+    reason = hvxl_qmp_reason(answer);
     g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
                 domid, reason ? reason : answer);
     return FALSE;
@@ -155,8 +168,8 @@ delete_one(int domid, const ConfDisk *disk, const HvxlDrive *drive, const char *
            GError **error)
 {
     g_autofree char *id = NULL;
-    g_autofree char *device = hvxl_qmp_quote(drive->name);
-    g_autofree char *quoted = hvxl_qmp_quote(name);
+    g_autofree char *device = hvxl_json_quote(drive->name);
+    g_autofree char *quoted = hvxl_json_quote(name);
     g_autofree char *command = NULL;
 
     if (!hv_snapshot_find_in_image(disk, name, &id, error))
@@ -185,6 +198,46 @@ delete_all(int domid, const ConfDomain *live, const ConfSnapshot *snapshot, cons
     return TRUE;
 }
 
+/* ---- two drives of one disk ---- */
+
+/* Internal ones only: to other images QEMU would have to move both. */
+static gboolean
+is_shared(const ConfDomain *live, const ConfSnapshot *snapshot, const GArray *drives)
+{
+    gboolean shared = FALSE;
+
+    for (guint i = 0; i < snapshot->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = snapshot->disks->pdata[i];
+        const ConfDisk *disk = disk_of(wanted, live);
+        const HvxlDrive *drive;
+
+        if (disk && wanted->place == CONF_SNAPSHOT_EXTERNAL)
+            return FALSE;
+        shared |= disk && count_drives(drives, disk, &drive) > 1;
+    }
+    return shared;
+}
+
+static gboolean
+change_released(int domid, const ConfDomain *live, const ConfSnapshot *snapshot,
+                HvDiskSnapshotOp op, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (!hvxl_qmp_release_images(domid, &local)) {
+        if (g_error_matches(local, HV_ERROR, HV_ERROR_WRONG_STATE))
+            g_set_error(error, HV_ERROR, HV_ERROR_UNSUPPORTED,
+                        "the guest has no PV driver for its disks, or not yet, and does not stand "
+                        "still: to %s a snapshot in their images",
+                        op == HV_DISK_SNAPSHOT_DELETE ? "delete" : "make");
+        else
+            g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    return op == HV_DISK_SNAPSHOT_DELETE ? hv_snapshot_images_delete(snapshot, live, error)
+                                         : hv_snapshot_images_create(snapshot, live, error);
+}
+
 /* ---- the hook ---- */
 
 /* Who finds the domain later finds what it writes to. */
@@ -211,6 +264,8 @@ hvxl_disk_snapshot(HvEngine *engine, int domid, const ConfDomain *live,
 
     if (!drives)
         return FALSE;
+    if (is_shared(live, snapshot, drives))
+        return change_released(domid, live, snapshot, op, error);
     if (op == HV_DISK_SNAPSHOT_DELETE)
         return delete_all(domid, live, snapshot, drives, error);
     if (!create(domid, live, snapshot, drives, error))

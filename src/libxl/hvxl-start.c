@@ -5,12 +5,14 @@
  */
 #include "hvxl-hooks.h"
 
+#include "hvxl-config-private.h"
 #include "hvxl-env.h"
 #include "hvxl-gate.h"
 #include "hvxl-kernel-cache.h"
 #include "hvxl-live.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
+#include "hvxl-monitor.h"
 #include "hvxl-watch.h"
 #include "hvxl-tune.h"
 
@@ -103,6 +105,21 @@ number_channels(libxl_domain_config *config)
         config->channels[i].devid = i + 1;
 }
 
+/* The device model's socket for us. One in a stub domain has none, and that of long ago knows no
+ * such sockets. */
+static void
+add_monitor(Build *build)
+{
+    libxl_domain_build_info *info = &build->config.b_info;
+    g_auto(GStrv) arguments = hvxl_monitor_arguments(HVXL_MONITOR_FOLDER, build->start->def->uuid);
+
+    if (hvxl_is_on(info->device_model_stubdomain) ||
+        info->device_model_version == LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL)
+        return;
+    for (guint i = 0; arguments[i]; i++)
+        hvxl_list_append(&info->extra, arguments[i]);
+}
+
 static gboolean
 translate(Build *build, GError **error)
 {
@@ -117,6 +134,7 @@ translate(Build *build, GError **error)
     ok = hvxl_config_build(&env, build->start->def, &build->config, warnings, error);
     log_warnings(build, warnings);
     number_channels(&build->config);
+    add_monitor(build);
     if (ok && build->start->restore_fd < 0)
         hvxl_bootloader_wrap(build->engine, build->ctx, &build->config.b_info);
     return ok;

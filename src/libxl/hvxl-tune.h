@@ -33,6 +33,7 @@ GPtrArray *hvxl_stats(HvEngine *engine, const HvEngineStatsQuery *queries, guint
                       GError **error);
 GArray *hvxl_host_nodes(HvEngine *engine, GError **error);
 GArray *hvxl_host_cpus(HvEngine *engine, GError **error);
+GArray *hvxl_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error);
 
 /* hvxl-qemu.c: what the device model of a domain tells of its disks, and takes. */
 

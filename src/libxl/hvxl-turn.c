@@ -4,6 +4,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-hooks.h"
+#include "hvxl-json.h"
 #include "hvxl-qmp.h"
 
 #include <errno.h>
@@ -292,7 +293,7 @@ hvxl_screenshot(HvEngine *engine, int domid, const ConfDomain *live, guint scree
     if (!folder)
         return FALSE;
     path = g_build_filename(folder, "screen.ppm", NULL);
-    quoted = hvxl_qmp_quote(path);
+    quoted = hvxl_json_quote(path);
     command = g_strdup_printf("{\"execute\":\"screendump\",\"arguments\":{\"filename\":%s}}",
                               quoted);
     answer = hvxl_qmp_return(domid, command, error);
@@ -398,7 +399,7 @@ gboolean
 hvxl_add_graphics_client(HvEngine *engine, int domid, const ConfGraphics *graphics, int fd,
                          gboolean skip_auth, GError **error)
 {
-    g_autofree char *quoted = hvxl_qmp_quote(graphics->type);
+    g_autofree char *quoted = hvxl_json_quote(graphics->type);
     g_autofree char *command = g_strdup_printf(
         "{\"execute\":\"add_client\",\"arguments\":{\"protocol\":%s,"
         "\"fdname\":\"" HVXL_QMP_FD "\",\"skipauth\":%s}}",

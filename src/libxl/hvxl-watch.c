@@ -2,6 +2,7 @@
 #include "hvxl-watch.h"
 
 #include "hvxl-hooks.h"
+#include "hvxl-monitor.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -181,7 +182,7 @@ drop_vanished_locked(HvxlWatch *watch, GArray *events, GArray *unwatch)
 /* Looks at one domain. No lock is held while libxl is asked whether it is complete, so what is
  * known is looked up again after that. TRUE: somebody is building it. */
 static gboolean
-look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tell, GArray *events)
+look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, GArray *events)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&watch->lock);
     Known *known = know_locked(watch, seen, events);
@@ -199,7 +200,7 @@ look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, gboolean tel
         if (!known)
             return FALSE;
         *known = copy;
-        if (copy.told && tell)
+        if (copy.told)
             add_event(events, known, HV_ENGINE_EVENT_NEW);
     }
     compare_locked(known, seen, events);
@@ -241,6 +242,22 @@ watch_names(HvxlWatch *watch, const GArray *ids, gboolean on)
     }
 }
 
+/* Device models of the domains that were there already, too. */
+static void
+listen_to_models(HvxlWatch *watch, const GArray *events)
+{
+    HvxlMonitors *monitors = watch->engine->monitors;
+
+    for (guint i = 0; i < events->len; i++) {
+        const HvEngineEvent *event = &g_array_index(events, HvEngineEvent, i);
+
+        if (event->kind == HV_ENGINE_EVENT_NEW)
+            hvxl_monitors_add(monitors, event->domid, event->uuid);
+        else if (event->kind == HV_ENGINE_EVENT_GONE)
+            hvxl_monitors_remove(monitors, event->domid);
+    }
+}
+
 static void
 tell_all(HvxlWatch *watch, const GArray *events)
 {
@@ -263,6 +280,7 @@ finish_round(HvxlWatch *watch, gboolean tell, GArray *events)
     g_mutex_unlock(&watch->lock);
     watch_names(watch, gone, FALSE);
     watch_names(watch, fresh, TRUE);
+    listen_to_models(watch, events);
     if (tell)
         tell_all(watch, events);
 }
@@ -290,7 +308,7 @@ look(HvxlWatch *watch, gboolean tell)
         const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
 
         if (seen->domid != 0)
-            pending |= look_at(watch, ctx, seen, tell, events);
+            pending |= look_at(watch, ctx, seen, events);
     }
     finish_round(watch, tell, events);
     return pending;
@@ -450,6 +468,8 @@ hvxl_watch_end_start(HvxlWatch *watch, const guint8 uuid[16], int domid)
         g_hash_table_insert(watch->known, GINT_TO_POINTER(domid), known);
     }
     g_mutex_unlock(&watch->lock);
+    if (domid >= 0)
+        hvxl_monitors_add(watch->engine->monitors, domid, uuid);
     wake(watch);
 }
 

@@ -236,28 +236,6 @@ class TestConsole(Case):
 
 
 class TestEvents(Case):
-    """libvirt's default event loop runs in one thread for all of them."""
-
-    @classmethod
-    def setUpClass(cls):
-        libvirt.virEventRegisterDefaultImpl()
-        cls.looping = True
-
-        def loop():
-            while cls.looping:
-                libvirt.virEventRunDefaultImpl()
-
-        cls.timer = libvirt.virEventAddTimeout(50, lambda *unused: None, None)
-        cls.loop = threading.Thread(target=loop, daemon=True)
-        cls.loop.start()
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.looping = False
-        cls.loop.join(harness.TIMEOUT)
-        super().tearDownClass()
-
     def test_story(self):
         seen, others = [], []
         connection = libvirt.open(self.host.uri())
@@ -449,4 +427,5 @@ class TestWire(Case):
 
 if __name__ == '__main__':
     libvirt.registerErrorHandler(lambda *unused: None, None)
+    harness.run_events()
     tap.main()

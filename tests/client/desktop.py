@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -119,6 +120,8 @@ class Desktop:
         os.environ['DBUS_SESSION_BUS_ADDRESS'] = self.bus.stdout.readline().strip()
         from gi.repository import Atspi, GLib  # Atspi connects, so not before there is something to connect to
         self.atspi, self.error = Atspi, GLib.GError
+        # A program that is busy for longer than 0.8 s would count as gone, and what it is told be done twice.
+        Atspi.set_timeout(20000, 20000)
 
     def end(self):
         for process in (self.bus, self.x):
@@ -172,13 +175,17 @@ def seen():
                 yield node, node.get_role_name(), list(names(node))
 
 
-def find_now(role, name):
-    """What goes away while it is looked at was not there."""
+def unless_gone(question):
+    """Its answer; None where what it is about goes away while it is asked, or does not answer yet."""
     try:
-        return next((node for node, its_role, its_names in seen()
-                     if its_role == role and any(re.fullmatch(name, text, re.S) for text in its_names)), None)
+        return question()
     except desktop.error:
         return None
+
+
+def find_now(role, name):
+    return unless_gone(lambda: next((node for node, its_role, its_names in seen() if its_role == role and
+                                     any(re.fullmatch(name, text, re.S) for text in its_names)), None))
 
 
 def find(role, name):
@@ -186,28 +193,42 @@ def find(role, name):
         return wait_for(lambda: find_now(role, name), f'{role} {name!r} on the screen', TIMEOUT)
     except AssertionError as error:
         picture('missing')
-        there = '\n'.join(f'{role} {names}' for _, role, names in seen() if any(names))
+        there = unless_gone(lambda: '\n'.join(f'{role} {names}' for _, role, names in seen() if any(names)))
         raise AssertionError(f'{error}; there are:\n{there}') from None
 
 
-def act(role, name):
-    def is_ready():
+def use(role, name, how, what):
+    """Until it was done to such a node, once: a window may build its nodes anew at any time."""
+    def used():
         node = find_now(role, name)
-        return node if node and node.get_state_set().contains(desktop.atspi.StateType.SENSITIVE) else None
+        return node and node.get_state_set().contains(desktop.atspi.StateType.SENSITIVE) and how(node)
     find(role, name)
-    node = wait_for(is_ready, f'{role} {name!r} to be of use', TIMEOUT)
-    assert node.do_action(0), f'{role} {name!r} does nothing'
+    wait_for(lambda: unless_gone(used), f'{role} {name!r} {what}', TIMEOUT)
+
+
+def act(role, name):
+    use(role, name, lambda node: node.do_action(0), 'to be of use')
 
 
 def enter(role, name, text):
-    assert find(role, name).set_text_contents(text), f'{role} {name!r} takes no text'
+    use(role, name, lambda node: node.set_text_contents(text), 'to take text')
 
 
-def click_at(node):
-    """With the mouse: rows of a table have no action of their own."""
-    box = node.get_extents(desktop.atspi.CoordType.SCREEN)
-    subprocess.run(['xdotool', 'mousemove', str(box.x + min(box.width, 40) // 2), str(box.y + box.height // 2), 'click',
-                    '1'], check=True, timeout=TIMEOUT)
+def click_at(role, name):
+    """With the mouse: rows of a table have no action of their own. Where it is when it has come to rest."""
+    def place():
+        node = find_now(role, name)
+        box = unless_gone(lambda: node and node.get_extents(desktop.atspi.CoordType.SCREEN))
+        return (box.x, box.y, box.width, box.height) if box and box.width > 0 and box.height > 0 else None
+
+    def at_rest():
+        before = place()
+        time.sleep(0.2)
+        return before if before and before == place() else None
+    find(role, name)
+    x, y, width, height = wait_for(at_rest, f'{role} {name!r} to come to rest', TIMEOUT)
+    subprocess.run(['xdotool', 'mousemove', str(x + min(width, 40) // 2), str(y + height // 2), 'click', '1'], check=True,
+                   timeout=TIMEOUT)
 
 
 def picture(name):
@@ -333,7 +354,7 @@ class TestManager(Case):
         enter('text', 'Title:', 'The shop')
         act('push button', 'Apply|config-apply')
         wait_for(lambda: '<title>The shop</title>' in self.virsh('dumpxml', 'web', '--inactive'), 'the title', TIMEOUT)
-        click_at(find('table cell', 'CPUs'))
+        click_at('table cell', 'CPUs')
         find('label', 'Current allocation:|vCPU allocation:')
         picture('virt-manager-cpus')
 
@@ -353,15 +374,17 @@ class TestManager(Case):
         """Of a guest without a display: what virsh console shows, in both directions."""
         self.run_domain()
         self.run_manager('--show-domain-console', 'web')
-        terminal = find('terminal', '.*')
-        self.wait_text(terminal, 'web login:')
-        click_at(terminal)
+        self.wait_text('web login:')
+        click_at('terminal', '.*')
         subprocess.run(['xdotool', 'type', 'hello xlvirt'], check=True, timeout=TIMEOUT)
-        self.wait_text(terminal, 'hello xlvirt')
+        self.wait_text('hello xlvirt')
         picture('virt-manager-text-console')
 
-    def wait_text(self, terminal, text):
-        wait_for(lambda: text in desktop.atspi.Text.get_text(terminal, 0, -1), f'{text!r} on the terminal', TIMEOUT)
+    def wait_text(self, text):
+        def is_there():
+            terminal = find_now('terminal', '.*')
+            return terminal and text in desktop.atspi.Text.get_text(terminal, 0, -1)
+        wait_for(lambda: unless_gone(is_there), f'{text!r} on the terminal', TIMEOUT)
 
     def test_create(self):
         """The wizard for a new domain, from its first page to its last."""
@@ -375,7 +398,7 @@ class TestManager(Case):
         act('radio button', 'Manual install')
         act('push button', 'Forward')
         enter('text', 'oslist-entry', 'generic')
-        click_at(find('table cell', 'Generic or unknown OS.*'))
+        click_at('table cell', 'Generic or unknown OS.*')
         picture('virt-manager-create-2')
         act('push button', 'Forward')
         find('label', 'Choose Memory and CPU settings:')

@@ -11,7 +11,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -215,23 +214,6 @@ class TestHotplug(Case):
 
 
 class TestEvents(Case):
-    @classmethod
-    def setUpClass(cls):
-        libvirt.virEventRegisterDefaultImpl()
-        cls.looping = True
-
-        def loop():
-            while cls.looping:
-                libvirt.virEventRunDefaultImpl()
-        libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-        threading.Thread(target=loop, daemon=True).start()
-        super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.looping = False
-        super().tearDownClass()
-
     def listen(self, event):
         seen = []
         self.connection.domainEventRegisterAny(None, event, lambda *what: seen.append(what[2:-1]), None)
@@ -590,4 +572,5 @@ if __name__ == '__main__':
         print('1..0 # SKIP virsh or python3-libvirt is not installed')
         sys.exit(0)  # TAP says by its plan that all is skipped
     libvirt.registerErrorHandler(lambda *unused: None, None)
+    harness.run_events()
     tap.main()

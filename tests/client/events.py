@@ -4,6 +4,7 @@
 
 usage: events.py [WORD...] runs the cases whose names have one of the words in them."""
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -26,23 +27,17 @@ DISK = "<disk type='file' device='disk'><source file='{}' {}/><target dev='{}' b
 
 # Event ids, and the number of the message that an old registration gets. Those of None have none: their ids
 # are above what the old way knows.
-LIFECYCLE, REBOOT, RTC, WATCHDOG, CONTROL, DISK_CHANGE, TRAY = 0, 1, 2, 3, 7, 9, 10
+LIFECYCLE, REBOOT, RTC, WATCHDOG, IO_ERROR, GRAPHICS, IO_ERROR_REASON = 0, 1, 2, 3, 4, 5, 6
+CONTROL, DISK_CHANGE, TRAY = 7, 9, 10
 BALLOON, REMOVED, TUNABLE, ADDED, JOB, FAILED, METADATA, THRESHOLD = 13, 15, 17, 19, 21, 22, 23, 24
-OLD = {LIFECYCLE: 107, REBOOT: 169, RTC: 170, WATCHDOG: 171, CONTROL: 224, DISK_CHANGE: 248, TRAY: 268, BALLOON: 276,
-       REMOVED: 311}
+OLD = {LIFECYCLE: 107, REBOOT: 169, RTC: 170, WATCHDOG: 171, IO_ERROR: 172, GRAPHICS: 173, IO_ERROR_REASON: 195,
+       CONTROL: 224, DISK_CHANGE: 248, TRAY: 268, BALLOON: 276, REMOVED: 311}
 NEW_ONLY = (TUNABLE, ADDED, JOB, FAILED, METADATA, THRESHOLD)
 
 
 def setUpModule():
-    if not libvirt:
-        return
-    libvirt.virEventRegisterDefaultImpl()
-    libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-
-    def loop():
-        while True:
-            libvirt.virEventRunDefaultImpl()
-    threading.Thread(target=loop, daemon=True).start()
+    if libvirt:
+        harness.run_events()
 
 
 class Body:
@@ -68,11 +63,18 @@ class Body:
     def optional(self):
         return self.text() if self.number('>I') else None
 
+    def graphics(self):
+        phase = self.number()
+        local, remote = ({'family': self.number(), 'node': self.text(), 'service': self.text()} for _ in range(2))
+        return phase, local, remote, self.text(), [(self.text(), self.text()) for _ in range(self.number('>I'))]
+
 
 # How the message of an old registration reads; its values in the order of the binding's callback.
 READ = {
     LIFECYCLE: lambda b: (b.number(), b.number()), REBOOT: lambda b: (), RTC: lambda b: (b.number('>q'),),
-    WATCHDOG: lambda b: (b.number(),), CONTROL: lambda b: (),
+    WATCHDOG: lambda b: (b.number(),), CONTROL: lambda b: (), GRAPHICS: lambda b: b.graphics(),
+    IO_ERROR: lambda b: (b.text(), b.text(), b.number()),
+    IO_ERROR_REASON: lambda b: (b.text(), b.text(), b.number(), b.text()),
     DISK_CHANGE: lambda b: (b.optional(), b.optional(), b.text(), b.number()),
     TRAY: lambda b: (b.text(), b.number()), BALLOON: lambda b: (b.number('>Q'),), REMOVED: lambda b: (b.text(),),
 }
@@ -257,6 +259,45 @@ class TestKinds(Case):
         self.listen(TRAY)
         self.simhost('--eject', domain.ID(), 'hdc')
         self.came(('ide-disk2', libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN))
+        self.assertRegex(domain.XMLDesc(), "<target dev='hdc' bus='ide' tray='open'/>")
+        self.assertIn(medium, domain.XMLDesc())
+        self.simhost('--close', domain.ID(), 'hdc')
+        self.came(('ide-disk2', libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_OPEN),
+                  ('ide-disk2', libvirt.VIR_DOMAIN_EVENT_TRAY_CHANGE_CLOSE))
+        self.assertNotIn('tray=', domain.XMLDesc())
+        # A client that takes the medium out leaves the tray open, and closes it on the next one.
+        moved = list(self.new)
+        domain.updateDeviceFlags(MEDIA.format('', '').replace("<source file='' startupPolicy=''/>", ''))
+        self.assertIn("tray='open'", domain.XMLDesc())
+        self.came(*moved, moved[0])
+        domain.updateDeviceFlags(MEDIA.format(medium, 'mandatory'))
+        self.assertNotIn('tray=', domain.XMLDesc())
+        self.came(*moved, *moved)
+
+    def io_error(self, event, *reason):
+        domain = self.define(devices=DISK.format('/d/a.img', '', 'xvda'))
+        domain.create()
+        self.listen(event)
+        self.simhost('--io-error', domain.ID(), 'xvda')
+        self.came(('/d/a.img', 'xen-disk0', libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT, *reason))
+
+    def test_io_error(self):
+        self.io_error(IO_ERROR)
+
+    def test_io_error_reason(self):
+        self.io_error(IO_ERROR_REASON, '')
+
+    def test_graphics(self):
+        domain = self.define(devices="<graphics type='vnc' autoport='yes'/>")
+        domain.create()
+        self.listen(GRAPHICS)
+        port = re.search(r"<graphics type='vnc' port='(\d+)'", domain.XMLDesc())[1]
+        self.simhost('--visit', domain.ID(), '2001:db8::7')
+        local = {'family': 0, 'node': '127.0.0.1', 'service': port}
+        wait_for(lambda: self.new, 'a client')
+        remote = dict(self.new[0][2])
+        self.assertEqual((remote['family'], remote['node']), (1, '2001:db8::7'))
+        self.came(*((phase, local, remote, 'none', []) for phase in range(3)))
 
     def test_balloon(self):
         domain = self.define()

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -43,6 +44,20 @@ def wait_for(condition, what, timeout=TIMEOUT):
         if time.monotonic() > end:
             raise AssertionError(f'waited {timeout} s for {what}')
         time.sleep(0.02)
+
+
+def run_events():
+    """libvirt's event loop, in a thread, for as long as the program runs. It must not end before the connections: one
+    that was opened beside a loop which nobody runs answers no keepalive, and is cut off after half a minute without a
+    call."""
+    import libvirt
+    libvirt.virEventRegisterDefaultImpl()
+    libvirt.virEventAddTimeout(20, lambda *unused: None, None)
+
+    def loop():
+        while True:
+            libvirt.virEventRunDefaultImpl()
+    threading.Thread(target=loop, daemon=True).start()
 
 
 def guests(connection, flags=0):

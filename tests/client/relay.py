@@ -39,12 +39,6 @@ def quiet(_context, _error):
 
 
 libvirt.registerErrorHandler(quiet, None)
-libvirt.virEventRegisterDefaultImpl()
-
-
-def run_events():
-    while True:
-        libvirt.virEventRunDefaultImpl()
 
 
 def descriptors(pid):
@@ -823,5 +817,5 @@ class TestAbsent(Case):
 
 
 if __name__ == '__main__':
-    threading.Thread(target=run_events, daemon=True).start()
+    harness.run_events()
     tap.main()

@@ -450,7 +450,9 @@ class TestExternal(ExternalCase):
         then, = self.source(domain)
         self.assertEqual((self.chain(then), self.source(domain, 2)), ([then, self.path('a.one'), base], [then]))
         self.assertTrue(self.holds(2, then))
-        self.assertTrue(self.holds(3, self.path('a.two')) and self.holds(4, now) and self.holds(1))
+        self.assertTrue(self.holds(3, self.path('a.two')) and self.holds(1))
+        # What the first revert has made was of no snapshot.
+        self.assertFalse(os.path.exists(now))
 
     def test_below(self):
         """An internal one in an image that stands below the guest's now"""
@@ -538,19 +540,6 @@ class TestEvents(Case):
     def setUp(self):
         super().setUp()
         self.seen = []
-        self.looping = True
-        libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-        self.thread = threading.Thread(target=self.turn)
-        self.thread.start()
-        self.addCleanup(self.end_turning)
-
-    def turn(self):
-        while self.looping:
-            libvirt.virEventRunDefaultImpl()
-
-    def end_turning(self):
-        self.looping = False
-        self.thread.join()
 
     def expect(self, *events):
         wait_for(lambda: len(self.seen) >= len(events), f'{events}')

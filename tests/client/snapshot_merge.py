@@ -116,6 +116,24 @@ class TestMerge(ExternalCase):
         self.delete('one')
         self.assertEqual((self.content(domain, 9), self.images()), (['a.qcow2'], ['a.qcow2']))
 
+    def test_back_again_and_again(self):
+        """Of the images that reverts have made only the last one stays, and those that somebody needs"""
+        domain = self.chained('one')
+        one = domain.snapshotLookupByName('one')
+        for _ in range(3):
+            domain.revertToSnapshot(one)
+            now, = self.source(domain)
+            self.assertEqual(self.images(), sorted(['a.one', 'a.qcow2', os.path.basename(now)[5:]]))
+        clone = self.path('clone')
+        qemu_img('create', '-q', '-f', 'qcow2', '-b', now, '-F', 'qcow2', clone)
+        domain.revertToSnapshot(one)
+        self.assertTrue(os.path.exists(now))
+        os.unlink(clone)
+        self.row(1, "stands on '.*a.qcow2': remove it if nobody needs it", 'snapshot-delete', 'd', 'one')
+        os.unlink(now)
+        self.delete('one')
+        self.assertEqual((self.content(domain, 1), self.images()), (['a.qcow2'], ['a.qcow2']))
+
     def test_several_disks(self):
         raw, other = self.path('b.img'), self.path('c.img')
         for path in (raw, other):

@@ -164,17 +164,11 @@ EXPECTED = libvirt and (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INV
 class TestStress(unittest.TestCase):
     def setUp(self):
         libvirt.registerErrorHandler(lambda *unused: None, None)
-        libvirt.virEventRegisterDefaultImpl()
-        threading.Thread(target=self.pump, daemon=True).start()
+        harness.run_events()
         self.host = harness.Host()
         self.addCleanup(self.host.end)
         self.host.start()
         self.events = []
-
-    @staticmethod
-    def pump():
-        while True:
-            libvirt.virEventRunDefaultImpl()
 
     def on_event(self, conn, domain, event, detail, data):
         self.events.append((domain.UUIDString(), event, detail, time.monotonic()))

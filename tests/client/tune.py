@@ -527,12 +527,7 @@ def main():
         print('1..0 # SKIP virsh is not installed')
         return
     libvirt.registerErrorHandler(lambda *unused: None, None)
-    libvirt.virEventRegisterDefaultImpl()
-
-    def loop():
-        while True:
-            libvirt.virEventRunDefaultImpl()
-    threading.Thread(target=loop, daemon=True).start()
+    harness.run_events()
     tap.main()
 
 

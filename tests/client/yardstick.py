@@ -88,6 +88,8 @@ def write_documents(folder, side):
         'bad-uuid.xml': document(side, 'x', 'not-a-uuid'),
         'bad-vcpu.xml': document(side, 'x').replace('>2</vcpu>', '>two</vcpu>'),
         'disk.xml': "<disk type='file'><source file='/guest/second'/><target dev='vdb' bus='virtio'/></disk>",
+        'cpus.xml': ''.join(f'<cpu><arch>x86_64</arch><model>{model}</model><vendor>Intel</vendor>'
+                            "<feature name='vmx'/></cpu>" for model in ('Nehalem', 'Haswell')),
         'junk': 'x' * 4096,
         # Snapshots want an image that is there, and what one may be called.
         'snap.xml': document(side, 'snap', OTHER_UUID, **other).replace(

@@ -66,6 +66,7 @@ XL_JSON = [
     ('b_info/device_model_ssid_label', 'system_u:system_r:dm_t', 'namespace'),
     ('b_info/device_model_user', 'qemu', 'namespace'),
     ('b_info/extra', ['-foo'], 'carried'),
+    ('b_info/extra', ['-chardev', 'socket,id=xlvirt-mon,path=/x', '-mon', 'chardev=xlvirt-mon,mode=control'], 'runtime'),
     ('b_info/extra_pv', ['-foo'], 'default'),
     ('b_info/extra_hvm', ['-foo'], 'carried'),
     ('b_info/sched_params/sched', 'credit2', 'lost'),

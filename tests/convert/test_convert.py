@@ -26,7 +26,7 @@ SXP = ('(domain (name old) (uuid 6d2f0c5e-3f4b-4c55-8f53-1f4b3f0f4d01) (memory 1
 
 def run(*args, stdin=None, env=None):
     return subprocess.run([str(PROGRAM), *map(str, args)], input=stdin, capture_output=True, text=True,
-                          timeout=60, env=env)
+                          timeout=180, env=env)
 
 
 class Folder(unittest.TestCase):
@@ -194,7 +194,7 @@ class Tree(Folder):
         else:
             command = []
         result = subprocess.run([*command, str(PROGRAM), '-r', '-c', str(self.dir)], text=True,
-                                capture_output=True, timeout=60)
+                                capture_output=True, timeout=180)
         self.assertEqual(result.returncode, 1)
         self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'web')
         for name in ('no.cfg', 'locked'):

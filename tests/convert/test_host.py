@@ -59,7 +59,7 @@ class Host(unittest.TestCase):
 
     def run_tool(self, *args, host=None, status=0):
         command = [str(PROGRAM), '--host', str(host or self.root), *map(str, args)]
-        result = subprocess.run(command, text=True, capture_output=True, timeout=60, env=self.env)
+        result = subprocess.run(command, text=True, capture_output=True, timeout=180, env=self.env)
         self.assertEqual(result.returncode, status, result.stderr)
         return result
 
@@ -542,7 +542,7 @@ class Options(Host):
                 break
             data += chunk
         os.close(main)
-        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(process.wait(timeout=180), 0)
         return data
 
     def test_colours(self):

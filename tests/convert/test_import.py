@@ -24,7 +24,7 @@ class Import(unittest.TestCase):
 
     def run_tool(self, *args):
         return subprocess.run([str(PROGRAM), '--connect', self.host.uri(), *map(str, args)], text=True,
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=180)
 
     def virsh(self, *args):
         status, out, err = self.host.virsh(*args)
@@ -88,7 +88,7 @@ class Import(unittest.TestCase):
         self.virsh('destroy', name)
         self.assertEqual(self.virsh('domxml-to-native', 'xen-xl', '--domain', name), live)
         native = self.host.file('back.cfg', live)
-        again = subprocess.run([str(PROGRAM), '-c', '-f', 'xl', native], text=True, capture_output=True, timeout=60)
+        again = subprocess.run([str(PROGRAM), '-c', '-f', 'xl', native], text=True, capture_output=True, timeout=180)
         self.assertEqual(again.returncode, 0, again.stderr + live)
         self.virsh('undefine', name)
 

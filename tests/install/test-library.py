@@ -37,7 +37,7 @@ main(int argc, char **argv)
 
 
 def run(*args, stdin=None, env=None):
-    done = subprocess.run([str(a) for a in args], input=stdin, capture_output=True, text=True, timeout=60,
+    done = subprocess.run([str(a) for a in args], input=stdin, capture_output=True, text=True, timeout=180,
                           env=dict(os.environ, **(env or {})))
     if done.returncode != 0:
         raise AssertionError(f'{" ".join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}')

@@ -162,6 +162,14 @@ class TestGuest(Case):
         virsh('blkdeviotune dev xvda --total-bytes-sec 20000000 --live')
         self.matches('blkdeviotune dev xvda', r'^total_bytes_sec *: 20000000$')
 
+    def test_threshold(self):
+        """The guest writes beyond it; it is told once."""
+        virsh('domblkthreshold dev xvda 1M')
+        LAB.run("lab-guest ask dev 'dd if=/dev/zero of=/dev/xvda bs=64k seek=8 count=64 conv=fsync' 3", check=False)
+        self.events.wait(r"event 'block-threshold' for domain 'dev': dev: xvda\(/srv/guests/pv\.img\) 1048576 \d+")
+        self.assertEqual(self.events.heard().count('block-threshold'), 1)
+        self.refused('domblkthreshold dev xvdz 1M', "block device 'xvdz' doesn't exist")
+
     def grow(self):
         connection = libvirt.open(LAB.uri())
         self.assertGreater(connection.lookupByName('dev').blockStats('xvdb')[1], 0)
@@ -338,6 +346,31 @@ class TestHvm(Case):
                 self.assertRegex(file.read(20), rb'^P6\s\d+ \d+\s')
         self.matches('vncdisplay media', r'^(127\.0\.0\.1)?:\d+$')
 
+    def test_told(self):
+        """What the device model tells by itself, also after the daemon was started again: trays that it moves, who
+        comes to its screen, and that it has ended without its domain."""
+        LAB.run('lab-xlvirtd restart')
+        events = Events('media')
+        self.addCleanup(events.end)
+        drive = f"ide-{22 << 8}"
+        LAB.run(f"xl qemu-monitor-command media 'eject -f {drive}'")
+        events.wait("event 'tray-change' for domain 'media' disk ide-disk2: opened")
+        self.matches('dumpxml media', "<target dev='hdc' bus='ide' tray='open'/>")
+        LAB.run(f"xl qemu-monitor-command media 'change {drive} /tmp/first.iso'")
+        events.wait("event 'tray-change' for domain 'media' disk ide-disk2: closed")
+        self.matches('dumpxml media', "<target dev='hdc' bus='ide'/>")
+        display = int(self.matches('vncdisplay media').strip().split(':')[1])
+        LAB.run(f"exec 3<>/dev/tcp/127.0.0.1/{5900 + display}; head -c 12 <&3; exec 3>&-")
+        events.wait(r"event 'graphics' for domain 'media': connect local\[ipv4 127\.0\.0\.1 59\d\d\] remote\[ipv4 127")
+        events.wait("event 'graphics' for domain 'media': disconnect")
+        self.assertNotIn('control-error', events.heard())
+        LAB.run('kill -9 $(xenstore-read /local/domain/$(xl domid media)/image/device-model-pid)')
+        events.wait("event 'control-error' for domain 'media'")
+        self.matches('domstate media', '^running$')
+        self.refused('domblkthreshold media hda 1M', 'not supported')
+        virsh('destroy media')
+        self.assertEqual(events.heard().count('control-error'), 1)
+
     def test_monitor(self):
         self.matches("qemu-monitor-command media --hmp 'info status'", 'running')
 
@@ -487,6 +520,27 @@ class TestSmall(Case):
         self.matches('nodecpumap', r'^CPUs online: +[1-9]')
         self.matches('capabilities', '<arch name=.x86_64', '<os_type>xen</os_type>', '<os_type>hvm</os_type>')
         self.matches('domcapabilities', '<domain>xen</domain>')
+
+    def test_processors(self):
+        """The host has the features that Xen tells of it, and guests those that Xen gives to them."""
+        words = [int(word, 16) for word in re.search(r'^hw_caps +: (\S+)$', LAB.run('xl info'), re.M)[1].split(':')]
+        self.matches('cpu-models x86_64', '^qemu64$')
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write(self.matches('capabilities', '^ +<model>.+</model>$', '^ +<signature family='))
+            file.flush()
+            self.matches(f'cpu-compare {file.name}', 'is identical to host CPU')
+            host = self.matches(f'cpu-baseline {file.name} --features', '<model ')
+            guests = self.matches(f'hypervisor-cpu-baseline {file.name} --features', "fallback='forbid'")
+        for name, word, bit in (('sse2', 0, 26), ('cx16', 1, 13), ('avx', 1, 28), ('vmx', 1, 5), ('nx', 2, 20), ('lm', 2, 29),
+                                ('svm', 3, 2)):
+            self.assertEqual(f"'require' name='{name}'" in host, bool(words[word] >> bit & 1), name)
+        self.assertNotRegex(guests, "'require' name='(vmx|svm)'")  # none is nested that does not ask
+        self.assertIn("'require' name='lm'", guests)
+        with tempfile.NamedTemporaryFile('w', suffix='.xml') as file:
+            file.write("<cpu><model>486</model><feature policy='require' name='ia64'/></cpu>")
+            file.flush()
+            self.refused(f'cpu-compare {file.name} --error', 'required features: (vme, )?ia64')
+            self.refused(f'hypervisor-cpu-compare {file.name} --machine xenfv --error', 'required features: (vme, )?ia64')
 
     def test_questions(self):
         """What is asked of a domain that runs, and what changes its definition alone."""

@@ -38,7 +38,7 @@ class Folder(unittest.TestCase):
     def xenlab(self, *args, **env):
         """Runs the tool with a cache and a lab of its own."""
         return subprocess.run([sys.executable, XENLAB, *args], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=60,
+                              stdin=subprocess.DEVNULL, timeout=180,
                               env={**os.environ, 'XENLAB_CACHE': str(self.dir / 'cache'),
                                    'XENLAB_DIR': str(self.dir / 'lab'), 'XENLAB_TREE': str(SOURCE), **env})
 
@@ -154,7 +154,7 @@ class TestTools(Folder):
         with self.assertRaises(KeyboardInterrupt):
             util.run(['sh', '-c', f'sleep 1000 & echo $! > {marker}; echo ready; wait'], 'it', each_line=interrupt)
         pid = int(marker.read_text())
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while machine.started_at(pid) is not None and time.monotonic() < until:
             time.sleep(0.02)
         self.assertIsNone(machine.started_at(pid))
@@ -443,11 +443,11 @@ class TestFailedUp(Folder):
                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                        env={**os.environ, **self.env, 'XENLAB_CACHE': str(self.dir / 'cache'),
                                             'XENLAB_DIR': str(self.dir / 'lab'), 'XENLAB_TREE': str(SOURCE)})
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while not self.pids.exists() and time.monotonic() < until:
                 time.sleep(0.02)
             process.send_signal(number)
-            self.assertIn(b'interrupted', process.communicate(timeout=30)[1])
+            self.assertIn(b'interrupted', process.communicate(timeout=60)[1])
             self.assertEqual(process.returncode, 130)
             self.assertEqual(self.gone(), 1)
 
@@ -457,7 +457,7 @@ class TestFailedUp(Folder):
                                    stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    env={**os.environ, **self.env, 'XENLAB_CACHE': str(self.dir / 'cache'),
                                         'XENLAB_DIR': str(self.dir / 'lab'), 'XENLAB_TREE': str(SOURCE)})
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not self.pids.exists() and time.monotonic() < until:
             time.sleep(0.02)
         process.kill()

@@ -111,6 +111,20 @@ x2l_disk_write(X2lDisk *disk, guint64 offset, const guint8 *data, gsize len, GEr
 
 /* ---- the end ---- */
 
+/* A file that somebody else wrote, or a folder. */
+static gboolean
+sync_path(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    gboolean ok = fd >= 0 && fsync(fd) == 0;
+
+    if (!ok)
+        fail(path, error);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 static gboolean
 to_qcow2(X2lDisk *disk, GError **error)
 {
@@ -132,6 +146,9 @@ to_qcow2(X2lDisk *disk, GError **error)
     }
     if (g_chmod(disk->done, 0600) < 0)
         return fail(disk->done, error);
+    /* qemu-img leaves that to the system. */
+    if (!sync_path(disk->done, error))
+        return FALSE;
     unlink(disk->part);
     return TRUE;
 }
@@ -153,8 +170,8 @@ x2l_disk_finish(X2lDisk *disk, GError **error)
     return TRUE;
 }
 
-gboolean
-x2l_disk_publish(X2lDisk *disk, GError **error)
+static gboolean
+give_name(X2lDisk *disk, GError **error)
 {
     /* Without --replace nothing that came meanwhile is written over. */
     if (!disk->replace && link(disk->done, disk->path) == 0) {
@@ -168,6 +185,14 @@ x2l_disk_publish(X2lDisk *disk, GError **error)
         return fail(disk->path, error);
     disk->published = TRUE;
     return TRUE;
+}
+
+gboolean
+x2l_disk_publish(X2lDisk *disk, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(disk->path);
+
+    return give_name(disk, error) && sync_path(folder, error);
 }
 
 gboolean

@@ -8,9 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROGRAM     "xlvirt-simhost"
-#define CONNECT_US  (10 * G_USEC_PER_SEC) /* from the first try until we give up */
-#define CONNECT_NAP 20000
+#define PROGRAM      "xlvirt-simhost"
+#define CONNECT_US   (10 * G_USEC_PER_SEC) /* from the first try until we give up */
+#define CONNECT_NAP  20000
+#define VISITOR_PORT 49152
 
 /* One connection. */
 typedef struct Link {
@@ -147,6 +148,21 @@ know_all(Link *link, GVariant *names)
         know(link, domid, high, low);
 }
 
+/* Who visits the screen of a simulated guest has no socket: its port is invented. */
+static HvGraphicsClient *
+make_visitor(const HvEngineEvent *event)
+{
+    HvGraphicsClient *client = hv_graphics_client_new();
+    client->phase = (HvGraphicsPhase)event->code;
+    client->local.node = g_strdup("127.0.0.1");
+    client->local.service = g_strdup_printf("%" G_GINT64_FORMAT, event->value);
+    client->remote.family = strchr(event->target, ':') ? HV_ADDRESS_IPV6 : HV_ADDRESS_IPV4;
+    client->remote.node = g_strdup(event->target);
+    client->remote.service = g_strdup_printf("%d", VISITOR_PORT + event->domid % 1000);
+    client->auth = g_strdup("none");
+    return client;
+}
+
 static void
 take_event(Link *link, GVariant *payload)
 {
@@ -167,8 +183,11 @@ take_event(Link *link, GVariant *payload)
         know(link, event.domid, high, low);
     else if (event.kind == HV_ENGINE_EVENT_GONE)
         g_hash_table_remove(link->known, GINT_TO_POINTER(event.domid));
+    if (event.kind == HV_ENGINE_EVENT_GRAPHICS)
+        event.graphics = make_visitor(&event);
     if (!ours)
         link->client->event(&event, link->client->event_data);
+    g_clear_pointer(&event.graphics, hv_graphics_client_unref);
 }
 
 /* FALSE: the connection is at its end. */

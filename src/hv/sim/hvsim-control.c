@@ -87,6 +87,23 @@ parse_version(const char *text, guint64 *ret_version)
     return TRUE;
 }
 
+static const char *const processors[SIM_N_PROCESSORS] = {
+    [SIM_PROCESSOR_INTEL] = "intel",
+    [SIM_PROCESSOR_AMD] = "amd",
+};
+
+static gboolean
+parse_processor(const char *text, SimProcessor *ret_processor)
+{
+    for (guint i = 0; i < SIM_N_PROCESSORS; i++) {
+        if (!g_str_equal(text, processors[i]))
+            continue;
+        *ret_processor = (SimProcessor)i;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 /* Where a number of sim.conf goes. `scale` turns the file's MiB into the model's KiB. */
 static const struct {
     const char *key;
@@ -176,6 +193,12 @@ read_conf_keys(GKeyFile *keys, const char *path, SimConf *conf, GError **error)
             if (!parse_version(text, &conf->version)) {
                 g_set_error(error, SIM_ERROR, HV_ERROR_CONFIG,
                             "%s: version: '%s' is not MAJOR.MINOR.RELEASE", path, text);
+                return FALSE;
+            }
+        } else if (g_str_equal(names[i], "processor")) {
+            if (!parse_processor(text, &conf->processor)) {
+                g_set_error(error, SIM_ERROR, HV_ERROR_CONFIG,
+                            "%s: processor: '%s' is neither intel nor amd", path, text);
                 return FALSE;
             }
         } else if (!read_conf_number(keys, path, names[i], conf, error)) {

@@ -16,12 +16,15 @@ GQuark sim_error_quark(void);
 
 void sim_log(const char *format, ...) G_GNUC_PRINTF(1, 2); /* one line with the time, to stderr */
 
+typedef enum SimProcessor { SIM_PROCESSOR_INTEL, SIM_PROCESSOR_AMD, SIM_N_PROCESSORS } SimProcessor;
+
 typedef struct SimConf {
     guint cpus, nodes, sockets, cores, threads; /* sockets a node, cores a socket, threads a core */
     guint mhz, max_vcpus;
     guint64 memory_kib, dom0_kib;
     guint64 version; /* major * 1000000 + minor * 1000 + release */
     char *scheduler;
+    SimProcessor processor;
 } SimConf;
 
 /* A file that is not there gives the defaults. FALSE: file, key and reason in *error. */

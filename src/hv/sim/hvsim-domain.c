@@ -926,6 +926,12 @@ sim_domain_wakeup(SimDomain *domain, GError **error)
     return TRUE;
 }
 
+guint
+sim_domain_screen_port(SimDomain *domain)
+{
+    return domain->ports->len > 0 ? g_array_index(domain->ports, guint32, 0) : 0;
+}
+
 void
 sim_domain_set_record(SimDomain *domain, const char *record)
 {

@@ -102,6 +102,8 @@ gboolean sim_domain_reset(SimDomain *domain, GError **error);
 gboolean sim_domain_sleep(SimDomain *domain, GError **error);
 gboolean sim_domain_wakeup(SimDomain *domain, GError **error);
 gboolean sim_domain_is_up(SimDomain *domain, GError **error);
+/* Of its first display that has chosen a port by itself; 0: there is none. */
+guint sim_domain_screen_port(SimDomain *domain);
 void sim_domain_set_record(SimDomain *domain, const char *record);
 gboolean sim_domain_rename(SimDomain *domain, const char *name, const guint8 uuid[16],
                            const char *record, GError **error);
@@ -116,7 +118,10 @@ gboolean sim_turn_resize(SimDomain *domain, const char *target, guint64 bytes, G
 /* SIM_LINES lines of at most SIM_COLUMNS characters. */
 char *sim_turn_screen(SimDomain *domain);
 int sim_turn_channel(SimDomain *domain, const char *name, GError **error);
-gboolean sim_turn_eject(SimDomain *domain, const char *target, GError **error);
+/* `what` is complete but for its domain. */
+gboolean sim_turn_disk_tells(SimDomain *domain, const HvEngineEvent *what, GError **error);
+/* Somebody at `address` looks at its screen and leaves. */
+gboolean sim_turn_visit(SimDomain *domain, const char *address, GError **error);
 gboolean sim_turn_clock(SimDomain *domain, gint64 offset, GError **error);
 gboolean sim_turn_lose(SimDomain *domain, GError **error);
 gboolean sim_machine_pci(SimMachine *machine, guint op, const char *address, GError **error);

@@ -142,6 +142,22 @@ sim_engine_host_cpus(HvEngine *engine, GError **error)
     return cpus;
 }
 
+GArray *
+sim_engine_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error)
+{
+    g_autoptr(GVariant) reply = ask(engine, SIM_OP_CPU_LEAVES, g_variant_new("(u)", view), error);
+    g_autoptr(GVariantIter) iter = NULL;
+    ConfCpuLeaf leaf = { 0 };
+    if (reply == NULL)
+        return NULL;
+    GArray *leaves = g_array_new(FALSE, TRUE, sizeof(ConfCpuLeaf));
+    g_variant_get(reply, "(a(uuuuuu))", &iter);
+    while (g_variant_iter_next(iter, "(uuuuuu)", &leaf.leaf, &leaf.subleaf, &leaf.eax, &leaf.ebx,
+                               &leaf.ecx, &leaf.edx))
+        g_array_append_val(leaves, leaf);
+    return leaves;
+}
+
 /* ---- limits ---- */
 
 gboolean

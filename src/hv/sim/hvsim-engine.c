@@ -361,6 +361,7 @@ const HvEngineOps hv_engine_sim_ops = {
     .set_disk_limits = sim_engine_set_disk_limits,
     .host_nodes = sim_engine_host_nodes,
     .host_cpus = sim_engine_host_cpus,
+    .cpu_leaves = sim_engine_cpu_leaves,
     .stats = sim_engine_stats,
     .disk_snapshot = sim_engine_disk_snapshot,
 };

@@ -69,6 +69,7 @@ gboolean sim_engine_set_disk_limits(HvEngine *engine, int domid, const ConfDisk 
                                     const HvDiskLimits *limits, GError **error);
 GArray *sim_engine_host_nodes(HvEngine *engine, GError **error);
 GArray *sim_engine_host_cpus(HvEngine *engine, GError **error);
+GArray *sim_engine_cpu_leaves(HvEngine *engine, HvCpuView view, GError **error);
 GPtrArray *sim_engine_stats(HvEngine *engine, const HvEngineStatsQuery *queries, guint n,
                             unsigned groups, GError **error);
 

@@ -359,7 +359,8 @@ main(int argc, char **argv)
 {
     g_autofree char *root = NULL, *create = NULL;
     gboolean foreground = FALSE, stop = FALSE, status = FALSE;
-    int destroy = -1, end = -1, eject = -1, clock = -1, lose = -1;
+    int destroy = -1, end = -1, eject = -1, shut = -1, io_error = -1, visit = -1, clock = -1,
+        lose = -1;
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (required)",
@@ -379,13 +380,19 @@ main(int argc, char **argv)
           "DOMID" },
         { "eject", 0, 0, G_OPTION_ARG_INT, &eject, "The guest opens the tray of the disk TARGET",
           "DOMID" },
+        { "close", 0, 0, G_OPTION_ARG_INT, &shut, "The guest closes the tray of the disk TARGET",
+          "DOMID" },
+        { "io-error", 0, 0, G_OPTION_ARG_INT, &io_error,
+          "The disk TARGET fails, and the guest is told", "DOMID" },
+        { "visit", 0, 0, G_OPTION_ARG_INT, &visit,
+          "Somebody at ADDRESS looks at the guest's screen, and leaves", "DOMID" },
         { "clock", 0, 0, G_OPTION_ARG_INT, &clock,
           "The guest sets its clock to SECONDS from UTC; after -- where they are negative",
           "DOMID" },
         { "lose", 0, 0, G_OPTION_ARG_INT, &lose, "The device model does not obey any more",
           "DOMID" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL,
-          "[MEMORY|CODE|TARGET|SECONDS]" },
+          "[MEMORY|CODE|TARGET|ADDRESS|SECONDS]" },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- a simulated Xen host");
@@ -397,7 +404,8 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     const char *argument = rest == NULL ? NULL : rest[0];
-    gboolean wants_argument = create != NULL || end >= 0 || eject >= 0 || clock >= 0;
+    gboolean wants_argument = create != NULL || end >= 0 || eject >= 0 || shut >= 0 ||
+                              io_error >= 0 || visit >= 0 || clock >= 0;
     if ((argument != NULL) != wants_argument || (argument != NULL && rest[1] != NULL)) {
         fprintf(stderr, "xlvirt-simhost: wrong number of arguments, see --help\n");
         return EXIT_FAILURE;
@@ -418,7 +426,13 @@ main(int argc, char **argv)
     if (end >= 0)
         return run_exit(root, end, argument);
     if (eject >= 0)
-        return sim_tool_eject(root, eject, argument);
+        return sim_tool_tray(root, eject, argument, TRUE);
+    if (shut >= 0)
+        return sim_tool_tray(root, shut, argument, FALSE);
+    if (io_error >= 0)
+        return sim_tool_io_error(root, io_error, argument);
+    if (visit >= 0)
+        return sim_tool_visit(root, visit, argument);
     if (clock >= 0)
         return run_clock(root, clock, argument);
     if (lose >= 0)

@@ -86,7 +86,8 @@ typedef enum SimOp {
     SIM_OP_CHANNEL,
     SIM_OP_CONTROL,
     SIM_OP_PCI,
-    SIM_OP_EJECT,
+    SIM_OP_DISK_TELLS,
+    SIM_OP_VISIT,
     SIM_OP_CLOCK,
     SIM_OP_LOSE,
     SIM_OP_PIN, /* from here to STATS: hvsim-tune.c */
@@ -99,6 +100,7 @@ typedef enum SimOp {
     SIM_OP_NODES,
     SIM_OP_HOST_NODES,
     SIM_OP_HOST_CPUS,
+    SIM_OP_CPU_LEAVES,
     SIM_OP_NIC_RATE,
     SIM_OP_DISK_LIMITS,
     SIM_OP_THRESHOLD,

@@ -474,11 +474,28 @@ do_channel(Request *request, SimDomain *domain, GError **error)
 }
 
 static GVariant *
-do_eject(Request *request, SimDomain *domain, GError **error)
+do_disk_tells(Request *request, SimDomain *domain, GError **error)
 {
+    HvEngineEvent what = { 0 };
+    guint32 kind;
     const char *target;
-    g_variant_get(request->payload, "(i&s)", NULL, &target);
-    return done(sim_turn_eject(domain, target, error));
+    g_variant_get(request->payload, "(iuix&s)", NULL, &kind, &what.code, &what.value, &target);
+    what.kind = (HvEngineEventKind)kind;
+    if ((what.kind != HV_ENGINE_EVENT_TRAY && what.kind != HV_ENGINE_EVENT_IO_ERROR) ||
+        what.code < 0 || what.code >= HV_N_IO_ERROR_ACTIONS) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_INVALID_ARG, "no disk tells this");
+        return NULL;
+    }
+    g_strlcpy(what.target, target, sizeof(what.target));
+    return done(sim_turn_disk_tells(domain, &what, error));
+}
+
+static GVariant *
+do_visit(Request *request, SimDomain *domain, GError **error)
+{
+    const char *address;
+    g_variant_get(request->payload, "(i&s)", NULL, &address);
+    return done(sim_turn_visit(domain, address, error));
 }
 
 static GVariant *
@@ -560,7 +577,8 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_CHANNEL] = do_channel,
     [SIM_OP_CONTROL] = do_control,
     [SIM_OP_PCI] = do_pci,
-    [SIM_OP_EJECT] = do_eject,
+    [SIM_OP_DISK_TELLS] = do_disk_tells,
+    [SIM_OP_VISIT] = do_visit,
     [SIM_OP_PIN] = do_tune,
     [SIM_OP_VCPU_MAP] = do_tune,
     [SIM_OP_PIN_EMULATOR] = do_tune,
@@ -571,6 +589,7 @@ static const Handler handlers[SIM_N_OPS] = {
     [SIM_OP_NODES] = do_tune,
     [SIM_OP_HOST_NODES] = do_tune,
     [SIM_OP_HOST_CPUS] = do_tune,
+    [SIM_OP_CPU_LEAVES] = do_tune,
     [SIM_OP_NIC_RATE] = do_tune,
     [SIM_OP_DISK_LIMITS] = do_tune,
     [SIM_OP_STATS] = do_tune,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <hv/sim/hvsim-tool.h>
 
+#include <hv/engine.h>
 #include <hv/sim/hvsim-control.h>
 
 #include <errno.h>
@@ -153,9 +154,24 @@ sim_tool_exit(const char *root, int domid, guint code)
 }
 
 int
-sim_tool_eject(const char *root, int domid, const char *target)
+sim_tool_tray(const char *root, int domid, const char *target, gboolean open)
 {
-    return order(root, SIM_OP_EJECT, g_variant_new("(is)", domid, target));
+    return order(root, SIM_OP_DISK_TELLS,
+                 g_variant_new("(iuixs)", domid, HV_ENGINE_EVENT_TRAY, 0, (gint64)open, target));
+}
+
+int
+sim_tool_io_error(const char *root, int domid, const char *target)
+{
+    return order(root, SIM_OP_DISK_TELLS,
+                 g_variant_new("(iuixs)", domid, HV_ENGINE_EVENT_IO_ERROR, HV_IO_ERROR_REPORT,
+                               (gint64)0, target));
+}
+
+int
+sim_tool_visit(const char *root, int domid, const char *address)
+{
+    return order(root, SIM_OP_VISIT, g_variant_new("(is)", domid, address));
 }
 
 int

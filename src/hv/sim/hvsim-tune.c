@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <hv/sim/hvsim-cpu.h>
 #include <hv/sim/hvsim-tune.h>
 
 #include <string.h>
@@ -436,6 +437,19 @@ host_cpus(SimMachine *machine, SimDomain *unused, GVariant *payload, GError **er
     return g_variant_new("(a(utt))", &rows);
 }
 
+static GVariant *
+cpu_leaves(SimMachine *machine, SimDomain *unused, GVariant *payload, GError **error)
+{
+    guint32 view;
+    g_variant_get(payload, "(u)", &view);
+    if (view > HV_CPU_HVM) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_INVALID_ARG, "there is no view %u of processors",
+                    view);
+        return NULL;
+    }
+    return g_variant_new("(@a(uuuuuu))", sim_cpu_leaves(machine->conf.processor, (HvCpuView)view));
+}
+
 /* ---- limits ---- */
 
 static GVariant *
@@ -638,6 +652,7 @@ static const TuneHandler handlers[SIM_N_OPS] = {
     [SIM_OP_NODES] = get_nodes,
     [SIM_OP_HOST_NODES] = host_nodes,
     [SIM_OP_HOST_CPUS] = host_cpus,
+    [SIM_OP_CPU_LEAVES] = cpu_leaves,
     [SIM_OP_NIC_RATE] = set_rate,
     [SIM_OP_DISK_LIMITS] = set_limits,
     [SIM_OP_THRESHOLD] = set_threshold,

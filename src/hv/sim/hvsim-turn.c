@@ -150,14 +150,28 @@ sim_turn_resize(SimDomain *domain, const char *target, guint64 bytes, GError **e
 }
 
 gboolean
-sim_turn_eject(SimDomain *domain, const char *target, GError **error)
+sim_turn_disk_tells(SimDomain *domain, const HvEngineEvent *what, GError **error)
 {
-    HvEngineEvent what = { .kind = HV_ENGINE_EVENT_EJECT };
-    g_autofree char *key = g_strconcat("disk ", target, NULL);
+    g_autofree char *key = g_strconcat("disk ", what->target, NULL);
     if (!check_device(domain, key, TRUE, error))
         return FALSE;
-    g_strlcpy(what.target, target, sizeof(what.target));
-    sim_domain_tell(domain, &what);
+    sim_domain_tell(domain, what);
+    return TRUE;
+}
+
+gboolean
+sim_turn_visit(SimDomain *domain, const char *address, GError **error)
+{
+    HvEngineEvent what = { .kind = HV_ENGINE_EVENT_GRAPHICS,
+                           .value = sim_domain_screen_port(domain) };
+    if (what.value == 0) {
+        g_set_error(error, SIM_ERROR, HV_ERROR_WRONG_STATE,
+                    "the domain has no display with a port of its own choice");
+        return FALSE;
+    }
+    g_strlcpy(what.target, address, sizeof(what.target));
+    for (what.code = 0; what.code < HV_N_GRAPHICS_PHASES; what.code++)
+        sim_domain_tell(domain, &what);
     return TRUE;
 }
 

@@ -11,6 +11,7 @@
 
 #include <libxml/relaxng.h>
 #include <string.h>
+#include <time.h>
 
 #define SCHEMA "/usr/share/libvirt/schemas/domain.rng"
 
@@ -324,14 +325,14 @@ test_many_attributes(void)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GString) text = g_string_new(cases[i].head);
         g_autoptr(GError) error = NULL;
-        gint64 start = g_get_monotonic_time();
+        clock_t start = clock(); /* of this process: the machine may have others to run */
 
         for (unsigned k = 0; k < 150000; k++)
             g_string_append_printf(text, "%s%u%s", cases[i].before, k, cases[i].behind);
         g_string_append(text, cases[i].tail);
         g_assert_null(conf_domain_parse_xml(text->str, -1, "x", 0, &error));
         g_assert_error(error, CONF_ERROR, CONF_ERROR_LIMIT);
-        g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * G_USEC_PER_SEC);
+        g_assert_cmpint(clock() - start, <, 10 * CLOCKS_PER_SEC);
     }
 }
 

@@ -147,6 +147,38 @@ test_limits(void)
 }
 
 /* No domXML can hold so much, so no tree does. */
+/* Numbers at the end of what domXML has come out as what the readers take. */
+static void
+test_large_numbers(void)
+{
+    static const char xml[] =
+        "<domain type='xen'><name>x</name><memory>65536</memory><vcpu>1</vcpu>"
+        "<cputune><period>1</period><quota>9223372036854775807</quota></cputune>"
+        "<os><type>hvm</type></os><devices><graphics type='vnc'/>"
+        "<video><model type='vga' vram='9223372036854775807'/></video></devices></domain>";
+    static const struct {
+        ConfFormat format;
+        const char *vram, *cap;
+    } cases[] = {
+        { CONF_FORMAT_XL, "videoram = 9007199254740992", "cap = 6553600" },
+        { CONF_FORMAT_XM, "videoram = 9007199254740992", "cpu_cap = 6553600" },
+        { CONF_FORMAT_SXP, "(videoram 9007199254740992)", "(cpu_cap 409600)" },
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ConfDomain) def = conf_domain_parse_xml(xml, -1, "x", CONF_XML_NO_UUID_OK, &error);
+
+    g_assert_no_error(error);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(ConfReport) report = conf_report_new("x");
+        g_autofree char *text = conf_domain_to_native(def, cases[i].format, report, &error);
+
+        g_assert_no_error(error);
+        g_test_message("%s", text);
+        g_assert_nonnull(strstr(text, cases[i].vram));
+        g_assert_nonnull(strstr(text, cases[i].cap));
+    }
+}
+
 static void
 test_much_text(void)
 {
@@ -201,6 +233,7 @@ main(int argc, char **argv)
     g_test_add_func("/conf/native/nodes", test_nodes);
     g_test_add_func("/conf/native/notes", test_notes);
     g_test_add_func("/conf/native/limits", test_limits);
+    g_test_add_func("/conf/native/large-numbers", test_large_numbers);
     g_test_add_func("/conf/native/much-text", test_much_text);
     g_test_add_func("/conf/native/much-text-of-one", test_much_text_of_one);
     return g_test_run();

@@ -2,6 +2,7 @@
 #include <conf/conf.h>
 
 #include <string.h>
+#include <time.h>
 
 static ConfNative *
 read_with(const char *text, gsize len, const ConfNativeOptions *options, GError **error)
@@ -717,12 +718,12 @@ static void
 assert_bounded(const char *text, gsize len)
 {
     g_autoptr(GError) error = NULL;
-    gint64 start = g_get_monotonic_time();
+    clock_t start = clock(); /* of this process: the machine may have others to run */
     g_autoptr(ConfNative) native = read_with(text, len, NULL, &error);
 
     g_assert_true((native != NULL) == (error == NULL));
     /* Generous for a slow machine under a sanitizer; without bounds it would be hours. */
-    g_assert_cmpint(g_get_monotonic_time() - start, <, 30 * G_USEC_PER_SEC);
+    g_assert_cmpint(clock() - start, <, 30 * CLOCKS_PER_SEC);
 }
 
 static void
@@ -754,7 +755,7 @@ test_limits(void)
 
     for (gsize i = 0; i < G_N_ELEMENTS(programs); i++) {
         g_autoptr(GError) error = NULL;
-        gint64 start = g_get_monotonic_time();
+        clock_t start = clock(); /* of this process: the machine may have others to run */
         g_autoptr(ConfNative) native = read_with(programs[i], strlen(programs[i]), NULL, &error);
 
         g_assert_true((native == NULL) == (error != NULL));
@@ -766,7 +767,7 @@ test_limits(void)
         } else {
             g_assert_no_error(error);
         }
-        g_assert_cmpint(g_get_monotonic_time() - start, <, 30 * G_USEC_PER_SEC);
+        g_assert_cmpint(clock() - start, <, 30 * CLOCKS_PER_SEC);
     }
 }
 

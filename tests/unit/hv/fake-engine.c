@@ -676,6 +676,9 @@ event_word(HvEventKind kind)
         [HV_EVENT_DISK_CHANGE] = "disk-change",
         [HV_EVENT_BLOCK_THRESHOLD] = "threshold",
         [HV_EVENT_CONTROL_ERROR] = "control-error",
+        [HV_EVENT_IO_ERROR] = "io-error",
+        [HV_EVENT_IO_ERROR_REASON] = "io-error-reason",
+        [HV_EVENT_GRAPHICS] = "graphics",
     };
 
     return words[kind];
@@ -767,6 +770,7 @@ clear_events(Fixture *f)
 /* ---- the fixture ---- */
 
 const HvEngineOps *fixture_ops = &fake_engine_ops;
+const char *fixture_cpu_map;
 HvFindVolume fixture_find_volume;
 
 void
@@ -776,6 +780,7 @@ fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
         .root = f->root,
         .job_timeout_ms = job_timeout_ms,
         .no_autostart = no_autostart,
+        .cpu_map = fixture_cpu_map,
         .find_volume = fixture_find_volume,
     };
     g_autoptr(GError) error = NULL;

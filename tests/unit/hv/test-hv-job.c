@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* "At once", on a machine with much else to do: far below any timeout of ours. */
-#define AT_ONCE_US (3 * G_USEC_PER_SEC)
+#define AT_ONCE_US (15 * G_USEC_PER_SEC)
 
 typedef gboolean (*Operation)(HvDomain *domain, GError **error);
 

@@ -249,6 +249,13 @@ call_host_cpus(Fixture *f, int domid, GError **error)
 }
 
 static gboolean
+call_cpu_leaves(Fixture *f, int domid, GError **error)
+{
+    g_autoptr(GArray) leaves = OPS->cpu_leaves(f->engine, HV_CPU_HVM, error);
+    return leaves != NULL;
+}
+
+static gboolean
 call_stats(Fixture *f, int domid, GError **error)
 {
     g_autoptr(ConfDomain) live = conf_domain_new();
@@ -271,6 +278,7 @@ static const struct {
     { "disk-limits", call_disk_limits },
     { "host-nodes", call_host_nodes },
     { "host-cpus", call_host_cpus },
+    { "cpu-leaves", call_cpu_leaves },
     { "stats", call_stats },
     { "max-memory", call_max_memory },
     { "memory", call_memory },

@@ -48,6 +48,44 @@ test_conf(Fixture *f, gconstpointer conf)
     g_assert_cmpuint(info.free_memory_kib, ==, 2000 * MIB);
 }
 
+static const ConfCpuLeaf *
+find_leaf(GArray *leaves, guint32 number)
+{
+    for (guint i = 0; i < leaves->len; i++)
+        if (g_array_index(leaves, ConfCpuLeaf, i).leaf == number)
+            return &g_array_index(leaves, ConfCpuLeaf, i);
+    return NULL;
+}
+
+/* Of either make, what a guest sees is part of what the host has; it knows that it is one. */
+static void
+test_processor(Fixture *f, gconstpointer conf)
+{
+    gboolean amd = strstr(conf, "amd") != NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) host = OPS->cpu_leaves(f->engine, HV_CPU_HOST, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(find_leaf(host, 0)->ebx, ==, amd ? 0x68747541 : 0x756e6547);
+    g_assert_cmpuint(find_leaf(host, 1)->eax, ==, amd ? 0xa00f11 : 0x50654);
+    for (HvCpuView view = HV_CPU_PV; view <= HV_CPU_HVM; view++) {
+        g_autoptr(GArray) guest = OPS->cpu_leaves(f->engine, view, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(guest->len, ==, host->len);
+        for (guint i = 0; i < guest->len; i++) {
+            const ConfCpuLeaf *all = &g_array_index(host, ConfCpuLeaf, i);
+            const ConfCpuLeaf *some = &g_array_index(guest, ConfCpuLeaf, i);
+            guint32 hypervisor = all->leaf == 1 ? 1u << 31 : 0;
+            g_assert_cmpuint(all->leaf, ==, some->leaf);
+            g_assert_cmpuint(some->eax & ~all->eax, ==, 0);
+            g_assert_cmpuint(some->ebx & ~all->ebx, ==, 0);
+            g_assert_cmpuint(some->ecx & ~all->ecx, ==, hypervisor);
+            g_assert_cmpuint(some->edx & ~all->edx, ==, 0);
+        }
+        /* mtrr */
+        g_assert_cmpint((find_leaf(guest, 1)->edx & 1u << 12) != 0, ==, view == HV_CPU_HVM);
+    }
+}
+
 static void
 test_bad_conf(Fixture *f, gconstpointer conf)
 {
@@ -61,6 +99,7 @@ test_bad_conf(Fixture *f, gconstpointer conf)
         { "[machine]\ncpus=8\n", "the one group is [host]" },
         { "[host\n", "sim.conf" },
         { "[host]\nscheduler=cre\\dit\n", "sim.conf: [host] scheduler: " },
+        { "[host]\nprocessor=vax\n", "'vax' is neither intel nor amd" },
     };
     OPS->close(f->engine);
     f->engine = NULL;
@@ -440,6 +479,9 @@ main(int argc, char **argv)
         "[host]\nmemory-mib=2048\ndom0-memory-mib=48\nnodes=2\nthreads=2\ncpus=48\n"
         "version=4.14.3\nscheduler=credit\nmhz=3000\n",
         test_conf);
+    add("/hv/sim/processor/default", "", test_processor);
+    add("/hv/sim/processor/intel", "[host]\nprocessor=intel\n", test_processor);
+    add("/hv/sim/processor/amd", "[host]\nprocessor=amd\n", test_processor);
     add("/hv/sim/conf-bad", NULL, test_bad_conf);
     add("/hv/sim/start", NULL, test_start);
     add("/hv/sim/start-twice", NULL, test_start_twice);

@@ -355,6 +355,33 @@ test_page(void)
     g_assert_true(strcmp(mark, expected) == 0);
 }
 
+/* The socket that each device model of ours has is no argument of the user's. */
+static void
+test_own_arguments(void)
+{
+    static const char *const arguments[] = {
+        "-chardev", "socket,id=" CONF_MONITOR_ID ",path=/x",    "-foo", "-chardev", "null,id=mine",
+        "-mon",     "chardev=" CONF_MONITOR_ID ",mode=control", "-mon"
+    };
+    g_autoptr(GString) kept = g_string_new(NULL);
+    g_autoptr(ConfDomain) def = NULL;
+    g_autoptr(GError) error = NULL;
+    libxl_domain_config config;
+
+    libxl_domain_config_init(&config);
+    config.c_info.type = LIBXL_DOMAIN_TYPE_HVM;
+    config.c_info.name = g_strdup("d");
+    libxl_domain_build_info_init_type(&config.b_info, LIBXL_DOMAIN_TYPE_HVM);
+    for (gsize i = 0; i < G_N_ELEMENTS(arguments); i++)
+        hvxl_list_append(&config.b_info.extra, arguments[i]);
+    def = hvxl_config_adopt(&config, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < def->xen_args->len; i++)
+        g_string_append_printf(kept, "%s ", ((const ConfArg *)def->xen_args->pdata[i])->value);
+    g_assert_cmpstr(kept->str, ==, "-foo -chardev null,id=mine -mon ");
+    libxl_domain_config_dispose(&config);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -365,6 +392,7 @@ main(int argc, char **argv)
     g_test_add_func("/hvxl/config/hotplug-nic", test_hotplug_nic);
     g_test_add_func("/hvxl/config/scripts", test_scripts);
     g_test_add_func("/hvxl/config/wrong-values", test_wrong_values);
+    g_test_add_func("/hvxl/config/own-arguments", test_own_arguments);
     g_test_add_func("/hvxl/config/page", test_page);
     return g_test_run();
 }

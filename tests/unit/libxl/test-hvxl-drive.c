@@ -154,6 +154,57 @@ test_belonging(void)
     g_assert_true(belongs("scsi0-hd4", "sde"));
     g_assert_false(belongs("scsi0-hd4", "xvde"));
     g_assert_false(belongs("floppy0", "fda"));
+    g_assert_true(belongs("ide-5632", "hdc"));
+    g_assert_true(belongs("ide-51744", "xvdc"));
+    g_assert_false(belongs("ide-5632", "hdd"));
+    g_assert_false(belongs("ide-563", "hdc"));
+}
+
+static void
+test_find_disk(void)
+{
+    g_autoptr(ConfDomain) live = conf_domain_new();
+    ConfDisk *first = conf_disk_new(), *second = conf_disk_new();
+
+    first->target = g_strdup("xvda");
+    second->target = g_strdup("hdc");
+    g_ptr_array_add(live->disks, first);
+    g_ptr_array_add(live->disks, second);
+    g_assert_true(hvxl_drive_find_disk("xvda-qcow2", live) == first);
+    g_assert_true(hvxl_drive_find_disk("ide-5632", live) == second);
+    g_assert_null(hvxl_drive_find_disk("#block123", live));
+    g_assert_null(hvxl_drive_find_disk("", live));
+}
+
+/* As QEMU 7.2 has them, without what nobody reads. A qcow2 image on top of a raw one, and another
+ * disk. */
+static void
+test_nodes(void)
+{
+    static const char answer[] =
+        "{\"return\": [{\"image\": {\"filename\": \"/over\", \"format\": \"qcow2\"}, "
+        "\"node-name\": \"xvda-over1\", \"drv\": \"qcow2\", \"file\": \"/over\"}, "
+        "{\"node-name\": \"#block2\", \"drv\": \"file\", \"file\": \"/over\"}, "
+        "{\"node-name\": \"#block3\", \"drv\": \"raw\", \"file\": \"/base\"}, "
+        "{\"node-name\": \"#block4\", \"drv\": \"file\", \"file\": \"/base\"}, "
+        "{\"node-name\": \"#block5\", \"drv\": \"raw\", \"file\": \"/dev/x\"}, "
+        "{\"node-name\": \"#block6\", \"drv\": \"host_device\", \"file\": \"/dev/x\"}, "
+        "{\"node-name\": \"#block7\", \"drv\": \"host_device\", \"file\": \"/dev/x\"}]}";
+    g_autoptr(GPtrArray) format = hvxl_node_names(answer, "/over", FALSE);
+    g_autoptr(GPtrArray) storage = hvxl_node_names(answer, "/over", TRUE);
+    g_autoptr(GPtrArray) twice = hvxl_node_names(answer, "/dev/x", TRUE);
+    g_autoptr(GPtrArray) none = hvxl_node_names("{\"return\": {}}", "/over", TRUE);
+    g_autofree char *file = hvxl_node_file(answer, "#block4");
+
+    g_assert_cmpuint(format->len, ==, 1);
+    g_assert_cmpstr(format->pdata[0], ==, "xvda-over1");
+    g_assert_cmpuint(storage->len, ==, 1);
+    g_assert_cmpstr(storage->pdata[0], ==, "#block2");
+    g_assert_cmpuint(twice->len, ==, 2);
+    g_assert_cmpuint(none->len, ==, 0);
+    g_assert_cmpstr(file, ==, "/base");
+    g_assert_null(hvxl_node_file(answer, "#block"));
+    g_assert_null(hvxl_node_file(NULL, "#block4"));
 }
 
 int
@@ -164,5 +215,7 @@ main(int argc, char **argv)
     g_test_add_func("/hvxl/drive/lists", test_lists);
     g_test_add_func("/hvxl/drive/odd-lists", test_odd_lists);
     g_test_add_func("/hvxl/drive/belonging", test_belonging);
+    g_test_add_func("/hvxl/drive/find-disk", test_find_disk);
+    g_test_add_func("/hvxl/drive/nodes", test_nodes);
     return g_test_run();
 }

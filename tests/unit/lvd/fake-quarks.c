@@ -13,3 +13,9 @@ conf_error_quark(void)
 {
     return g_quark_from_static_string("test-conf");
 }
+
+GQuark
+conf_cpu_error_quark(void)
+{
+    return g_quark_from_static_string("test-cpu");
+}

@@ -89,6 +89,7 @@ test_all(void)
                                        "engine = \"sim\"\n"
                                        "autostart_workers = 15\n"
                                        "job_timeout = 16\n"
+                                       "cpu_map_dir = \"/map\"\n"
                                        "hotplug = \"scripts\"\n"
                                        "kernel_cache = 17\n"
                                        "auth_unix_rw = \"none\"\n"
@@ -118,6 +119,7 @@ test_all(void)
     g_assert_cmpstr(config->engine, ==, "sim");
     g_assert_cmpuint(config->autostart_workers, ==, 15);
     g_assert_cmpuint(config->job_timeout_ms, ==, 16000);
+    g_assert_cmpstr(config->cpu_map_dir, ==, "/map");
     g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "hotplug"), ==, "scripts");
     g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "kernel_cache"), ==, "17");
     g_assert_null(g_hash_table_lookup(config->engine_settings, "autoballoon"));
@@ -150,6 +152,7 @@ static const struct {
     { "unix_sock_rw_perms = \"4777\"\n",
       "virtxend.conf:1:22: unix_sock_rw_perms: must be a mode in octal digits, as \"0770\"" },
     { "unix_sock_group = 5\n", "virtxend.conf:1:19: unix_sock_group: must be a string" },
+    { "cpu_map_dir = \"map\"\n", "virtxend.conf: cpu_map_dir: must be an absolute path" },
     { "log_level = 5\n", "virtxend.conf:1:13: log_level: must be from 1 to 4" },
     { "engine = \"qemu\"\n", "virtxend.conf: engine: must be \"auto\", \"libxl\" or \"sim\"" },
     { "max_clients = 5\nmax_clients\n", "virtxend.conf:2:12: expected '=' behind the key" },

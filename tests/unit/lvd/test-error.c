@@ -152,6 +152,23 @@ test_hostile(void)
               "Domain not found: %s%n \xef\xbf\xbd");
 }
 
+static void
+test_cpu(void)
+{
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_XML, "Missing CPU model name", 27, 31,
+              "XML error: Missing CPU model name");
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_VALUE, "Unknown architecture foo", 67, 31,
+              "unsupported configuration: Unknown architecture foo");
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_UNKNOWN, "Unknown CPU model Nope", 1, 31,
+              "internal error: Unknown CPU model Nope");
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_ARCH, "x", 3, 31,
+              "this function is not supported by the connection driver: x");
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_ARGUMENT, "no CPUs given", 8, 31,
+              "invalid argument: no CPUs given");
+    check_new(CONF_CPU_ERROR, CONF_CPU_ERROR_MISMATCH, "CPU vendors do not match", 9, 31,
+              "operation failed: CPU vendors do not match");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -163,5 +180,6 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/error/refusals", test_refusals);
     g_test_add_func("/lvd/error/strings", test_strings);
     g_test_add_func("/lvd/error/hostile", test_hostile);
+    g_test_add_func("/lvd/error/cpu", test_cpu);
     return g_test_run();
 }

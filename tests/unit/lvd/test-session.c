@@ -37,6 +37,18 @@ hv_host_remove_listener(HvHost *host, guint id)
     listener = NULL;
 }
 
+HvGraphicsClient *
+hv_graphics_client_ref(HvGraphicsClient *client)
+{
+    return g_atomic_rc_box_acquire(client);
+}
+
+void
+hv_graphics_client_unref(HvGraphicsClient *client)
+{
+    g_atomic_rc_box_release(client);
+}
+
 typedef struct Sent {
     int proc;
     guint len;
