@@ -324,6 +324,10 @@ typedef struct HvEngineOps {
      * without an error: there is no such module, or it is off. *ret_enforcing may be NULL. `domid`
      * -1 asks for our own. */
     char *(*security_label)(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
+    /* Q. Addresses that the guest says an interface has: GPtrArray of texts with a free function,
+     * as it wrote them. Empty: it says nothing. */
+    GPtrArray *(*guest_addresses)(HvEngine *engine, int domid, const ConfInterface *iface,
+                                  GError **error);
 
     /* ---- snapshots (optional) ---- */
 

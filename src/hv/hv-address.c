@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What this host knows of its guests' addresses: the leases that libvirt's dnsmasq has given, and
- * the host's own ARP table. Both are files that others write: read with a bound, and what is not
- * understood is passed over.
+ * What this host knows of its guests' addresses: the leases that libvirt's dnsmasq has given, the
+ * host's own ARP table, and what a guest says itself. All of it others write: read with a bound,
+ * and what is not understood is passed over.
  */
 #include "hv-private.h"
 
@@ -239,9 +239,42 @@ take(const Found *found, gpointer data)
     g_ptr_array_add(search->rows, row);
 }
 
+static gboolean
+ask_guest(HvHost *host, int domid, Search *search, GError **error)
+{
+    const ConfInterface *iface = search->iface;
+    g_autoptr(GPtrArray) told = NULL;
+
+    if (!hv_host_enter_engine(host, error))
+        return FALSE;
+    told = host->ops->guest_addresses(host->engine, domid, iface, error);
+    hv_host_leave_engine(host);
+    for (guint i = 0; told && i < told->len; i++)
+        take(&(Found){ .mac = iface->mac, .ip = told->pdata[i], .bridge = iface->source_bridge },
+             search);
+    return told != NULL;
+}
+
+static gboolean
+search_source(HvHost *host, int domid, HvAddressSource source, Search *search, GError **error)
+{
+    switch (source) {
+    case HV_ADDRESSES_LEASE:
+        read_all_leases(host, take, search);
+        return TRUE;
+    case HV_ADDRESSES_ARP:
+        read_arp(host, take, search);
+        return TRUE;
+    case HV_ADDRESSES_GUEST:
+        return ask_guest(host, domid, search, error);
+    }
+    g_assert_not_reached();
+}
+
 GPtrArray *
 hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error)
 {
+    HvHost *host = domain->host;
     g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(address_free);
 
@@ -249,15 +282,15 @@ hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error)
         hv_set_not_running(error);
         return NULL;
     }
+    if (source == HV_ADDRESSES_GUEST && !host->ops->guest_addresses) {
+        hv_set_unsupported(error, host, "asking a guest for its addresses");
+        return NULL;
+    }
     for (guint i = 0; i < now->live->interfaces->len; i++) {
         Search search = { .iface = g_ptr_array_index(now->live->interfaces, i), .rows = rows };
 
-        if (!search.iface->mac)
-            continue;
-        if (source == HV_ADDRESSES_LEASE)
-            read_all_leases(domain->host, take, &search);
-        else
-            read_arp(domain->host, take, &search);
+        if (search.iface->mac && !search_source(host, now->domid, source, &search, error))
+            return NULL;
     }
     return g_steal_pointer(&rows);
 }

@@ -245,7 +245,8 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
     if (!def || hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
         hv_managed_take_back(&image, local);
-        hv_pci_give_back(host, boot->def);
+        if (def)
+            hv_pci_give_back(host, def);
         set_start_failure(job, local, error);
         return FALSE;
     }

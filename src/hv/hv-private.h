@@ -681,9 +681,11 @@ char *hv_image_key(const char *path);
 
 /* ---- snapshots: disks (hv-snapshot-disk.c) ---- */
 
-/* A copy of `domain` in which those volumes of pools are found that the snapshot is in. */
+/* Job held. A copy of `domain` in which those volumes of pools are found that the snapshot is in;
+ * `live` (NULL: none) knows where some are. NULL and *error also when a stop has taken the domain
+ * over. */
 ConfDomain *hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
-                                     GError **error);
+                                     const ConfDomain *live, GError **error);
 /* Completes def->disks: one for each disk of `domain`, in its order, by target. `place`: what a
  * disk gets of which nobody says anything. */
 gboolean hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place,

@@ -324,7 +324,8 @@ use_up_mark(HvDomain *domain)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!hv_domain_set_autostart_once(domain, FALSE, &error))
+    if (!hv_domain_set_autostart_once(domain, FALSE, &error) &&
+        !g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
         g_warning("domain '%s' was to be started at this boot only, and may be at the next: %s",
                   domain->name, error->message);
 }

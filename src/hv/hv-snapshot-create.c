@@ -178,7 +178,7 @@ prepare(Taking *taking, GError **error)
         def->inactive = conf_domain_copy(now->persistent);
     if (!def->domain || !hv_snapshot_align(def, hv_view_current(now), place, error))
         return FALSE;
-    taking->disks = hv_snapshot_find_volumes(taking->job, def, hv_view_current(now), error);
+    taking->disks = hv_snapshot_find_volumes(taking->job, def, hv_view_current(now), NULL, error);
     return taking->disks && (!hv_view_is_active(now) || check_running(taking, error)) &&
            hv_snapshot_check_disks(def, taking->disks, taking->flags, error);
 }

@@ -132,23 +132,6 @@ complete(ConfSnapshotDisk *wanted, const ConfDisk *disk, const char *snapshot, G
     return wanted->source || name_image(wanted, disk, snapshot, error);
 }
 
-ConfDomain *
-hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
-                         GError **error)
-{
-    g_autoptr(ConfDomain) found = conf_domain_copy(domain);
-
-    for (guint i = 0; i < def->disks->len; i++) {
-        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
-        int at = wanted->place == CONF_SNAPSHOT_INTERNAL ? index_of_disk(found, wanted->name) : -1;
-
-        if (at >= 0 &&
-            !hv_pool_find(job->domain->host, found->disks->pdata[at], job->cancellable, error))
-            return NULL;
-    }
-    return g_steal_pointer(&found);
-}
-
 gboolean
 hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place, GError **error)
 {
@@ -178,6 +161,53 @@ hv_snapshot_align(ConfSnapshot *def, const ConfDomain *domain, unsigned place, G
             return FALSE;
     }
     return TRUE;
+}
+
+/* ---- volumes of pools ---- */
+
+static gboolean
+is_same_image(const ConfDisk *a, const ConfDisk *b)
+{
+    if (a->type == CONF_DISK_TYPE_VOLUME && b->type == CONF_DISK_TYPE_VOLUME)
+        return g_strcmp0(a->source_pool, b->source_pool) == 0 &&
+               g_strcmp0(a->source_volume, b->source_volume) == 0;
+    return g_strcmp0(a->source, b->source) == 0;
+}
+
+static gboolean
+find_volume(HvJob *job, ConfDisk *disk, const ConfDomain *live, GError **error)
+{
+    int at = live ? index_of_disk(live, disk->target) : -1;
+    const ConfDisk *now = at < 0 ? NULL : live->disks->pdata[at];
+    gboolean ok;
+
+    if (disk->type != CONF_DISK_TYPE_VOLUME || disk->source)
+        return TRUE;
+    if (now && now->volume_type && is_same_image(disk, now)) {
+        disk->source = g_strdup(now->source);
+        disk->volume_type = now->volume_type;
+        return TRUE;
+    }
+    /* Whoever is asked may not answer. */
+    hv_job_enter_hook(job);
+    ok = hv_pool_find(job->domain->host, disk, job->cancellable, error);
+    return hv_job_leave_hook(job, error) && ok;
+}
+
+ConfDomain *
+hv_snapshot_find_volumes(HvJob *job, const ConfSnapshot *def, const ConfDomain *domain,
+                         const ConfDomain *live, GError **error)
+{
+    g_autoptr(ConfDomain) found = conf_domain_copy(domain);
+
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
+        int at = wanted->place == CONF_SNAPSHOT_INTERNAL ? index_of_disk(found, wanted->name) : -1;
+
+        if (at >= 0 && !find_volume(job, found->disks->pdata[at], live, error))
+            return NULL;
+    }
+    return g_steal_pointer(&found);
 }
 
 /* ---- what can be done with them ---- */
@@ -530,15 +560,6 @@ hv_snapshot_has_disks(const ConfSnapshot *def, unsigned place)
     return FALSE;
 }
 
-static gboolean
-is_same_image(const ConfDisk *a, const ConfDisk *b)
-{
-    if (a->type == CONF_DISK_TYPE_VOLUME && b->type == CONF_DISK_TYPE_VOLUME)
-        return g_strcmp0(a->source_pool, b->source_pool) == 0 &&
-               g_strcmp0(a->source_volume, b->source_volume) == 0;
-    return g_strcmp0(a->source, b->source) == 0;
-}
-
 /* Where the guest writes to other images now, on top of those of the snapshot maybe. */
 static gboolean
 has_moved(const ConfSnapshotDisk *wanted, const ConfSnapshot *def, const ConfDomain *live)
@@ -606,7 +627,7 @@ gboolean
 hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnapshot *def, GError **error)
 {
     g_autoptr(ConfDomain) then = hv_snapshot_find_volumes(
-        job, def, def->domain ? def->domain : hv_view_current(now), error);
+        job, def, def->domain ? def->domain : hv_view_current(now), now->live, error);
 
     return then && delete_images(job, now, def, then, error) &&
            for_each_kept(&volumes, volumes.delete, def, then, error);

@@ -43,8 +43,8 @@ finish_reverting(const Settling *settling, const ConfSnapshot *def)
         return;
     hv_store_log(domain->host->store, domain->name,
                  "the revert to snapshot '%s' was cut off; its images are finished", def->name);
-    then = hv_snapshot_find_volumes(settling->job, def,
-                                    def->domain ? def->domain : settling->now->persistent, &error);
+    then = hv_snapshot_find_volumes(
+        settling->job, def, def->domain ? def->domain : settling->now->persistent, NULL, &error);
     if (!then || !hv_snapshot_disks_revert(def, then, &error) ||
         !hv_snapshot_make_current(domain, def->name, &error))
         g_warning("the revert of domain '%s' to snapshot '%s' was cut off, do it again: %s",

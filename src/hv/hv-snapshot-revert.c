@@ -128,7 +128,7 @@ choose_definitions(Reverting *reverting, GError **error)
     g_autoptr(ConfDomain) domain = take_definition(reverting, then, error);
 
     if (domain)
-        reverting->domain = hv_snapshot_find_volumes(reverting->job, def, domain, error);
+        reverting->domain = hv_snapshot_find_volumes(reverting->job, def, domain, NULL, error);
     if (!reverting->domain)
         return FALSE;
     if (now->persistent)

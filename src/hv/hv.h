@@ -382,7 +382,11 @@ typedef struct HvPciAddress {
 typedef enum HvPciOp { HV_PCI_DETACH, HV_PCI_ATTACH, HV_PCI_RESET } HvPciOp;
 gboolean hv_host_pci(HvHost *host, const HvPciAddress *address, HvPciOp op, GError **error);
 
-typedef enum HvAddressSource { HV_ADDRESSES_LEASE, HV_ADDRESSES_ARP } HvAddressSource;
+typedef enum HvAddressSource {
+    HV_ADDRESSES_LEASE,
+    HV_ADDRESSES_ARP,
+    HV_ADDRESSES_GUEST, /* the guest's own words, which may be any; asks the engine */
+} HvAddressSource;
 typedef struct HvAddress {
     char *interface; /* vif name */
     char *mac;
@@ -390,7 +394,7 @@ typedef struct HvAddress {
     gboolean v6;
     guint prefix;
 } HvAddress;
-/* What this host knows of a running domain's addresses: GPtrArray of HvAddress, those of one
+/* What somebody knows of a running domain's addresses: GPtrArray of HvAddress, those of one
  * interface side by side; an interface without one has no row, as in libvirt's own drivers. */
 GPtrArray *hv_domain_addresses(HvDomain *domain, HvAddressSource source, GError **error);
 /* What a running domain's guest calls itself, by its leases; *ret_hostname NULL: none tells. */

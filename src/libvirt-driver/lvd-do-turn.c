@@ -305,14 +305,35 @@ fill_interface(lvd_domain_interface *iface, const GPtrArray *rows, guint first, 
     }
 }
 
+/* There is no agent of QEMU; a guest on Xen says in xenstore what it likes to be known. */
+static gboolean
+find_source(guint source, HvAddressSource *ret_source, GError **error)
+{
+    static const struct {
+        guint wire; /* VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_* */
+        HvAddressSource source;
+    } sources[] = {
+        { VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, HV_ADDRESSES_LEASE },
+        { VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP, HV_ADDRESSES_ARP },
+        { VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT, HV_ADDRESSES_GUEST },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++)
+        if (sources[i].wire == source) {
+            *ret_source = sources[i].source;
+            return TRUE;
+        }
+    lvd_set_error(error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_LIBXL,
+                  "Unsupported IP address data source %u", source);
+    return FALSE;
+}
+
 gboolean
 lvd_do_domain_interface_addresses(LvdCall *call, const void *args, void *ret, GError **error)
 {
     const lvd_domain_interface_addresses_args *a = args;
     lvd_domain_interface_addresses_ret *r = ret;
-    HvAddressSource source = a->source == VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP
-                                 ? HV_ADDRESSES_ARP
-                                 : HV_ADDRESSES_LEASE;
+    HvAddressSource source;
 
     if (!lvd_check_flags(call, a->flags, error))
         return FALSE;
@@ -320,12 +341,8 @@ lvd_do_domain_interface_addresses(LvdCall *call, const void *args, void *ret, GE
         lvd_set_readonly(error, lvd_call_proc(call));
         return FALSE;
     }
-    if (a->source != VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE &&
-        a->source != VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP) {
-        lvd_set_error(error, VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_LIBXL,
-                      "Unsupported IP address data source %u", a->source);
+    if (!find_source(a->source, &source, error))
         return FALSE;
-    }
     g_autoptr(HvDomain) domain = lvd_domain_lookup(call, &a->dom, error);
     g_autoptr(GPtrArray) rows = domain ? hv_domain_addresses(domain, source, error) : NULL;
     if (!rows)

@@ -190,6 +190,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .cpu_leaves = hvxl_cpu_leaves,
     .stats = hvxl_stats,
     .security_label = hvxl_security_label,
+    .guest_addresses = hvxl_guest_addresses,
     .attach_device = hvxl_attach_device,
     .detach_device = hvxl_detach_device,
     .update_device = hvxl_update_device,

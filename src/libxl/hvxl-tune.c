@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- sets of cpus, vcpus and nodes ---- */
@@ -354,6 +355,7 @@ hvxl_nodes(HvEngine *engine, int domid, GError **error)
 /* ---- interfaces ---- */
 
 #define RATE_WINDOW_US 50000 /* xl's */
+#define MAX_ADDRESSES  64    /* of one interface, whatever its guest writes */
 
 static gboolean
 same_mac(const libxl_mac mac, const char *text)
@@ -364,20 +366,25 @@ same_mac(const libxl_mac mac, const char *text)
     return text && g_ascii_strcasecmp(own, text) == 0;
 }
 
-/* Where the back end of an interface looks for its rate; NULL: there is no such interface. */
-static char *
-rate_path(HvxlCtx *ctx, int domid, const ConfInterface *iface)
+/* FALSE and *error: there is no such interface. */
+static gboolean
+find_nic(HvxlCtx *ctx, int domid, const ConfInterface *iface, int *ret_devid, guint *ret_backend,
+         GError **error)
 {
     int n = 0;
     libxl_device_nic *nics = libxl_device_nic_list(ctx->libxl, (uint32_t)domid, &n);
-    char *path = NULL;
+    gboolean found = FALSE;
 
-    for (int i = 0; nics && !path && i < n; i++)
-        if (same_mac(nics[i].mac, iface->mac))
-            path = g_strdup_printf("/local/domain/%u/backend/vif/%d/%d/rate", nics[i].backend_domid,
-                                   domid, nics[i].devid);
+    for (int i = 0; nics && !found && i < n; i++) {
+        found = same_mac(nics[i].mac, iface->mac);
+        *ret_devid = nics[i].devid;
+        *ret_backend = nics[i].backend_domid;
+    }
     libxl_device_nic_list_free(nics, n);
-    return path;
+    if (!found)
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "domain id %d has no interface '%s' any more",
+                    domid, iface->mac ? iface->mac : "");
+    return found;
 }
 
 gboolean
@@ -385,22 +392,20 @@ hvxl_set_interface_rate(HvEngine *engine, int domid, const ConfInterface *iface,
                         GError **error)
 {
     g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
-    g_autofree char *path = ctx ? rate_path(ctx, domid, iface) : NULL;
+    g_autofree char *path = NULL;
     g_autofree char *text = NULL;
+    guint backend;
     gboolean ok;
+    int devid;
 
-    if (!ctx)
+    if (!ctx || !find_nic(ctx, domid, iface, &devid, &backend, error))
         return FALSE;
-    if (!path) {
-        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "domain id %d has no interface '%s' any more",
-                    domid, iface->mac ? iface->mac : "");
-        return FALSE;
-    }
     if (kib_per_s > G_MAXUINT32) {
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG,
                     "%" G_GUINT64_FORMAT " KiB/s is more than a back end can count", kib_per_s);
         return FALSE;
     }
+    path = g_strdup_printf("/local/domain/%u/backend/vif/%d/%d/rate", backend, domid, devid);
     text = g_strdup_printf("%" G_GUINT64_FORMAT ",%u",
                            MAX(kib_per_s * 1024 * RATE_WINDOW_US / G_USEC_PER_SEC, 1),
                            RATE_WINDOW_US);
@@ -410,6 +415,40 @@ hvxl_set_interface_rate(HvEngine *engine, int domid, const ConfInterface *iface,
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "cannot change '%s' in xenstore: %s", path,
                     g_strerror(errno));
     return ok;
+}
+
+/* Xen's table of xenstore paths gives a guest these nodes to write its addresses to, under any
+ * names. */
+static void
+add_addresses(HvEngine *engine, int domid, int devid, const char *family, GPtrArray *all)
+{
+    g_autofree char *folder = g_strdup_printf("/local/domain/%d/attr/vif/%d/%s", domid, devid,
+                                              family);
+    unsigned n = 0;
+    char **names = xs_directory(engine->xs, XBT_NULL, folder, &n);
+
+    for (unsigned i = 0; names && i < n && all->len < MAX_ADDRESSES; i++) {
+        char *text = hvxl_xs_read(engine, "%s/%s", folder, names[i]);
+
+        if (text)
+            g_ptr_array_add(all, text);
+    }
+    free(names);
+}
+
+GPtrArray *
+hvxl_guest_addresses(HvEngine *engine, int domid, const ConfInterface *iface, GError **error)
+{
+    g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    guint backend;
+    int devid;
+
+    if (!ctx || !find_nic(ctx, domid, iface, &devid, &backend, error))
+        return NULL;
+    add_addresses(engine, domid, devid, "ipv4", all);
+    add_addresses(engine, domid, devid, "ipv6", all);
+    return g_steal_pointer(&all);
 }
 
 /* ---- security labels ---- */

@@ -20,6 +20,8 @@ ConfBitmap *hvxl_nodes(HvEngine *engine, int domid, GError **error);
 /* The back end is told through xenstore, which Linux' netback watches. */
 gboolean hvxl_set_interface_rate(HvEngine *engine, int domid, const ConfInterface *iface,
                                  guint64 kib_per_s, GError **error);
+GPtrArray *hvxl_guest_addresses(HvEngine *engine, int domid, const ConfInterface *iface,
+                                GError **error);
 char *hvxl_security_label(HvEngine *engine, int domid, gboolean *ret_enforcing, GError **error);
 
 /* Gives a domain that was just built what libxl's configuration has no place for: the cpus of its

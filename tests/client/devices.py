@@ -484,7 +484,10 @@ class TestTurns(Case):
                     '10.0.0.8         0x1         0x0         00:16:3e:00:00:01     *        xenbr0\n')
         out = self.row(0, '10.0.0.7/0', 'domifaddr', 'd', '--source', 'arp')
         self.assertNotIn('10.0.0.8', out)
-        self.row(1, 'Unsupported IP address data source 1', 'domifaddr', 'd', '--source', 'agent')
+        # The simulated guests say nothing about themselves.
+        self.row(1, "asking a guest for its addresses is not supported by engine 'sim'", 'domifaddr', 'd', '--source', 'agent')
+        self.fails(libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, '^argument unsupported: Unsupported IP address data source 3$',
+                   domain.interfaceAddresses, 3)
 
     def test_hostname(self):
         """Of the lease that has one; a guest says what it likes, so only what is a name counts."""

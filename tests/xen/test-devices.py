@@ -202,6 +202,14 @@ class TestGuest(Case):
         """What dom0 learned when the guest asked it for an answer."""
         wait_for(lambda: LAB.run("lab-guest ask dev 'ping -c 1 10.77.0.1' 3", check=False) and
                  '10.77.1.1' in virsh('domifaddr dev --source arp'), "the guest's address")
+        # And what it says itself, in the place that guests have for it.
+        attr = f'/local/domain/{self.domid}/attr'
+        self.assertRegex(LAB.run(f'xenstore-ls -p {attr}', check=False) + LAB.run(f'xenstore-ls -p /local/domain/{self.domid}'),
+                         rf'(?m)^attr = .*\(n{self.domid}')
+        self.assertNotIn('ipv', virsh('domifaddr dev --source agent'))
+        LAB.run(f"xenstore-write {attr}/vif/0/ipv4/0 10.77.1.9 {attr}/vif/0/ipv4/junk 'no address' {attr}/vif/0/ipv6/a fd00::9")
+        self.matches('domifaddr dev --source agent', r'ipv4 +10\.77\.1\.9/16$', r'ipv6 +fd00::9/')
+        self.assertNotIn('no address', virsh('domifaddr dev --source agent'))
 
     def test_alias(self):
         LAB.run('truncate -s 16M /tmp/named.img')

@@ -120,6 +120,23 @@ hook_pci_attach(HvEngine *engine, const HvPciAddress *address, GError **error)
     return turn(&turns.n_given_back, error);
 }
 
+/* A guest may write anything. */
+static GPtrArray *
+hook_guest_addresses(HvEngine *engine, int domid, const ConfInterface *iface, GError **error)
+{
+    static const char *const words[] = { "10.0.0.9", "",        "no address", "10.0.0.9.1",
+                                         "fd00::9",  "fd00::x", "::1%lo" };
+    GPtrArray *all;
+    guint unused = 0;
+
+    if (!turn(&unused, error))
+        return NULL;
+    all = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; g_str_equal(iface->mac, "00:16:3e:00:00:01") && i < G_N_ELEMENTS(words); i++)
+        g_ptr_array_add(all, g_strdup(words[i]));
+    return all;
+}
+
 static HvEngineOps with_turns;
 
 static void
@@ -132,6 +149,7 @@ setup(Fixture *f, gconstpointer unused)
     with_turns.name_of = hook_name_of;
     with_turns.pci_attach = hook_pci_attach;
     with_turns.core_dump = hook_core_dump;
+    with_turns.guest_addresses = hook_guest_addresses;
     fixture_ops = &with_turns;
     turns.fail = (HvError)-1;
     turns.n_attached = turns.n_detached = turns.n_renamed = turns.n_given_back = 0;
@@ -387,6 +405,47 @@ test_renamed_outside(Fixture *f, gconstpointer unused)
     g_assert_nonnull(other);
 }
 
+/* ---- what a guest says about itself ---- */
+
+static void
+test_guest_addresses(Fixture *f, gconstpointer unused)
+{
+    static const char *const macs[] = { "00:16:3e:00:00:01", "00:16:3e:00:00:02" };
+    g_autoptr(ConfDomain) def = domain_def("one", 1);
+    g_autoptr(HvDomain) domain = NULL;
+    g_autoptr(GPtrArray) rows = NULL;
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(macs); i++) {
+        g_autofree char *xml = g_strdup_printf("<interface type='bridge'><mac address='%s'/>"
+                                               "<source bridge='b'/></interface>",
+                                               macs[i]);
+        g_autoptr(ConfAnyDevice) nic = conf_device_parse_xml(xml, -1, "test", 0, &error);
+
+        g_assert_no_error(error);
+        g_assert_true(conf_domain_insert_device(def, nic, &error));
+    }
+    domain = hv_host_create(f->host, g_steal_pointer(&def), 0, &error);
+    g_assert_no_error(error);
+    rows = hv_domain_addresses(domain, HV_ADDRESSES_GUEST, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(rows->len, ==, 2);
+    for (guint i = 0; i < rows->len; i++) {
+        const HvAddress *row = rows->pdata[i];
+
+        g_assert_cmpstr(row->mac, ==, macs[0]);
+        g_assert_cmpstr(row->ip, ==, i == 0 ? "10.0.0.9" : "fd00::9");
+        g_assert_cmpint(row->v6, ==, i == 1);
+    }
+    turns.fail = HV_ERROR_ENGINE;
+    g_assert_null(hv_domain_addresses(domain, HV_ADDRESSES_GUEST, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    g_clear_error(&error);
+    g_assert_true(hv_domain_destroy(domain, &error));
+    g_assert_null(hv_domain_addresses(domain, HV_ADDRESSES_GUEST, &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_WRONG_STATE);
+}
+
 /* What the hypervisor's record of it says. */
 static ConfDomain *
 hook_adopt(HvEngine *engine, int domid, GError **error)
@@ -538,6 +597,7 @@ main(int argc, char **argv)
     TEST("unsupported", test_unsupported);
     TEST("rename", test_rename);
     TEST("rename-fails", test_rename_fails);
+    TEST("guest-addresses", test_guest_addresses);
     TEST("renamed-outside", test_renamed_outside);
     TEST("started-outside", test_started_outside);
     TEST("lent", test_lent);
