@@ -56,8 +56,11 @@ stage_plain() {
     verdict 'plain: builds' configure build && run_tests plain build --no-suite xen
 }
 
+# A lab takes a processor: one after the other while other stages run beside it.
 stage_xen() {
-    verdict 'xen: builds' configure build && run_tests xen build --suite xen
+    labs=1
+    [ "$stages" != xen ] || labs=$(nproc)
+    verdict 'xen: builds' configure build && run_tests xen build --suite xen --num-processes "$labs"
 }
 
 stage_asan() {

@@ -18,7 +18,7 @@ class TapResult(unittest.TestResult):
 
     def line(self, ok, test, note=''):
         self.number += 1
-        name = test.id().split('.', 1)[-1] if hasattr(test, 'id') else str(test)
+        name = test.id().removeprefix('__main__.') if hasattr(test, 'id') else str(test)
         print(f'{"ok" if ok else "not ok"} {self.number} - {name}{note}', flush=True)
 
     def bad(self, test, err):
@@ -72,18 +72,28 @@ def check_called(result):
         result.failures.append((None, path))
 
 
-def main():
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__'])
-    if len(sys.argv) > 1:  # run only the cases whose names contain a word of the command line
+def run(suite, words=(), result=None):
+    """Runs a suite, or of it the cases whose names contain one of the words; the result of all."""
+    if words:
         chosen = unittest.TestSuite()
         for group in suite:
-            chosen.addTests(t for t in group if any(word in t.id() for word in sys.argv[1:]))
+            chosen.addTests(t for t in group if any(word in t.id() for word in words))
         suite = chosen
-    print('TAP version 13', flush=True)
-    result = TapResult()
-    result.startTestRun()
+    if not result:
+        print('TAP version 13', flush=True)
+        result = TapResult()
+        result.startTestRun()
     suite.run(result)
-    if len(sys.argv) == 1 and not result.skipped:
-        check_called(result)
+    return result
+
+
+def end(result):
     print(f'1..{result.number}', flush=True)
     sys.exit(0 if result.wasSuccessful() else 1)
+
+
+def main():
+    result = run(unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__']), sys.argv[1:])
+    if len(sys.argv) == 1 and not result.skipped:
+        check_called(result)
+    end(result)

@@ -209,7 +209,7 @@ adopt_xml(HvEngine *engine, int domid, const char *xml, GError **error)
     ConfDomain *def = conf_domain_parse_xml(xml, -1, name, 0, error);
 
     if (def)
-        hvxl_live_fill(engine, domid, def, NULL, 0);
+        hvxl_live_fill(engine, domid, def, NULL, HVXL_TTY_PATIENCE_MS);
     return def;
 }
 
@@ -227,7 +227,7 @@ adopt_record(HvEngine *engine, HvxlCtx *ctx, int domid, GError **error)
     else
         def = hvxl_config_adopt(&config, error);
     if (def)
-        hvxl_live_fill(engine, domid, def, &config, 0);
+        hvxl_live_fill(engine, domid, def, &config, HVXL_TTY_PATIENCE_MS);
     libxl_domain_config_dispose(&config);
     return def;
 }

@@ -4,6 +4,9 @@
 
 #include "hvxl-private.h"
 
+/* For xenconsoled to open the tty of a console that is new. */
+#define HVXL_TTY_PATIENCE_MS 3000
+
 /* Fills it all into `live`. `config` (may be NULL) is what libxl made the domain from. With
  * `patience_ms` it waits that long for the ttys, which come from xenconsoled by and by. FALSE: one
  * is not there yet. */

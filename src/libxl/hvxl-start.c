@@ -19,9 +19,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* For xenconsoled to open a console's tty, beyond the time that the start takes by itself. */
-#define TTY_PATIENCE_MS 3000
-
 typedef struct Build {
     HvEngine *engine;
     const HvEngineStart *start;
@@ -210,7 +207,7 @@ finish(Build *build, ConfDomain *live, GError **error)
     /* From here on nothing fails: its guest runs. */
     if (whole)
         return TRUE;
-    if (!hvxl_live_fill(engine, domid, live, &build->config, TTY_PATIENCE_MS))
+    if (!hvxl_live_fill(engine, domid, live, &build->config, HVXL_TTY_PATIENCE_MS))
         xtl_log(&build->ctx->log.base, XTL_WARN, -1, "xlvirt",
                 "a console has no tty; does xenconsoled run?");
     if (!hvxl_userdata_write(build->ctx, domid, live, &local))

@@ -40,7 +40,7 @@ LIBVIRT_DRIVER_DIR=/tmp/storage.d libvirtd -d -f /tmp/storage.conf -p /run/stora
 def setUpModule():
     global LAB
     if not REFUSAL:
-        LAB = xenhost.Lab('--timeout', '900')
+        LAB = xenhost.Lab()
         LAB.__enter__()
 
 
@@ -75,8 +75,7 @@ def start_linux(sample, name, *changes):
 
 def xen_state(name):
     """The letters of xl list."""
-    rows = (line.split() for line in LAB.run('xl list').splitlines()[1:])
-    return next((row[4] for row in rows if row[0] == name), None)
+    return next((letters for of, _, letters in LAB.domains() if of == name), None)
 
 
 class Events:
@@ -136,6 +135,19 @@ class TestGuest(Case):
     def backends(self, kind):
         return LAB.run(f'xenstore-list /local/domain/0/backend/{kind}/{self.domid} 2>/dev/null || true').split()
 
+    @staticmethod
+    def detach(command):
+        """A disk. A guest that is too busy to let go of it in the time that it has is asked again."""
+        def let_go():
+            try:
+                return virsh(command) or True
+            except xenhost.Failed as failed:
+                if 'does not let go' not in str(failed):
+                    raise
+                return False
+
+        wait_for(let_go, command)
+
     def disk(self, source, target, options, between=lambda: None, live=''):
         """A disk comes and goes; the guest has used it between."""
         virsh(f'attach-disk dev {source} {target} --targetbus xen {options} {live}')
@@ -146,7 +158,7 @@ class TestGuest(Case):
         self.counted(f'domblkstat dev {target}', r'rd_bytes (\d+)')
         self.counted(f'domblkstat dev {target}', r'wr_bytes (\d+)')
         between()
-        virsh(f'detach-disk dev {target} {live}')
+        self.detach(f'detach-disk dev {target} {live}')
         self.events.wait(r"event 'device-removed' for domain 'dev'.*: xen-disk\d")
         self.assertNotIn(target, virsh('domblklist dev'))
         self.assertEqual(self.backends('vbd'), [])
@@ -155,7 +167,7 @@ class TestGuest(Case):
         """A raw image, for which the hotplug helper makes a loop device, and takes it away."""
         LAB.run('truncate -s 16M /tmp/added.img')
         self.disk('/tmp/added.img', 'xvdb', '--sourcetype file --subdriver raw', self.grow)
-        self.assertEqual(LAB.run('losetup -j /tmp/added.img'), '')
+        wait_for(lambda: LAB.run('losetup -j /tmp/added.img') == '', 'the loop device to go')
 
     def test_limits(self):
         """Of the disk that QEMU serves."""
@@ -200,8 +212,8 @@ class TestGuest(Case):
 
     def test_address(self):
         """What dom0 learned when the guest asked it for an answer."""
-        wait_for(lambda: LAB.run("lab-guest ask dev 'ping -c 1 10.77.0.1' 3", check=False) and
-                 '10.77.1.1' in virsh('domifaddr dev --source arp'), "the guest's address")
+        LAB.ask('dev', 'ping -c 1 10.77.0.1', '1 packets received')
+        wait_for(lambda: '10.77.1.1' in virsh('domifaddr dev --source arp'), "the guest's address")
         # And what it says itself, in the place that guests have for it.
         attr = f'/local/domain/{self.domid}/attr'
         self.assertRegex(LAB.run(f'xenstore-ls -p {attr}', check=False) + LAB.run(f'xenstore-ls -p /local/domain/{self.domid}'),
@@ -217,7 +229,7 @@ class TestGuest(Case):
         LAB.wait_console('dev', 'guest: disk xvdd ', PATIENCE)
         # Its name is in the definition, before its end.
         disk = re.search(r"(?s)/tmp/named\.img.*?<alias name='(xen-disk\d+)'", virsh('dumpxml dev'))[1]
-        virsh(f'detach-device-alias dev {disk} --live')
+        self.detach(f'detach-device-alias dev {disk} --live')
         wait_for(lambda: self.backends('vbd') == [], 'the disk to go')
 
     def test_sleep(self):
@@ -226,7 +238,7 @@ class TestGuest(Case):
         virsh('dompmwakeup dev')
         self.matches('domstate dev', '^running$')
         self.assertEqual(LAB.guests()['dev'], self.domid)
-        wait_for(lambda: '54th' in LAB.run("lab-guest ask dev 'echo $((6 * 9))th' 3", check=False), 'the guest to run')
+        LAB.ask('dev', 'echo $((6 * 9))th', '54th')
 
     def test_dump(self):
         """All its memory in an ELF file of dom0, while it runs on."""
@@ -256,7 +268,7 @@ class TestGuest(Case):
         stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
         connection.lookupByName('dev').openChannel('org.lab', stream)
         self.addCleanup(stream.abort)
-        LAB.run("lab-guest ask dev 'stty raw -echo </dev/hvc1; cat </dev/hvc1 >/dev/hvc1 &' 2", check=False)
+        LAB.ask('dev', 'stty raw -echo </dev/hvc1; cat </dev/hvc1 >/dev/hvc1 & echo $((6 * 7))th', '42th')
         said = b''
 
         def answered():
@@ -283,11 +295,19 @@ class TestGuest(Case):
 
 
 class TestCrash(Case):
+    """The stub ends with a crash when a c is typed."""
+
+    def start(self, name, *changes):
+        self.addCleanup(remove, name)
+        LAB.run(f'lab-guest forget {name}', check=False)
+        define('stub', name, *changes)
+        virsh(f'start {name}')
+        LAB.wait_console(name, 'stub: up', PATIENCE)
+
     def test_preserve(self):
         """It stays as it is, for somebody to look at."""
-        self.addCleanup(remove, 'kept')
-        start_linux('pvh', 'kept', ('<on_crash>destroy', '<on_crash>preserve'))
-        virsh('send-key kept KEY_LEFTALT KEY_SYSRQ KEY_C')
+        self.start('kept', ('<on_crash>destroy', '<on_crash>preserve'))
+        LAB.run('lab-guest ask kept c 1')
         wait_for(lambda: 'crashed' in virsh('domstate kept'), 'the crash')
         self.assertRegex(xen_state('kept'), 'c')
         virsh('destroy kept')
@@ -295,13 +315,12 @@ class TestCrash(Case):
 
     def test_core(self):
         """What is to happen, changed while it runs: its memory is kept, and it goes."""
-        self.addCleanup(remove, 'core')
         self.addCleanup(LAB.run, 'rm -f /var/lib/libvirt/libxl/dump/core-*')
-        start_linux('pv', 'core')  # the memory map of PVH reaches to 4 GB, and a dump asks for each page of it
+        self.start('core')
         virsh('set-lifecycle-action core crash coredump-destroy --live')
-        virsh('send-key core KEY_LEFTALT KEY_SYSRQ KEY_C')
+        LAB.run('lab-guest ask core c 1')
         wait_for(lambda: 'core' not in LAB.guests(), 'the domain to go')
-        self.assertIn('crashed', wait_for(lambda: re.search('shut off.*', virsh('domstate core --reason')), 'its end')[0])
+        wait_for(lambda: re.search(r'shut off \(crashed\)', virsh('domstate core --reason')), 'its end')
         core = LAB.run('ls /var/lib/libvirt/libxl/dump/core-*').split()
         self.assertEqual(len(core), 1, core)
         self.assertEqual(LAB.run(f"head -c 4 {core[0]} | tr -d '\\177'"), 'ELF')
@@ -412,7 +431,8 @@ class TestHvm(Case):
         self.matches('domstate media', '^running$')
 
     def dump(self, then):
-        """A core dump, of which `then` is done when it is under way; what it failed of."""
+        """A core dump, of which `then` is done when it is under way; what it failed of. Its process is stopped as soon as
+        it is there: it is not done too early."""
         # One for each: without an event loop two calls on one connection may wait for each other.
         connections = [libvirt.open(LAB.uri()) for _ in range(2)]
         for connection in connections:
@@ -426,9 +446,11 @@ class TestHvm(Case):
             except libvirt.libvirtError as error:
                 failed.append(error.get_error_code())
 
+        LAB.run('(until pkill -STOP xlvirt-dump; do :; done) >/dev/null 2>&1 &')
         thread = threading.Thread(target=run)
         thread.start()
         wait_for(lambda: domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE, 'the job')
+        wait_for(lambda: 'T' in LAB.run('ps -C xlvirt-dump-core -o stat= || true'), 'its process to be stopped')
         then(domain)
         thread.join()
         self.assertEqual(LAB.run('ls /tmp/media.core* 2>/dev/null || true'), '')
@@ -444,7 +466,29 @@ class TestHvm(Case):
     def test_ended_in_a_dump(self):
         """Nothing of it stays behind, not even what Xen keeps while its memory is mapped."""
         self.assertEqual(len(self.dump(lambda d: d.destroy())), 1)
-        wait_for(lambda: len(LAB.run('xl list').splitlines()) == 2, 'the rest of it to go', 20)
+        LAB.wait_gone()
+
+
+class TestMemory(Case):
+    def dom0(self):
+        """Its memory in MB."""
+        return int(LAB.run('xl list 0').splitlines()[1].split()[2])
+
+    def test_balloon(self):
+        """A start that needs more than is free: dom0 is left alone where Xen gave it a size of its own, and else gives back
+        what is missing."""
+        before = self.dom0()
+        wanted = LAB.memory()[1] + 64
+        self.addCleanup(LAB.run, f'xl mem-set 0 {before}m')
+        self.addCleanup(remove, 'big')
+        define('stub', 'big', ("<memory unit='MiB'>8<", f"<memory unit='MiB'>{wanted}<"))
+        self.refused('start big', '[Mm]emory')
+        self.assertEqual(self.dom0(), before)
+        self.addCleanup(LAB.run, "sed -i '/^autoballoon/d' /etc/libvirt/virtxend.conf; lab-xlvirtd restart")
+        LAB.run("echo 'autoballoon = \"on\"' >>/etc/libvirt/virtxend.conf; lab-xlvirtd restart")
+        virsh('start big')
+        self.matches('domstate big', '^running$')
+        self.assertLess(self.dom0(), before)
 
 
 class TestSmall(Case):
@@ -475,7 +519,7 @@ class TestSmall(Case):
             virsh(f'{command} deaf')
         virsh('suspend deaf')
         virsh('destroy deaf')
-        self.assertLess(time.monotonic() - before, 45)
+        self.assertLess(time.monotonic() - before, 240)
 
     def test_reset(self):
         """Started anew from what it was, also from what only the running one is."""

@@ -3,8 +3,8 @@
 """The engine libxl on real Xen: lifecycle, events, living with others, many at once, a daemon and a
 host that go down. Driven from outside by stock clients.
 
-Most cases use the lab's stub, a PV kernel of a few bytes that starts at once and never ends by
-itself; those that are about a guest's part in it use Linux."""
+Most cases use the lab's stub, a PV kernel of a few bytes that starts at once and ends when a letter is
+typed; those that are about a guest's part in it use Linux."""
 import os
 import re
 import struct
@@ -35,7 +35,7 @@ def setUpModule():
     global LAB, CLIENT
     if REFUSAL:
         return
-    LAB = xenhost.Lab('--timeout', '900')
+    LAB = xenhost.Lab()
     LAB.__enter__()
     CLIENT = xenclient.Client(LAB.uri())
 
@@ -47,8 +47,7 @@ def tearDownModule():
 
 def states():
     """{name: state} as Xen has it: the letters of xl list."""
-    rows = (line.split() for line in LAB.run('xl list').splitlines()[1:])
-    return {row[0]: row[4] for row in rows}
+    return {name: letters for name, _, letters in LAB.domains()}
 
 
 @unittest.skipIf(REFUSAL, REFUSAL)
@@ -59,9 +58,14 @@ class Case(unittest.TestCase):
 
     @staticmethod
     def clear():
+        def none_left():
+            """Also of those that xl just starts again."""
+            for name in LAB.guests():
+                LAB.run(f'xl destroy {name}', check=False)
+            return not LAB.domains()
+
         CLIENT.clear()
-        for name in LAB.guests():
-            LAB.run(f'xl destroy {name}', check=False)
+        wait_for(none_left, 'all domains to go')
 
     @staticmethod
     def define(sample, name, *changes):
@@ -174,7 +178,7 @@ class TestLinux(Case):
 
     def start(self, name, *changes):
         LAB.run(f'lab-guest forget {name}', check=False)
-        domain = self.define('pvh', name, ("<vcpu>1<", "<vcpu current='1'>2<"), *changes)
+        domain = self.define('pv', name, ("<vcpu>1<", "<vcpu current='1'>2<"), *changes)
         domain.create()
         LAB.wait_console(name, 'guest: ready', PATIENCE)
         return domain
@@ -191,6 +195,7 @@ class TestLinux(Case):
 
         domain.setVcpus(2)
         self.assertEqual(LAB.run(f'xenstore-read /local/domain/{first}/cpu/1/availability').strip(), 'online')
+        LAB.wait_console('linux', 'guest: cpu cpu1: in use', PATIENCE)
         domain.setMemoryFlags(96 * 1024, libvirt.VIR_DOMAIN_AFFECT_LIVE)
         wait_for(lambda: domain.info()[2] <= 97 * 1024, 'the guest to give memory back')
 
@@ -240,7 +245,7 @@ class TestLinux(Case):
         LAB.run('lab-guest grub /tmp/grub.img; rm -rf /var/cache/xlvirt/kernels; lab-guest forget grub', check=False)
         domain = self.define('pv', 'grub', ('/srv/guests/pv.img', '/tmp/grub.img'),
                              ('<kernel>/srv/guests/vmlinuz</kernel>', ''), ('<initrd>/srv/guests/initramfs</initrd>', ''),
-                             ('<cmdline>console=hvc0 quiet</cmdline>', ''), ('<os>', '<bootloader>pygrub</bootloader><os>'))
+                             (re.search('<cmdline>.*</cmdline>', xml('pv', 'grub'))[0], ''), ('<os>', '<bootloader>pygrub</bootloader><os>'))
         domain.create()
         self.assertEqual(len(LAB.run('ls /var/cache/xlvirt/kernels').split()), 1)
         self.assertEqual(LAB.run('ls -d /run/xen/bootloader* /run/xen/pygrub/* 2>/dev/null || true'), '')
@@ -249,8 +254,10 @@ class TestLinux(Case):
         self.assertNotIn('xlvirt-bootloader', domain.XMLDesc())
 
     def test_crash(self):
-        domain = self.define('pvh', 'crash', ('quiet', 'quiet lab.then=crash'))
+        domain = self.define('stub', 'crash')
         domain.create()
+        LAB.wait_console('crash', 'stub: up', PATIENCE)
+        LAB.run('lab-guest ask crash c 1')
         CLIENT.wait_event('crash', STOPPED, CRASHED)
         self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED])
 
@@ -271,7 +278,7 @@ class TestOthers(Case):
         self.define('stub', 'before').create()
         self.define('stub', 'taken')
         LAB.run('xl rename before after')
-        CLIENT.wait_event('after', 0, 2, 120)
+        CLIENT.wait_event('after', 0, 2)
         self.assertIsNone(CLIENT.domain('before'))
         self.assertEqual(CLIENT.domain('after').ID(), LAB.guests()['after'])
         files = LAB.run('ls /etc/libvirt/libxl /run/libvirt/libxl /var/log/libvirt/libxl').split()
@@ -289,43 +296,41 @@ class TestOthers(Case):
 
     def test_domain_of_xl(self):
         """It appears with a definition out of libxl's record, is paused, resumed and destroyed by
-        either of us."""
+        either of us; also one that xl created paused."""
         LAB.run('xl create -q /srv/guests/stub.cfg')
         CLIENT.wait_event('stub', STARTED)
+        LAB.run('xl create -q -p /srv/guests/stub-pvh.cfg')
         domain = CLIENT.domain('stub')
         self.assertFalse(domain.isPersistent())
         self.assertIn('<kernel>/srv/guests/stub</kernel>', domain.XMLDesc())
-        self.assertRegex(domain.XMLDesc(), r"tty='/dev/pts/\d+'")
+        wait_for(lambda: re.search(r"tty='/dev/pts/\d+'", CLIENT.domain('stub').XMLDesc()), 'its console')
         LAB.run('xl pause stub')
         CLIENT.wait_event('stub', SUSPENDED)
         self.assertEqual(domain.state()[0], libvirt.VIR_DOMAIN_PAUSED)
         LAB.run('xl unpause stub')
         CLIENT.wait_event('stub', RESUMED)
         domain.destroy()
-        self.assertEqual(LAB.guests(), {})
+        self.assertNotIn('stub', LAB.guests())
         self.assertNotIn('stub', CLIENT.names())
-
-    def test_xl_create_paused(self):
-        LAB.run('xl create -q -p /srv/guests/stub.cfg')
-        CLIENT.wait_event('stub', STARTED)
-        self.assertEqual(self.state('stub'), libvirt.VIR_DOMAIN_PAUSED)
+        CLIENT.wait_event('stub-pvh', STARTED)
+        self.assertEqual(self.state('stub-pvh'), libvirt.VIR_DOMAIN_PAUSED)
 
     def test_xl_restarts_its_own(self):
         """A guest of xl's reboots: the xl that waits for it starts it again, and nobody else."""
         def lives():
-            return {e[3] for e in CLIENT.events[CLIENT.seen:] if e[:2] == ('pvh', STARTED)}
+            return {e[3] for e in CLIENT.events[CLIENT.seen:] if e[:2] == ('stub', STARTED)}
 
-        LAB.run('lab-guest forget pvh', check=False)
-        LAB.run('xl create -q /srv/guests/pvh.cfg', timeout=PATIENCE)
+        LAB.run('lab-guest forget stub', check=False)
+        LAB.run('xl create -q /srv/guests/stub.cfg')
         wait_for(lives, 'the domain of xl')
-        LAB.wait_console('pvh', 'guest: ready', PATIENCE)
-        LAB.run('xl reboot pvh')
+        LAB.wait_console('stub', 'stub: up', PATIENCE)
+        LAB.run('lab-guest ask stub r 1')
         wait_for(lambda: len(lives()) == 2, 'the domain to come again')
-        CLIENT.wait_event('pvh', STOPPED, 0)
-        self.assertEqual(LAB.guests(), {'pvh': max(lives())})
-        self.assertEqual(CLIENT.domain('pvh').ID(), max(lives()))
-        LAB.run('xl destroy pvh')
-        wait_for(lambda: 'pvh' not in CLIENT.names(), 'the domain to go')
+        CLIENT.wait_event('stub', STOPPED, 0)
+        self.assertEqual(LAB.guests(), {'stub': max(lives())})
+        self.assertEqual(CLIENT.domain('stub').ID(), max(lives()))
+        LAB.run('xl destroy stub')
+        wait_for(lambda: 'stub' not in CLIENT.names(), 'the domain to go')
 
     def test_stock(self):
         """Stock libvirtd's running domain and its image are taken over as they are, and it takes ours."""
@@ -400,7 +405,7 @@ class TestDaemon(Case):
         thread.join()
         wait_for(lambda: 'half' not in LAB.guests(), 'the half domain to go')
         self.assertEqual(self.state('half'), libvirt.VIR_DOMAIN_SHUTOFF)
-        self.assertEqual(LAB.run('ls /run/xlvirt/starting'), '')
+        wait_for(lambda: LAB.run('ls /run/xlvirt/starting') == '', 'the mark of its start to go')
 
     @staticmethod
     def autostart_once(name, *mark):
@@ -420,7 +425,7 @@ class TestDaemon(Case):
         CLIENT.domain('auto').create()
         CLIENT.connection.createXML(xml('stub', 'fleeting'))
         LAB.run('sync')
-        LAB.xenlab('restart', 'xen1', timeout=3600)
+        LAB.xenlab('restart', '--timeout', '900', 'xen1', timeout=3600)
         CLIENT.connect()
         wait_for(lambda: self.state('auto') == libvirt.VIR_DOMAIN_RUNNING, 'the autostart')
         wait_for(lambda: self.state('once') == libvirt.VIR_DOMAIN_RUNNING, 'that of one boot')
@@ -457,9 +462,8 @@ class TestMany(Case):
                 CLIENT.wait_event(domain.name(), event)
             self.assertEqual(set(LAB.guests()), {d.name() for d in domains} if step == 'create' else set())
 
-    def test_nobody_waits(self):
-        """While one domain's start takes long, others start and end, and questions are answered; and it
-        is ended when somebody wants to."""
+    def others_meanwhile(self):
+        """While one domain's start takes long: whether all of this was done before it was over."""
         slow, thread, failed = self.slow_start('slow')
         quick = self.define('stub', 'quick')
         quick.create()
@@ -467,10 +471,21 @@ class TestMany(Case):
                          CLIENT.connection.getInfo):
             question()
         quick.destroy()
-        self.assertTrue(thread.is_alive(), 'the slow start was over too early to show anything')
-        slow.destroy()
+        if thread.is_alive():
+            slow.destroy()
         thread.join()
-        self.assertEqual(len(failed), 1)
+        return slow, failed
+
+    def test_nobody_waits(self):
+        """While one domain's start takes long, others start and end, and questions are answered; and it
+        is ended when somebody wants to. libxl lets a script take 40 seconds, which on a machine that is very busy
+        are over early: then again."""
+        for _ in range(5):
+            slow, failed = self.others_meanwhile()
+            if failed:
+                break
+            self.clear()
+        self.assertEqual(len(failed), 1, 'the slow start was over too early to show anything')
         self.assertIn('cancelled', str(failed[0]))
         self.assertEqual(LAB.guests(), {})
         self.assertEqual(slow.state()[0], libvirt.VIR_DOMAIN_SHUTOFF)

@@ -22,6 +22,7 @@ LAB = None
 QEMU = ('-machine q35 -device amd-iommu -device pcie-root-port,id=behind,chassis=1 -device virtio-rng-pci,bus=behind '
         '-device nec-usb-xhci,id=xhci -device usb-storage,bus=xhci.0,drive=stick '
         '-drive if=none,id=stick,file=/dev/zero,format=raw,readonly=on,file.locking=off')
+UP = ('--qemu-args', QEMU)
 CARD = '0000:01:00.0'
 OWN = 'virtio-pci'
 HOSTDEV = f"""<hostdev mode='subsystem' type='pci' managed='yes'><source>
@@ -36,9 +37,10 @@ EHCI = ('<devices>', "<devices><controller type='usb' model='ehci'/>")
 def setUpModule():
     global LAB
     if not REFUSAL:
-        LAB = xenhost.Lab('--timeout', '900', '--qemu-args', QEMU)
+        LAB = xenhost.Lab(*UP)
         LAB.__enter__()
         LAB.run('modprobe -a xen-pciback xhci-pci')
+        wait_for(lambda: LAB.run('grep -ls 46f4 /sys/bus/usb/devices/*/idVendor || true'), 'the stick to be there')
 
 
 def tearDownModule():
@@ -105,8 +107,7 @@ class TestPci(Case):
         self.change('attach', 'pv', HOSTDEV)
         self.assertIn(CARD, LAB.run('xl pci-list pv'))
         self.assertEqual(driver(), 'pciback')
-        wait_for(lambda: '1af4' in LAB.run("lab-guest ask pv 'cat /sys/bus/pci/devices/*/vendor' 2", check=False),
-                 'the guest to see the card')
+        LAB.ask('pv', 'cat /sys/bus/pci/devices/*/vendor', '0x1af4')
         self.change('detach', 'pv', HOSTDEV)
         self.assertNotIn('hostdev', virsh('dumpxml pv'))
         self.assertEqual(driver(), OWN)

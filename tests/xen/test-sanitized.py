@@ -38,7 +38,7 @@ CDROM = ("<devices>", """<devices><disk type='file' device='cdrom'><driver name=
 @unittest.skipIf(REFUSAL, REFUSAL)
 class TestSanitized(unittest.TestCase):
     def setUp(self):
-        self.xen = xenhost.Lab('--timeout', '900', '--no-daemon', '--debug')
+        self.xen = xenhost.Lab('--no-daemon', '--debug')
         self.xen.__enter__()
         self.addCleanup(self.xen.__exit__)
         self.xen.run('lab-xlvirtd stop')

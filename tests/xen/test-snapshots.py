@@ -22,7 +22,7 @@ FOLDER = '/var/lib/libvirt/libxl/snapshot'
 def setUpModule():
     global LAB, CLIENT
     if not REFUSAL:
-        LAB = xenhost.Lab('--timeout', '900')
+        LAB = xenhost.Lab()
         LAB.__enter__()
         CLIENT = Client(LAB.uri())
 
@@ -55,18 +55,18 @@ class Case(unittest.TestCase):
         domain.create()
         LAB.wait_console(self.NAME, 'guest: ready', PATIENCE)
 
-    def ask(self, line, pattern):
-        """A line in the guest's shell until its answer is there: it may be busy with its return"""
-        return wait_for(lambda: re.search(pattern, LAB.run(f"lab-guest ask {self.NAME} '{line}' 3")), f'{line}: {pattern}')
-
     def mark(self, word):
         """In the guest's memory, and on its disk"""
-        self.ask(f'echo {word} >/tmp/m; echo {word} | dd of=/dev/xvda bs=512 seek=99 conv=sync; sync; echo "is <$(cat /tmp/m)>"',
-                 f'is <{word}>')
+        LAB.ask(self.NAME, f'echo {word} >/tmp/m; echo {word} | dd of=/dev/xvda bs=512 seek=99 conv=sync; sync; echo "is <$(cat /tmp/m)>"',
+                f'is <{word}>')
 
-    def marked(self, memory, disk):
-        self.ask('echo "m <$(cat /tmp/m)>"', f'm <{memory}>')
-        self.ask('echo "d <$(dd if=/dev/xvda bs=512 skip=99 count=1 iflag=direct | head -n 1)>"', f'd <{disk}>')
+    def on_disk(self, word):
+        LAB.ask(self.NAME, 'echo "d <$(dd if=/dev/xvda bs=512 skip=99 count=1 iflag=direct | head -n 1)>"', f'd <{word}>')
+
+    def marked(self, word):
+        """In both"""
+        LAB.ask(self.NAME, 'echo "m <$(cat /tmp/m)>"', f'm <{word}>')
+        self.on_disk(word)
 
     def domain(self):
         return CLIENT.connection.lookupByName(self.NAME)
@@ -90,12 +90,12 @@ class Case(unittest.TestCase):
         self.mark('two')
         self.virsh('snapshot-revert snap first')
         self.assertEqual(self.domain().state(), [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_FROM_SNAPSHOT])
-        self.marked('one', 'one')
+        self.marked('one')
         self.mark('three')
         self.virsh('snapshot-revert snap first --paused')
         self.assertEqual(self.domain().state(), [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_FROM_SNAPSHOT])
         self.domain().resume()
-        self.marked('one', 'one')
+        self.marked('one')
 
 
 class TestImages(Case):
@@ -115,11 +115,11 @@ class TestImages(Case):
         self.assertEqual(self.domain().state(), [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT])
         self.assertNotIn(self.NAME, LAB.guests())
         self.virsh('snapshot-revert snap second')
-        self.marked('one', 'one')
+        self.marked('one')
         # By QEMU, which has the image open.
         self.virsh('snapshot-delete snap first')
         self.assertEqual(self.in_image(), ['second'])
-        self.marked('one', 'one')
+        self.marked('one')
         domain = self.domain()
         domain.destroy()
         self.virsh('snapshot-delete snap second')
@@ -203,7 +203,7 @@ lvcreate -qy -V 64M -T snapvg/pool -n thin'''
         self.assertIn(f'{volume}-snap-first', LAB.run('lvs snapvg'))
         self.virsh('snapshot-delete snap first')
         self.assertNotIn('-snap-', LAB.run('lvs snapvg'))
-        self.marked('one', 'one')
+        self.marked('one')
 
     def test_thick(self):
         self.tour('thick')
@@ -239,10 +239,10 @@ class TestExternal(Case):
         self.domain().destroy()
         self.domain().create()
         LAB.wait_console(self.NAME, 'guest: ready', PATIENCE)
-        self.ask('echo "d <$(dd if=/dev/xvda bs=512 skip=99 count=1 | head -n 1)>"', 'd <three>')
+        self.on_disk('three')
         self.virsh('snapshot-revert snap ext --running --force')
         self.assertEqual(self.chain(self.sources()[0])[1:], ['/srv/snap.qcow2'])
-        self.ask('echo "d <$(dd if=/dev/xvda bs=512 skip=99 count=1 | head -n 1)>"', 'd <one>')
+        self.on_disk('one')
 
     @xenhost.long
     def test_memory(self):
@@ -252,7 +252,7 @@ class TestExternal(Case):
         self.virsh('snapshot-create-as snap ext --memspec /srv/snap.memory')
         self.mark('two')
         self.virsh('snapshot-revert snap ext')
-        self.marked('one', 'one')
+        self.marked('one')
 
 
 class TestKilled(Case):
@@ -262,15 +262,19 @@ class TestKilled(Case):
         self.start(domain)
         self.mark('one')
         domid = self.domain().ID()
-        thread = threading.Thread(target=lambda: LAB.virsh('snapshot-create-as snap lost', check=False))
-        thread.start()
-        LAB.run(f'until [ -e {FOLDER}/snap/lost.pending ]; do :; done; lab-xlvirtd kill; lab-xlvirtd start')
-        thread.join()
+        # It has begun to look before there is anything to see.
+        LAB.run('rm -f /tmp/looks')
+        killer = threading.Thread(target=lambda: LAB.run(
+            f'touch /tmp/looks; until [ -e {FOLDER}/snap/lost.pending ]; do :; done; lab-xlvirtd kill; lab-xlvirtd start'))
+        killer.start()
+        wait_for(lambda: LAB.run('ls /tmp/looks || true'), 'the one that looks')
+        LAB.virsh('snapshot-create-as snap lost', check=False)
+        killer.join()
         CLIENT.connect()
         wait_for(lambda: LAB.run(f'ls {FOLDER}').strip() == '', 'what was left behind to go')
         self.assertEqual((self.domain().snapshotNum(), self.domain().ID(), self.in_image()), (0, domid, []))
         wait_for(lambda: self.domain().state()[0] == libvirt.VIR_DOMAIN_RUNNING, 'the guest to run on')
-        self.marked('one', 'one')
+        self.marked('one')
 
 
 if __name__ == '__main__':

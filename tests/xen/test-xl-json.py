@@ -4,8 +4,8 @@
 the same config became. The two are equal, but for what EXPLAINED has the reason of.
 
 Recorded   xl's answers as they stand in xl-json.json: needs no Xen.
-Lab        asks a real xl in xenlab: that the record is true, and the examples that Xen's package brings along. Starts a lab of this
-           tree where none runs; XENLAB names another program than tools/xenlab/xenlab. HV_TEST_REGENERATE=1 writes the record."""
+Lab        asks a real xl in xenlab: that the record is true, and the examples that Xen's package brings along.
+           HV_TEST_REGENERATE=1 writes the record."""
 import glob
 import json
 import os
@@ -16,14 +16,16 @@ import tarfile
 import tempfile
 import unittest
 
-SOURCE = os.environ.get('XLVIRT_SOURCE') or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get('XLVIRT_BUILD') or os.path.join(SOURCE, 'build')
+SOURCE = os.environ.setdefault('XLVIRT_SOURCE', os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+BUILD = os.environ.setdefault('XLVIRT_BUILD', os.path.join(SOURCE, 'build'))
 sys.path.insert(0, os.path.join(SOURCE, 'tests'))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
+import xenhost  # noqa: E402
 
 TOOL = os.path.join(BUILD, 'tests', 'xen', 'domxml-to-json')
 RECORD = os.path.join(SOURCE, 'tests', 'xen', 'xl-json.json')
-XENLAB = os.environ.get('XENLAB') or os.path.join(SOURCE, 'tools', 'xenlab', 'xenlab')
+REFUSAL = xenhost.refusal()
 CONFIGS = ('tests/golden/xl/*.cfg', 'examples/old-host/etc/xen/*.cfg')
 
 ANY = object()  # whatever it is, if it is there
@@ -159,23 +161,13 @@ class Recorded(Compare):
         self.assertEqual([row for place, row in enumerate(EXPLAINED) if place not in used], [], 'rows that explain nothing')
 
 
+@unittest.skipIf(REFUSAL, REFUSAL)
 class Lab(Compare):
     @classmethod
     def setUpClass(cls):
-        if not os.environ.get('XLVIRT_LAB'):
-            raise unittest.SkipTest('XLVIRT_LAB=1 asks a real xl in xenlab')
-        cls.started = subprocess.run([XENLAB, 'run', 'true'], cwd=SOURCE, capture_output=True, check=False).returncode != 0
-        if cls.started:
-            subprocess.run([XENLAB, 'up', '--no-xlvirt'], cwd=SOURCE, check=True, stdout=sys.stderr)
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.started:
-            subprocess.run([XENLAB, 'down'], cwd=SOURCE, check=True, stdout=sys.stderr)
-
-    @staticmethod
-    def lab(*words):
-        return subprocess.run([XENLAB, *words], cwd=SOURCE, check=True, capture_output=True, text=True).stdout
+        cls.xen = xenhost.Lab()
+        cls.xen.__enter__()
+        cls.addClassCleanup(cls.xen.__exit__)
 
     def ask(self, names, folder):
         """xl's answers for files of ours (path below the source) and of the host (an absolute path), by name. Those that xl
@@ -188,11 +180,11 @@ class Lab(Compare):
             for name in names:
                 if not name.startswith('/'):
                     tar.add(os.path.join(SOURCE, name), name)
-        self.lab('copy', os.path.join(folder, 'in.tar'), 'xen1:/tmp/in.tar')
-        self.lab('run', 'rm -rf /tmp/xl-json && mkdir /tmp/xl-json && cd /tmp/xl-json && tar xf ../in.tar && '
-                 'n=0; while read f; do n=$((n+1)); xl -N create "$f" >$n.json 2>/dev/null </dev/null || rm $n.json; '
-                 'cp "$f" $n.cfg; done <names; tar cf ../out.tar *.json *.cfg')
-        self.lab('copy', 'xen1:/tmp/out.tar', os.path.join(folder, 'out.tar'))
+        self.xen.xenlab('copy', os.path.join(folder, 'in.tar'), 'xen1:/tmp/in.tar')
+        self.xen.run('rm -rf /tmp/xl-json && mkdir /tmp/xl-json && cd /tmp/xl-json && tar xf ../in.tar && '
+                     'n=0; while read f; do n=$((n+1)); xl -N create "$f" >$n.json 2>/dev/null </dev/null || rm $n.json; '
+                     'cp "$f" $n.cfg; done <names; tar cf ../out.tar *.json *.cfg')
+        self.xen.xenlab('copy', 'xen1:/tmp/out.tar', os.path.join(folder, 'out.tar'))
         answers = {}
         with tarfile.open(os.path.join(folder, 'out.tar')) as tar:
             members = set(tar.getnames())
@@ -223,7 +215,7 @@ class Lab(Compare):
             self.assertEqual(json.load(record), json.loads(json.dumps(answers)))
 
     def test_examples_of_xen(self):
-        examples = self.lab('run', 'ls /etc/xen/xlexample.*').split()
+        examples = self.xen.run('ls /etc/xen/xlexample.*').split()
         self.assertGreaterEqual(len(examples), 3)
         with tempfile.TemporaryDirectory() as folder:
             answers = self.ask(examples, folder)
