@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An xlvirtd on the engine sim in a folder of its own, and stock clients against it."""
+import atexit
 import os
 import re
 import shutil
@@ -53,11 +54,19 @@ def run_events():
     import libvirt
     libvirt.virEventRegisterDefaultImpl()
     libvirt.virEventAddTimeout(20, lambda *unused: None, None)
+    ends = threading.Event()
 
     def loop():
-        while True:
+        while not ends.is_set():
             libvirt.virEventRunDefaultImpl()
-    threading.Thread(target=loop, daemon=True).start()
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+
+    # A callback into an interpreter that is being taken down would be a crash of the program.
+    def end():
+        ends.set()
+        thread.join()
+    atexit.register(end)
 
 
 def guests(connection, flags=0):
