@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An xlvirtd on the engine sim in a folder of its own, and stock clients against it."""
-import atexit
 import os
 import re
 import shutil
@@ -10,12 +9,12 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 import tap  # noqa: E402
+from eventloop import run_events  # noqa: E402,F401
 
 BUILD = os.environ.get('XLVIRT_BUILD', 'build')
 XLVIRTD = os.path.join(BUILD, 'src/libvirt-driver/xlvirtd')
@@ -45,28 +44,6 @@ def wait_for(condition, what, timeout=TIMEOUT):
         if time.monotonic() > end:
             raise AssertionError(f'waited {timeout} s for {what}')
         time.sleep(0.02)
-
-
-def run_events():
-    """libvirt's event loop, in a thread, for as long as the program runs. It must not end before the connections: one
-    that was opened beside a loop which nobody runs answers no keepalive, and is cut off after half a minute without a
-    call."""
-    import libvirt
-    libvirt.virEventRegisterDefaultImpl()
-    libvirt.virEventAddTimeout(20, lambda *unused: None, None)
-    ends = threading.Event()
-
-    def loop():
-        while not ends.is_set():
-            libvirt.virEventRunDefaultImpl()
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
-
-    # A callback into an interpreter that is being taken down would be a crash of the program.
-    def end():
-        ends.set()
-        thread.join()
-    atexit.register(end)
 
 
 def guests(connection, flags=0):

@@ -2,10 +2,10 @@
 """A stock client (python3-libvirt) of the xlvirtd in a lab: connection, events, definitions, waiting."""
 import os
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
+import eventloop  # noqa: E402
 try:
     import libvirt
 except ImportError:  # then every test is skipped
@@ -29,23 +29,18 @@ def wait_for(condition, what, timeout=PATIENCE):
 class Client:
     """A connection that collects the lifecycle events, as (name, event, detail, id), and
     reboots, as (name, 'reboot', 0, id)."""
+    has_loop = False
 
     def __init__(self, uri):
         self.uri = uri
         self.events = []
         self.seen = 0
         self.connection = None
-        if not getattr(Client, 'loop', None):
+        if not Client.has_loop:
             libvirt.registerErrorHandler(lambda *_: None, None)
-            libvirt.virEventRegisterDefaultImpl()
-            Client.loop = threading.Thread(target=self.turn, daemon=True)
-            Client.loop.start()
+            eventloop.run_events()
+            Client.has_loop = True
         self.connect()
-
-    @staticmethod
-    def turn():
-        while True:
-            libvirt.virEventRunDefaultImpl()
 
     def connect(self):
         """Also after the daemon was restarted."""
