@@ -551,5 +551,6 @@ hvxl_monitors_free(HvxlMonitors *monitors)
     g_hash_table_unref(monitors->ignored);
     g_array_unref(monitors->orders);
     g_mutex_clear(&monitors->lock);
+    g_free(monitors->folder);
     g_free(monitors);
 }
