@@ -58,6 +58,7 @@ class TestSanitized(unittest.TestCase):
             self.client.clear()
         self.client.connection.close()
         self.xen.run('lab-xlvirtd stop', timeout=PATIENCE)
+        self.maxDiff = None  # all of a report
         self.assertEqual(self.xen.run(f'cat {REPORTS}/* 2>/dev/null || true'), '')
 
     def define(self, sample, name, *changes):
