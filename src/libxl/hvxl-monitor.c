@@ -21,7 +21,9 @@
 #define CHUNK             16384
 #define BATCH             32
 #define LOOK_MS           200 /* between two looks whether a domain ends with its device model */
-#define NO_DOMID          G_MAXUINT64
+/* libxl has done what a tray moved for. */
+#define RENEW_AFTER (2 * G_TIME_SPAN_SECOND)
+#define NO_DOMID    G_MAXUINT64
 
 /* One device model. All is the thread's. */
 typedef struct Monitor {
@@ -34,6 +36,7 @@ typedef struct Monitor {
     gsize bytes;   /* in it */
     guint events;
     gint64 patience_end; /* monotonic */
+    gint64 renew_at;     /* monotonic; 0: the connection is as good as a new one */
 } Monitor;
 
 typedef enum OrderKind {
@@ -60,6 +63,7 @@ struct HvxlMonitors {
     GHashTable *ignored;      /* [lock] domain id -> how many have said so */
     GHashTable *monitors;     /* the thread's: domain id -> Monitor */
     guint n_ended;            /* the thread's: monitors without a connection */
+    guint n_old;              /* the thread's: monitors that will be renewed */
     gint64 next_look;         /* the thread's: monotonic, at their domains */
 };
 
@@ -102,6 +106,13 @@ hvxl_monitor_arguments(const char *folder, const guint8 uuid[16])
 /* ---- the end of one ---- */
 
 static void
+set_renewal(HvxlMonitors *monitors, Monitor *monitor, gint64 when)
+{
+    monitors->n_old += (when != 0) - (monitor->renew_at != 0);
+    monitor->renew_at = when;
+}
+
+static void
 set_heard(HvxlMonitors *monitors, int domid, gboolean heard)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&monitors->lock);
@@ -118,6 +129,7 @@ forget(HvxlMonitors *monitors, Monitor *monitor)
     set_heard(monitors, monitor->domid, FALSE);
     if (monitor->fd < 0)
         monitors->n_ended--;
+    set_renewal(monitors, monitor, 0);
     g_hash_table_remove(monitors->monitors, GINT_TO_POINTER(monitor->domid));
 }
 
@@ -181,6 +193,7 @@ hang_up(HvxlMonitors *monitors, Monitor *monitor, const char *why)
                   monitor->domid, why);
     close(monitor->fd);
     monitor->fd = -1;
+    set_renewal(monitors, monitor, 0);
     set_heard(monitors, monitor->domid, FALSE);
     monitors->n_ended++;
     monitor->patience_end = monitors->config.clock() +
@@ -217,6 +230,8 @@ hear_event(HvxlMonitors *monitors, Monitor *monitor, const char *line)
 
     if (!hvxl_monitor_parse_event(line, &event))
         return;
+    if (event.kind == HV_ENGINE_EVENT_TRAY)
+        set_renewal(monitors, monitor, monitors->config.clock() + RENEW_AFTER);
     if (!is_ignored(monitors, monitor, &event) && count_event(monitor))
         tell(monitors, monitor, &event);
     g_clear_pointer(&event.graphics, hv_graphics_client_unref);
@@ -334,11 +349,56 @@ find(HvxlMonitors *monitors, int domid)
     return g_hash_table_lookup(monitors->monitors, GINT_TO_POINTER(domid));
 }
 
+/* FALSE: nobody will hear of what it says. */
+static gboolean
+listen_to(HvxlMonitors *monitors, const Monitor *monitor)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (guint64)monitor->domid };
+
+    if (epoll_ctl(monitors->epoll, EPOLL_CTL_ADD, monitor->fd, &event) == 0)
+        return TRUE;
+    g_warning("cannot listen to the device model of domain id %d: %s", monitor->domid,
+              g_strerror(errno));
+    return FALSE;
+}
+
+/* QEMU closes the files that libxl handed to it for a medium when that is out and no monitor is
+ * connected, so one that always is would keep them open. */
+static void
+renew(HvxlMonitors *monitors, Monitor *monitor)
+{
+    g_autofree char *path = socket_path(monitors->folder, monitor->uuid);
+    int fd = connect_to(path);
+
+    set_renewal(monitors, monitor, 0);
+    if (fd < 0)
+        return;
+    close(monitor->fd);
+    monitor->fd = fd;
+    monitor->greeted = FALSE;
+    g_string_truncate(monitor->in, 0);
+    if (!listen_to(monitors, monitor))
+        forget(monitors, monitor);
+}
+
+static void
+renew_old(HvxlMonitors *monitors)
+{
+    g_autoptr(GList) all = monitors->n_old ? g_hash_table_get_values(monitors->monitors) : NULL;
+    gint64 now = monitors->config.clock();
+
+    for (GList *at = all; at; at = at->next) {
+        Monitor *monitor = at->data;
+
+        if (monitor->renew_at != 0 && monitor->renew_at <= now)
+            renew(monitors, monitor);
+    }
+}
+
 static void
 add(HvxlMonitors *monitors, const Order *order)
 {
     g_autofree char *path = socket_path(monitors->folder, order->uuid);
-    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (guint64)order->domid };
     Monitor *monitor = find(monitors, order->domid);
     int fd;
 
@@ -359,10 +419,8 @@ add(HvxlMonitors *monitors, const Order *order)
     g_hash_table_insert(monitors->monitors, GINT_TO_POINTER(order->domid), monitor);
     /* The end of another domain of this id may have been heard of since the order was given. */
     set_heard(monitors, order->domid, TRUE);
-    if (epoll_ctl(monitors->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
-        return;
-    g_warning("cannot listen to '%s': %s", path, g_strerror(errno));
-    forget(monitors, monitor);
+    if (!listen_to(monitors, monitor))
+        forget(monitors, monitor);
 }
 
 /* What the device model has said by now came before this order was given. */
@@ -382,6 +440,8 @@ heed(HvxlMonitors *monitors, int domid)
     else
         g_hash_table_remove(monitors->ignored, id);
     g_mutex_unlock(&monitors->lock);
+    if (monitor && monitor->fd >= 0 && n <= 1)
+        renew(monitors, monitor);
 }
 
 static void
@@ -490,7 +550,8 @@ run(gpointer data)
 
     while (!g_atomic_int_get(&monitors->stopping)) {
         struct epoll_event events[BATCH];
-        int n = epoll_wait(monitors->epoll, events, BATCH, monitors->n_ended ? LOOK_MS : -1);
+        int n = epoll_wait(monitors->epoll, events, BATCH,
+                           monitors->n_ended + monitors->n_old ? LOOK_MS : -1);
 
         for (int i = 0; i < n; i++) {
             Monitor *monitor = NULL;
@@ -503,6 +564,7 @@ run(gpointer data)
                 hear(monitors, monitor);
         }
         look_at_ended(monitors);
+        renew_old(monitors);
     }
     return NULL;
 }

@@ -13,6 +13,9 @@
  *          there wherever libxl starts a device model: libxl's record of the domain, which an image
  *          of `xl save` takes to another host, has these arguments, too.
  * Threads  One thread has all connections. What is called from others only queues.
+ * Media    QEMU keeps the file of a medium that libxl has handed to it as long as any monitor is
+ *          connected, so after a tray has moved the connection is made anew. What moves in the
+ *          milliseconds between is not told.
  * Input    A device model may be in its guest's hands. A line has a bounded length, and a second a
  *          bounded number of bytes and of events; what breaks that costs its own connection.
  */

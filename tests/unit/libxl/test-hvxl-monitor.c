@@ -171,6 +171,18 @@ model_hang_up(Model *model)
     model->client = -1;
 }
 
+/* It is left, and comes back. */
+static void
+expect_renewal(Model *model)
+{
+    char rest[64];
+
+    while (recv(model->client, rest, sizeof(rest), 0) > 0)
+        continue;
+    model_hang_up(model);
+    model_accept(model);
+}
+
 static void
 model_end(Model *model)
 {
@@ -473,7 +485,7 @@ test_flood(void)
     g_assert_true(was_warned());
     for (guint i = 0; i < 100; i++)
         expect_tray(&model, "a", TRUE);
-    g_atomic_int_set(&seconds_now, 2);
+    g_atomic_int_set(&seconds_now, 1);
     SAY(&model, TRAY("b", "true"));
     expect_tray(&model, "b", TRUE);
     g_atomic_int_set(&seconds_now, 0);
@@ -593,13 +605,37 @@ test_own_trays(void)
         hvxl_monitors_heed_trays(monitors, 1);
         SAY(&model, TRAY("ours", "false"));
         hvxl_monitors_heed_trays(monitors, 1);
-        await_read(monitors, &model);
+        expect_renewal(&model);
         SAY(&model, TRAY("guest", "true"));
         expect_tray(&model, "guest", TRUE);
     }
     hvxl_monitors_free(monitors);
     model_end(&model);
     g_assert_cmpint(g_async_queue_length(told), ==, 0);
+}
+
+/* Whoever moved it: QEMU closes a medium's file when nobody is connected. */
+static void
+test_renewed(void)
+{
+    HvxlMonitors *monitors = monitors_start();
+    Model model;
+
+    model_start(&model, 1);
+    hvxl_monitors_add(monitors, 1, model.uuid);
+    model_accept(&model);
+    for (guint i = 0; i < 3; i++) {
+        SAY(&model, TRAY("xl's", "true"));
+        expect_tray(&model, "xl's", TRUE);
+        g_atomic_int_add(&seconds_now, 3);
+        expect_renewal(&model);
+        SAY(&model, TRAY("xl's", "false"));
+        expect_tray(&model, "xl's", FALSE);
+        g_atomic_int_add(&seconds_now, 3);
+        expect_renewal(&model);
+    }
+    hvxl_monitors_free(monitors);
+    model_end(&model);
 }
 
 #define N_MANY 100
@@ -660,6 +696,7 @@ main(int argc, char **argv)
     g_test_add_func("/monitor/nobody", test_nobody);
     g_test_add_func("/monitor/again", test_again);
     g_test_add_func("/monitor/own-trays", test_own_trays);
+    g_test_add_func("/monitor/renewed", test_renewed);
     g_test_add_func("/monitor/many", test_many);
     status = g_test_run();
     g_async_queue_unref(told);
