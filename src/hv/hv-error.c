@@ -23,3 +23,16 @@ hv_set_not_running(GError **error)
     g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain is not running");
     return FALSE;
 }
+
+gboolean
+hv_refuse(GError **error, HvError code, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, HV_ERROR, code, message);
+    return FALSE;
+}

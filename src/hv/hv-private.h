@@ -79,6 +79,8 @@ void hv_set_unsupported(GError **error, const HvHost *host, const char *what);
 void hv_set_io_error(GError **error, int saved_errno, const char *what, const char *path);
 /* HV_ERROR_WRONG_STATE, "domain is not running". Returns FALSE for the caller to return. */
 gboolean hv_set_not_running(GError **error);
+/* Sets the error. Returns FALSE for the caller to return. */
+gboolean hv_refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* ---- the host (hv-host.c) ---- */
 

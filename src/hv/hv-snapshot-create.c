@@ -34,13 +34,6 @@ taking_clear(Taking *taking)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Taking, taking_clear)
 
-static gboolean
-refuse(GError **error, HvError code, const char *message)
-{
-    g_set_error_literal(error, HV_ERROR, code, message);
-    return FALSE;
-}
-
 static HvStore *
 store_of(const Taking *taking)
 {
@@ -57,19 +50,20 @@ check_flags(const Taking *taking, GError **error)
     gboolean active = hv_view_is_active(now);
 
     if (!now->persistent && (flags & HV_SNAPSHOT_HALT))
-        return refuse(error, HV_ERROR_WRONG_STATE, "cannot halt after transient domain snapshot");
+        return hv_refuse(error, HV_ERROR_WRONG_STATE,
+                         "cannot halt after transient domain snapshot");
     if ((flags & HV_SNAPSHOT_LIVE) && (!active || (flags & HV_SNAPSHOT_DISK_ONLY) ||
                                        taking->def->memory != CONF_SNAPSHOT_EXTERNAL))
-        return refuse(error, HV_ERROR_WRONG_STATE,
-                      "live snapshot creation is supported only with external checkpoints");
+        return hv_refuse(error, HV_ERROR_WRONG_STATE,
+                         "live snapshot creation is supported only with external checkpoints");
     if ((flags & HV_SNAPSHOT_LIVE) != 0) {
         hv_set_unsupported(error, taking->job->domain->host,
                            "writing the memory of a guest that runs on meanwhile");
         return FALSE;
     }
     if (!active && conf_snapshot_has_memory(taking->def))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "memory state cannot be saved with offline or disk-only snapshot");
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "memory state cannot be saved with offline or disk-only snapshot");
     return TRUE;
 }
 
@@ -93,11 +87,11 @@ choose_places(Taking *taking, unsigned *ret_place, GError **error)
 
     def->state = state_of(taking->now, disk_only);
     if (disk_only && conf_snapshot_has_memory(def))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "memory state cannot be saved with offline or disk-only snapshot");
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "memory state cannot be saved with offline or disk-only snapshot");
     if (active && !disk_only && def->memory == CONF_SNAPSHOT_NO)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "internal snapshot of a running VM must include the memory state");
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "internal snapshot of a running VM must include the memory state");
     if (!def->memory)
         def->memory = active && !disk_only ? CONF_SNAPSHOT_INTERNAL : CONF_SNAPSHOT_NO;
     *ret_place = disk_only || def->memory == CONF_SNAPSHOT_EXTERNAL ? CONF_SNAPSHOT_EXTERNAL
@@ -163,16 +157,17 @@ prepare(Taking *taking, GError **error)
 {
     const HvView *now = taking->now;
     ConfSnapshot *def = taking->def;
-    unsigned place;
+    unsigned place = CONF_SNAPSHOT_NO;
 
     if (hv_lifecycle_check(now, HV_OP_SNAPSHOT, error) != HV_VERDICT_ALLOW ||
         !check_flags(taking, error) || !name_it(taking, error) ||
         !choose_places(taking, &place, error))
         return FALSE;
     if ((taking->flags & HV_SNAPSHOT_NO_METADATA) && def->memory == CONF_SNAPSHOT_INTERNAL)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "without metadata nobody could find the memory of the snapshot again: name a "
-                      "file for it");
+        return hv_refuse(
+            error, HV_ERROR_CONFIG,
+            "without metadata nobody could find the memory of the snapshot again: name a "
+            "file for it");
     def->domain = hv_def_inactive(hv_view_current(now), error);
     if (def->domain && now->live && now->persistent)
         def->inactive = conf_domain_copy(now->persistent);

@@ -11,21 +11,6 @@
 
 /* ---- which disks ---- */
 
-static gboolean refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static gboolean
-refuse(GError **error, HvError code, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, HV_ERROR, code, message);
-    return FALSE;
-}
-
 static int
 index_of_disk(const ConfDomain *domain, const char *name)
 {
@@ -70,15 +55,15 @@ static gboolean
 place_requests(ConfSnapshot *def, const ConfDomain *domain, GPtrArray *placed, GError **error)
 {
     if (def->disks->len > domain->disks->len)
-        return refuse(error, HV_ERROR_CONFIG, "too many disk snapshot requests for domain");
+        return hv_refuse(error, HV_ERROR_CONFIG, "too many disk snapshot requests for domain");
     while (def->disks->len > 0) {
         ConfSnapshotDisk *asked = def->disks->pdata[0];
         int at = index_of_disk(domain, asked->name);
 
         if (at < 0)
-            return refuse(error, HV_ERROR_CONFIG, "no disk named '%s'", asked->name);
+            return hv_refuse(error, HV_ERROR_CONFIG, "no disk named '%s'", asked->name);
         if (placed->pdata[at])
-            return refuse(error, HV_ERROR_CONFIG, "disk '%s' specified twice", asked->name);
+            return hv_refuse(error, HV_ERROR_CONFIG, "disk '%s' specified twice", asked->name);
         placed->pdata[at] = g_ptr_array_steal_index(def->disks, 0);
         g_free(asked->name);
         asked->name = g_strdup(((const ConfDisk *)domain->disks->pdata[at])->target);
@@ -103,9 +88,9 @@ name_image(ConfSnapshotDisk *wanted, const ConfDisk *disk, const char *snapshot,
     char *dot;
 
     if (disk->type != CONF_DISK_TYPE_FILE && disk->type != CONF_DISK_TYPE_ABSENT)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "cannot generate external snapshot name for disk '%s', which is no file",
-                      wanted->name);
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "cannot generate external snapshot name for disk '%s', which is no file",
+                         wanted->name);
     folder = g_path_get_dirname(disk->source);
     base = g_path_get_basename(disk->source);
     dot = strrchr(base, '.');
@@ -115,9 +100,10 @@ name_image(ConfSnapshotDisk *wanted, const ConfDisk *disk, const char *snapshot,
     wanted->source = g_build_filename(folder, name, NULL);
     if (!g_str_equal(wanted->source, disk->source))
         return TRUE;
-    return refuse(error, HV_ERROR_CONFIG,
-                  "cannot generate external snapshot name for disk '%s': collides with its image",
-                  wanted->name);
+    return hv_refuse(
+        error, HV_ERROR_CONFIG,
+        "cannot generate external snapshot name for disk '%s': collides with its image",
+        wanted->name);
 }
 
 static gboolean
@@ -243,9 +229,10 @@ check_internal(const ConfDisk *disk, GError **error)
         return hv_volume_check(disk, error);
     if (hv_disk_is_local_image(disk) && g_str_equal(hv_disk_format(disk), "qcow2"))
         return TRUE;
-    return refuse(error, HV_ERROR_CONFIG,
-                  "internal snapshot for disk %s unsupported for storage type %s", disk->target,
-                  hv_disk_is_local_image(disk) ? hv_disk_format(disk) : "that is not on this host");
+    return hv_refuse(error, HV_ERROR_CONFIG,
+                     "internal snapshot for disk %s unsupported for storage type %s", disk->target,
+                     hv_disk_is_local_image(disk) ? hv_disk_format(disk)
+                                                  : "that is not on this host");
 }
 
 static gboolean
@@ -255,30 +242,32 @@ check_external(const ConfSnapshotDisk *wanted, const ConfDisk *disk, gboolean re
 
     /* The definition would name the new image, and no pool knows that. */
     if (disk->type == CONF_DISK_TYPE_VOLUME)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "external snapshot for disk %s unsupported: it is a volume of a storage pool",
-                      disk->target);
+        return hv_refuse(
+            error, HV_ERROR_CONFIG,
+            "external snapshot for disk %s unsupported: it is a volume of a storage pool",
+            disk->target);
     if (!hv_disk_is_local_image(disk))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "external snapshot for disk %s unsupported: it is not on this host",
-                      disk->target);
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "external snapshot for disk %s unsupported: it is not on this host",
+                         disk->target);
     if (wanted->type != CONF_DISK_TYPE_FILE && !reuse)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "the external snapshot of disk %s on a block device must be there already: "
-                      "make an image in it and use --reuse-external",
-                      disk->target);
+        return hv_refuse(
+            error, HV_ERROR_CONFIG,
+            "the external snapshot of disk %s on a block device must be there already: "
+            "make an image in it and use --reuse-external",
+            disk->target);
     if (!g_str_equal(wanted->driver_type, "qcow2"))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "external snapshot format for disk %s is unsupported: %s", disk->target,
-                      wanted->driver_type);
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "external snapshot format for disk %s is unsupported: %s", disk->target,
+                         wanted->driver_type);
     if (reuse && !there)
-        return refuse(error, HV_ERROR_CONFIG, "missing existing file for disk %s: %s", disk->target,
-                      wanted->source);
+        return hv_refuse(error, HV_ERROR_CONFIG, "missing existing file for disk %s: %s",
+                         disk->target, wanted->source);
     if (!reuse && there)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "external snapshot file for disk %s already exists and is not a block "
-                      "device: %s",
-                      disk->target, wanted->source);
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "external snapshot file for disk %s already exists and is not a block "
+                         "device: %s",
+                         disk->target, wanted->source);
     return TRUE;
 }
 
@@ -292,8 +281,8 @@ check_free(const ConfDisk *disk, const char *name, GError **error)
         return hv_volume_check_free(disk, name, error);
     if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
-    return !id || refuse(error, HV_ERROR_EXISTS, "the image '%s' has a snapshot '%s' already",
-                         disk->source, name);
+    return !id || hv_refuse(error, HV_ERROR_EXISTS, "the image '%s' has a snapshot '%s' already",
+                            disk->source, name);
 }
 
 static gboolean
@@ -308,7 +297,8 @@ check_disk(const ConfSnapshot *def, const ConfSnapshotDisk *wanted, const ConfDi
     case CONF_SNAPSHOT_EXTERNAL:
         return check_external(wanted, disk, (create_flags & HV_SNAPSHOT_REUSE_EXT) != 0, error);
     default:
-        return refuse(error, HV_ERROR_UNSUPPORTED, "a manual snapshot of disk '%s'", disk->target);
+        return hv_refuse(error, HV_ERROR_UNSUPPORTED, "a manual snapshot of disk '%s'",
+                         disk->target);
     }
 }
 
@@ -340,14 +330,15 @@ hv_snapshot_check_disks(const ConfSnapshot *def, const ConfDomain *domain, unsig
     if (def->memory == CONF_SNAPSHOT_INTERNAL && (places & external))
         places |= internal;
     if ((places & internal) && (places & external))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "mixing internal and external targets for a snapshot is not yet supported");
+        return hv_refuse(
+            error, HV_ERROR_CONFIG,
+            "mixing internal and external targets for a snapshot is not yet supported");
     if (!(places & (internal | external)) && !conf_snapshot_has_memory(def))
-        return refuse(error, HV_ERROR_CONFIG, "nothing selected for snapshot");
+        return hv_refuse(error, HV_ERROR_CONFIG, "nothing selected for snapshot");
     if (left_out && ((places & internal) || def->memory == CONF_SNAPSHOT_INTERNAL))
-        return refuse(error, HV_ERROR_CONFIG,
-                      "internal and full system snapshots require all disks to be selected for "
-                      "snapshot");
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "internal and full system snapshots require all disks to be selected for "
+                         "snapshot");
     return TRUE;
 }
 
@@ -380,15 +371,15 @@ run(const char *const *argv, const char *image, GError **error)
     if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
                       end_with_daemon, NULL, NULL, &said, &status, &local)) {
         if (g_error_matches(local, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
-            return refuse(error, HV_ERROR_UNSUPPORTED,
-                          "snapshots of images need the program " QEMU_IMG
-                          ", which is not installed here");
-        return refuse(error, HV_ERROR_INTERNAL, "%s", local->message);
+            return hv_refuse(error, HV_ERROR_UNSUPPORTED,
+                             "snapshots of images need the program " QEMU_IMG
+                             ", which is not installed here");
+        return hv_refuse(error, HV_ERROR_INTERNAL, "%s", local->message);
     }
     if (g_spawn_check_wait_status(status, NULL))
         return TRUE;
-    return refuse(error, HV_ERROR_IO, "%s %s of '%s' failed: %s", argv[0], argv[1], image,
-                  g_strstrip(said));
+    return hv_refuse(error, HV_ERROR_IO, "%s %s of '%s' failed: %s", argv[0], argv[1], image,
+                     g_strstrip(said));
 }
 
 static gboolean
@@ -430,8 +421,9 @@ is_in_image(const ConfDisk *disk, const char *name, GError **error)
 
     if (!hv_snapshot_find_in_image(disk, name, &id, error))
         return FALSE;
-    return id || refuse(error, HV_ERROR_CONFIG, "the image '%s' of disk '%s' has no snapshot '%s'",
-                        disk->source, disk->target, name);
+    return id ||
+           hv_refuse(error, HV_ERROR_CONFIG, "the image '%s' of disk '%s' has no snapshot '%s'",
+                     disk->source, disk->target, name);
 }
 
 /* By its id: qemu-img would take a name that looks like one for an id. */

@@ -32,21 +32,6 @@ merging_clear(Merging *merging)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Merging, merging_clear)
 
-static gboolean refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static gboolean
-refuse(GError **error, HvError code, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, HV_ERROR, code, message);
-    return FALSE;
-}
-
 static HvStore *
 store_of(const Merging *merging)
 {
@@ -86,16 +71,17 @@ check_users(const Merging *merging, const HvImage *image, GError **error)
     g_autoptr(GPtrArray) above = hv_images_on(merging->images, image);
 
     if (image->uses & HV_IMAGE_FOREIGN)
-        return refuse(error, HV_ERROR_CONFIG, "domain '%s' needs the image '%s', too", image->user,
-                      image->path);
+        return hv_refuse(error, HV_ERROR_CONFIG, "domain '%s' needs the image '%s', too",
+                         image->user, image->path);
     for (guint i = 0; i < above->len; i++) {
         const HvImage *other = above->pdata[i];
 
         if (!(other->uses & HV_IMAGE_OWN))
-            return refuse(error, HV_ERROR_CONFIG,
-                          "the image '%s', which no snapshot knows, stands on '%s': remove it if "
-                          "nobody needs it",
-                          other->path, image->path);
+            return hv_refuse(
+                error, HV_ERROR_CONFIG,
+                "the image '%s', which no snapshot knows, stands on '%s': remove it if "
+                "nobody needs it",
+                other->path, image->path);
     }
     return TRUE;
 }
@@ -104,15 +90,17 @@ static gboolean
 check_state(const Merging *merging, const HvImage *top, GError **error)
 {
     if (top->uses & HV_IMAGE_LIVE)
-        return refuse(error, HV_ERROR_WRONG_STATE,
-                      "the domain runs on the image '%s' of snapshot '%s': shut it off first, or "
-                      "delete the metadata only",
-                      top->path, merging->def->name);
+        return hv_refuse(
+            error, HV_ERROR_WRONG_STATE,
+            "the domain runs on the image '%s' of snapshot '%s': shut it off first, or "
+            "delete the metadata only",
+            top->path, merging->def->name);
     if (merging->now->managed_save && (top->uses & HV_IMAGE_CURRENT))
-        return refuse(error, HV_ERROR_WRONG_STATE,
-                      "the domain has a managed save image, which needs the disk image '%s': start "
-                      "it, or remove the managed save image",
-                      top->path);
+        return hv_refuse(
+            error, HV_ERROR_WRONG_STATE,
+            "the domain has a managed save image, which needs the disk image '%s': start "
+            "it, or remove the managed save image",
+            top->path);
     return TRUE;
 }
 
@@ -122,10 +110,10 @@ check_merge(const Merging *merging, const HvImage *top, const HvImage *base, GEr
     g_autoptr(GPtrArray) inside = NULL;
 
     if (base->uses & HV_IMAGE_CURRENT)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "the domain's definition names '%s', on which the image '%s' of snapshot "
-                      "'%s' stands",
-                      base->path, top->path, merging->def->name);
+        return hv_refuse(error, HV_ERROR_CONFIG,
+                         "the domain's definition names '%s', on which the image '%s' of snapshot "
+                         "'%s' stands",
+                         base->path, top->path, merging->def->name);
     if (!check_users(merging, base, error) || !check_users(merging, top, error) ||
         !check_state(merging, top, error))
         return FALSE;
@@ -133,10 +121,10 @@ check_merge(const Merging *merging, const HvImage *top, const HvImage *base, GEr
     if (!inside)
         return FALSE;
     return inside->len == 0 ||
-           refuse(error, HV_ERROR_CONFIG,
-                  "the image '%s' has an internal snapshot '%s', which would be lost: delete it "
-                  "first",
-                  top->path, ((const HvQcow2Snapshot *)inside->pdata[0])->name);
+           hv_refuse(error, HV_ERROR_CONFIG,
+                     "the image '%s' has an internal snapshot '%s', which would be lost: delete it "
+                     "first",
+                     top->path, ((const HvQcow2Snapshot *)inside->pdata[0])->name);
 }
 
 /* The image that goes into `base`. NULL without an error: none has to. `error` is not NULL. */
@@ -159,10 +147,10 @@ choose_top(const Merging *merging, const HvImage *base, const HvImage *overlay, 
     if (!top || (base->uses & HV_IMAGE_FROZEN))
         return NULL;
     if (check_merge(merging, top, base, error) && other)
-        refuse(error, HV_ERROR_CONFIG,
-               "the images '%s' and '%s' both stand on '%s', the state of snapshot '%s': delete "
-               "the snapshots of one branch first",
-               top->path, other->path, base->path, merging->def->name);
+        hv_refuse(error, HV_ERROR_CONFIG,
+                  "the images '%s' and '%s' both stand on '%s', the state of snapshot '%s': delete "
+                  "the snapshots of one branch first",
+                  top->path, other->path, base->path, merging->def->name);
     return *error ? NULL : top;
 }
 
@@ -186,10 +174,11 @@ plan_row(const Merging *merging, ConfSnapshotDisk *row, GError **error)
     const HvImage *overlay, *top;
 
     if (!base || !hv_disk_is_local_image(base) || !row->source)
-        return refuse(error, HV_ERROR_CONFIG,
-                      "nobody knows what the image of disk '%s' of external snapshot '%s' stands "
-                      "on: delete the metadata only",
-                      row->name, def->name);
+        return hv_refuse(
+            error, HV_ERROR_CONFIG,
+            "nobody knows what the image of disk '%s' of external snapshot '%s' stands "
+            "on: delete the metadata only",
+            row->name, def->name);
     overlay = hv_images_get(merging->images, row->source);
     top = choose_top(merging, hv_images_get(merging->images, base->source), overlay, &local);
     if (local) {
@@ -231,8 +220,8 @@ plan_or_read(Merging *merging, GError **error)
                                          error);
         return merging->plan &&
                (merging->plan->domain ||
-                refuse(error, HV_ERROR_CONFIG,
-                       "the note about the deletion of snapshot '%s' is of no use", name));
+                hv_refuse(error, HV_ERROR_CONFIG,
+                          "the note about the deletion of snapshot '%s' is of no use", name));
     }
     return plan(merging, error) && (!hv_snapshot_has_disks(merging->plan, CONF_SNAPSHOT_EXTERNAL) ||
                                     hv_snapshot_write_text(store_of(merging), domain, merging->plan,

@@ -39,13 +39,6 @@ store_of(const Reverting *reverting)
     return reverting->job->domain->host->store;
 }
 
-static gboolean
-refuse(GError **error, HvError code, const char *message)
-{
-    g_set_error_literal(error, HV_ERROR, code, message);
-    return FALSE;
-}
-
 /* ---- may it be done? ---- */
 
 static gboolean
@@ -79,11 +72,11 @@ check_risk(const Reverting *reverting, GError **error)
         return FALSE;
     }
     if (hv_view_is_active(now) && !memory && is_to_run(reverting))
-        return refuse(error, HV_ERROR_RISKY, "must respawn guest to start inactive snapshot");
+        return hv_refuse(error, HV_ERROR_RISKY, "must respawn guest to start inactive snapshot");
     if (now->managed_save && !memory)
-        return refuse(error, HV_ERROR_RISKY,
-                      "snapshot without memory state, removal of existing managed saved state "
-                      "strongly recommended to avoid corruption");
+        return hv_refuse(error, HV_ERROR_RISKY,
+                         "snapshot without memory state, removal of existing managed saved state "
+                         "strongly recommended to avoid corruption");
     return TRUE;
 }
 
@@ -102,9 +95,9 @@ check(const Reverting *reverting, GError **error)
         return FALSE;
     }
     if (!now->persistent && !is_to_run(reverting))
-        return refuse(error, HV_ERROR_WRONG_STATE,
-                      "transient domain needs to request run or pause to revert to inactive "
-                      "snapshot");
+        return hv_refuse(error, HV_ERROR_WRONG_STATE,
+                         "transient domain needs to request run or pause to revert to inactive "
+                         "snapshot");
     return check_risk(reverting, error);
 }
 

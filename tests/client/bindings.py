@@ -35,14 +35,6 @@ class Case(harness.Case):
         for domain in harness.guests(self.connection):
             domain.undefine()
 
-    def fails(self, code, message, function, *args):
-        """The error, whose number is `code` and whose text matches `message`"""
-        with self.assertRaises(libvirt.libvirtError) as caught:
-            function(*args)
-        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
-        self.assertRegex(caught.exception.get_error_message(), message)
-        return caught.exception
-
 
 class TestErrors(Case):
     def test_numbers(self):

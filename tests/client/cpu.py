@@ -55,12 +55,6 @@ class Case(harness.Case):
         self.connection = libvirt.open(self.host.uri())
         self.addCleanup(self.connection.close)
 
-    def fails(self, code, message, function, *args):
-        with self.assertRaises(libvirt.libvirtError) as caught:
-            function(*args)
-        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
-        self.assertRegex(caught.exception.get_error_message(), message)
-
     def host_features(self):
         """The host's <cpu>, and all that it has."""
         cpu = ET.fromstring(self.connection.getCapabilities()).find('host/cpu')

@@ -63,12 +63,6 @@ class Case(harness.Case):
         self.assertRegex(out + err, re.compile(pattern, re.M | re.S), what)
         return out
 
-    def fails(self, code, message, function, *args):
-        with self.assertRaises(libvirt.libvirtError) as caught:
-            function(*args)
-        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
-        self.assertRegex(str(caught.exception), message)
-
     def wait_booted(self, domain):
         """Until its guest listens"""
         seen = b''

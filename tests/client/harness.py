@@ -143,6 +143,15 @@ class Host:
 class Case(unittest.TestCase):
     """One daemon a class; its domains start from nothing in each."""
 
+    def fails(self, code, message, function, *args):
+        """The error of python3-libvirt, whose number is `code` and whose text matches `message`."""
+        import libvirt
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            function(*args)
+        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
+        self.assertRegex(caught.exception.get_error_message(), message)
+        return caught.exception
+
     @classmethod
     def setUpClass(cls):
         cls.host = Host()

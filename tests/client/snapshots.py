@@ -94,12 +94,6 @@ class Case(harness.Case):
         self.assertRegex(out + err, re.compile(pattern, re.M | re.S), what)
         return out
 
-    def fails(self, code, message, function, *args):
-        with self.assertRaises(libvirt.libvirtError) as caught:
-            function(*args)
-        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
-        self.assertRegex(str(caught.exception), message)
-
     def state(self, domain):
         return tuple(domain.state())
 

@@ -395,12 +395,6 @@ class TestBindings(TuneCase):
         self.connection = libvirt.open(self.host.uri())
         self.addCleanup(self.connection.close)
 
-    def fails(self, code, message, function, *args):
-        with self.assertRaises(libvirt.libvirtError) as caught:
-            function(*args)
-        self.assertEqual(caught.exception.get_error_code(), code, caught.exception)
-        self.assertRegex(caught.exception.get_error_message(), message)
-
     def test_calls(self):
         domain = self.connection.createXML(tuned_xml('b', self.image))
         self.addCleanup(domain.destroy)
