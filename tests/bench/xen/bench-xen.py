@@ -26,7 +26,8 @@ OPEN = ["stock-open", "xlvirtd-open"]
 VARIANTS = ["xlvirtd-scripts", "xlvirtd-no-cache"]
 WITH_DEVICES = ["pv-tiny-devices", "pv-linux-devices"]
 SCRIPTS_AT_ONCE = 8  # guests whose scripts are bearable in full; 16 take a minute a round
-MEMORY = 4096  # 16 guests of 128 MB, and dom0
+MEMORY = 6144  # 16 guests of 128 MB, and dom0
+DOM0_MEMORY = 2048  # 16 of xl, each with Debian's kernel unpacked in its memory
 
 
 def tools_of(case):
@@ -108,8 +109,8 @@ class Lab:
 
     def __enter__(self):
         try:
-            self.call("up", "--icount", "--memory", str(MEMORY), "--no-daemon", "--tree", TREE, "--build-dir",
-                      self.build, "--timeout", "900")
+            self.call("up", "--icount", "--memory", str(MEMORY), "--dom0-memory", str(DOM0_MEMORY), "--no-daemon",
+                      "--tree", TREE, "--build-dir", self.build, "--timeout", "900")
         except BaseException:
             self.__exit__()
             raise
