@@ -284,6 +284,10 @@ is_stopped(int domid, gboolean *ret_stopped, GError **error)
     return answer != NULL;
 }
 
+#define RELEASE                                                                                    \
+    "{\"execute\":\"xen-save-devices-state\","                                                     \
+    "\"arguments\":{\"filename\":\"/dev/null\",\"live\":true}}"
+
 /* As in a migration, where the other side takes the images over: the state goes nowhere here. What
  * has been let go of cannot be a second time, QEMU would abort; so it takes all back before, which
  * means nothing to a guest whose vcpus are suspended. */
@@ -293,8 +297,7 @@ hvxl_qmp_release_images(int domid, GError **error)
     static const char *const commands[] = {
         "{\"execute\":\"cont\"}",
         "{\"execute\":\"stop\"}",
-        "{\"execute\":\"xen-save-devices-state\","
-        "\"arguments\":{\"filename\":\"/dev/null\",\"live\":true}}",
+        RELEASE,
     };
     const Qmp whose = { .domid = domid };
     gboolean stopped;

@@ -373,7 +373,7 @@ test_no_threads(Fixture *f, gconstpointer unused)
 static void
 test_used_image(Fixture *f, gconstpointer unused)
 {
-    g_autoptr(HvDomain) domain = define_domain(f, "one", 1);
+    g_autoptr(HvDomain) domain G_GNUC_UNUSED = define_domain(f, "one", 1);
     g_autoptr(HvDomain) later = NULL;
     g_autoptr(HvView) view = NULL;
     g_autofree char *text = NULL;

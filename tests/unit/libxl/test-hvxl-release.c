@@ -64,7 +64,7 @@ order(const char *name)
 {
     g_autofree char *command = g_strdup_printf("{\"execute\":\"%s\"}", name);
     g_autoptr(GError) error = NULL;
-    g_autofree char *answer = hvxl_qmp_return(DOMID, command, &error);
+    g_autofree char *answer G_GNUC_UNUSED = hvxl_qmp_return(DOMID, command, &error);
 
     g_assert_no_error(error);
 }
