@@ -348,5 +348,8 @@ lvd_config_load(LvdConfig *config, const char *path, GError **error)
         else if (!set_key(config, key, &place, error))
             return FALSE;
     }
+    /* Who wants more from the start than there are at most by default has named one of the two
+     * only. */
+    config->max_workers = MAX(config->max_workers, config->min_workers);
     return check_whole(config, path, error);
 }

@@ -188,6 +188,17 @@ test_wrong(void)
     }
 }
 
+/* More from the start than there are at most by default. */
+static void
+test_workers(void)
+{
+    g_autoptr(LvdConfig) config = load("min_workers = 54\n", NULL);
+
+    g_assert_nonnull(config);
+    g_assert_cmpuint(config->min_workers, ==, 54);
+    g_assert_cmpuint(config->max_workers, ==, 54);
+}
+
 static void
 test_no_file(void)
 {
@@ -257,6 +268,7 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/config/all", test_all);
     g_test_add_func("/lvd/config/unknown-key", test_unknown_key);
     g_test_add_func("/lvd/config/wrong", test_wrong);
+    g_test_add_func("/lvd/config/workers", test_workers);
     g_test_add_func("/lvd/config/no-file", test_no_file);
     g_test_add_func("/lvd/config/sample", test_sample);
     return g_test_run();
