@@ -33,7 +33,7 @@ check:
 	@tools/setup.sh build demo check xenlab
 	@tests/run-checks.sh
 
-# Against xl and libvirt's own driver, on real Xen in QEMU: an hour and more. BENCH_XEN=--quick for less;
+# Against xl and libvirt's own driver, on real Xen in QEMU: four to seven hours. BENCH_XEN=--slow-runs=1 or --quick for less;
 # BENCH_XEN='--add build/bench-xen/xen.json' goes on with one that was broken off.
 bench-xen:
 	@tools/setup.sh build xenlab

@@ -169,7 +169,7 @@ def parse():
     parser.add_argument("--out", metavar="DIR", help="where the figures go (default: BUILD/bench-xen)")
     parser.add_argument("--runs", type=int, default=5, help="rounds that a median is taken of (default: 5)")
     parser.add_argument("--traced", type=int, default=3, help="rounds that tell where the time goes (default: 3)")
-    parser.add_argument("--slow-runs", type=int, default=1, help="rounds of what takes longest (default: 1)")
+    parser.add_argument("--slow-runs", type=int, default=5, help="rounds of what takes longest (default: 5)")
     parser.add_argument("--count", type=int, nargs="+", default=[1, 8, 16], metavar="N",
                         help="guests at once (default: 1 8 16)")
     parser.add_argument("--case", nargs="+", choices=report.CASES, default=list(report.CASES))
