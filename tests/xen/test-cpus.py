@@ -9,7 +9,6 @@ sys.path.insert(0, os.path.join(os.environ['XLVIRT_SOURCE'], 'tests'))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import tunecase  # noqa: E402
-import xenclient  # noqa: E402
 
 # Of the two dom0 has one: an emulated Linux with two is slow, and on a busy machine very slow.
 UP = ('--cpus', '2', '--xen-args', 'dom0_max_vcpus=1')
@@ -57,9 +56,8 @@ class TestCpus(tunecase.TuneCase):
         self.refused('blkdeviotune tune xvda --total-bytes-sec 1000', 'blkback')
         self.matches('domblkstat tune xvda', r'^xvda rd_req \d+$', r'^xvda errs \d+$')
         self.matches('domblkinfo tune xvda', r'^Capacity: +16777216$')
-        # Pinned to dom0's processor, it may not have had a turn yet.
-        xenclient.wait_for(lambda: re.search(r'vcpu.0.time=[1-9]', self.xen.virsh('domstats tune --vcpu')), 'its first turn')
-        self.matches('domstats tune', r'vcpu.maximum=2$', r'net.0.name=vif\d+.0$', r'block.0.capacity=16777216$')
+        # The stub is up in less time than Xen always counts.
+        self.matches('domstats tune', r'vcpu.maximum=2$', r'vcpu.0.time=\d+$', r'net.0.name=vif\d+.0$', r'block.0.capacity=16777216$')
         self.matches('dommemstat tune', r'^actual \d+$')
         self.matches('cpu-stats tune', r'^CPU1:$')
 
