@@ -643,10 +643,8 @@ parse_struct(Parse *parse, const ConfSchema *schema, void *owner, xmlNode *node)
 static xmlNode *
 find_child(xmlNode *node, const char *name)
 {
-    xmlNode *child = conf_xml_element(node->children);
+    xmlNode *child = conf_xml_child(node, name);
 
-    while (child && strcmp((const char *)child->name, name) != 0)
-        child = conf_xml_element(child->next);
     return child ? child : node;
 }
 
@@ -712,7 +710,7 @@ check_disks(const Parse *parse, const ConfDomain *def, xmlNode *root)
         const ConfDisk *disk = def->disks->pdata[i];
 
         /* The list has one member for each element, in the same order. */
-        while (node->ns || strcmp((const char *)node->name, "disk") != 0)
+        while (!conf_xml_is(node, "disk"))
             node = conf_xml_element(node->next);
         if (!disk->target || !*disk->target)
             return fail(parse, node, CONF_ERROR_INVALID,
@@ -756,7 +754,7 @@ conf_domain_parse_xml(const char *text, gssize len, const char *name, unsigned f
     if (!doc)
         return NULL;
     root = xmlDocGetRootElement(doc);
-    if (root->ns || strcmp((const char *)root->name, "domain") != 0) {
+    if (!conf_xml_is(root, "domain")) {
         g_autofree char *message = g_strdup_printf(
             "expecting root element of 'domain', not '%.64s'", root->name);
 

@@ -243,7 +243,7 @@ conf_snapshot_parse_xml(const char *text, gssize len, const char *name, unsigned
     if (!doc)
         return NULL;
     reading.root = xmlDocGetRootElement(doc);
-    if (reading.root->ns || strcmp((const char *)reading.root->name, "domainsnapshot") != 0) {
+    if (!conf_xml_is(reading.root, "domainsnapshot")) {
         refuse(&reading, "expecting root element of 'domainsnapshot', not '%.64s'",
                reading.root->name);
         return NULL;

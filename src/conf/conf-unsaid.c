@@ -4,12 +4,10 @@
  * back and compares: what it has no words for cannot be forgotten in a list that way.
  */
 #include "conf-private.h"
+#include "conf-xml.h"
 
 #include <libxml/parser.h>
-#include <libxml/tree.h>
 #include <string.h>
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc)
 
 #define XEN_WEIGHT 256 /* of a domain without one */
 
@@ -79,16 +77,6 @@ dump(const xmlNode *node)
     return text;
 }
 
-static char *
-attribute(const xmlNode *node, const char *name)
-{
-    xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
-    char *copy = g_strdup((const char *)value);
-
-    xmlFree(value);
-    return copy;
-}
-
 static bool
 has_elements(const xmlNode *node)
 {
@@ -124,8 +112,8 @@ compare_attributes(const Comparison *cmp, const xmlNode *a, const xmlNode *b, co
 {
     for (const xmlAttr *attr = a->properties; attr != NULL; attr = attr->next) {
         const char *name = (const char *)attr->name;
-        g_autofree char *ours = attribute(a, name);
-        g_autofree char *theirs = attribute(b, name);
+        g_autofree char *ours = conf_xml_attribute(a, name);
+        g_autofree char *theirs = conf_xml_attribute(b, name);
         g_autofree char *attr_path = g_strdup_printf("%s/@%s", path, name);
 
         if (g_strcmp0(ours, theirs) != 0)
@@ -157,7 +145,7 @@ key_of(const xmlNode *node)
     for (const xmlNode *child = node->children; g_str_equal(name, "disk") && child != NULL;
          child = child->next) {
         if (child->type == XML_ELEMENT_NODE && g_str_equal((const char *)child->name, "target")) {
-            g_autofree char *dev = attribute(child, "dev");
+            g_autofree char *dev = conf_xml_attribute(child, "dev");
 
             return g_strdup_printf("disk %s", dev != NULL ? dev : "");
         }

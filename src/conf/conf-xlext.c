@@ -145,21 +145,11 @@ is_ours(const xmlNode *node, const char *name)
            strcmp((const char *)node->name, name) == 0;
 }
 
-static char *
-attribute(const xmlNode *node, const char *name)
-{
-    xmlChar *value = xmlGetNoNsProp(node, BAD_CAST name);
-    char *copy = g_strdup((const char *)value);
-
-    xmlFree(value);
-    return copy;
-}
-
 static gboolean
 read_key(const xmlNode *node, GPtrArray *keys, GError **error)
 {
-    g_autofree char *name = attribute(node, "name");
-    g_autofree char *list = attribute(node, "list");
+    g_autofree char *name = conf_xml_attribute(node, "name");
+    g_autofree char *list = conf_xml_attribute(node, "list");
     xmlChar *value = xmlNodeGetContent(node);
 
     if (name && *name)
@@ -185,7 +175,7 @@ read_keys(xmlNode *parent, GPtrArray *keys, GError **error)
 static gboolean
 read_device(xmlNode *node, ConfXlExt *ext, GError **error)
 {
-    g_autofree char *target = attribute(node, "target");
+    g_autofree char *target = conf_xml_attribute(node, "target");
 
     if (target && *target)
         return read_keys(node, conf_xl_ext_ensure_device(ext, target), error);
