@@ -171,23 +171,16 @@ begin(Qmp *qmp, guint patience_ms, GError **error)
 }
 
 char *
-hvxl_qmp_reason(const char *answer)
-{
-    return hvxl_json_string(hvxl_json_get(hvxl_json_get(answer, "error"), "desc"));
-}
-
-/* An "error" in the answer is one; `answer` is taken over. */
-static char *
-check_answer(const Qmp *qmp, char *answer, GError **error)
+hvxl_qmp_check(int domid, char *answer, GError **error)
 {
     g_autofree char *owned = answer;
     g_autofree char *reason = NULL;
 
     if (!owned || !g_str_has_prefix(owned, "{\"error\""))
         return g_steal_pointer(&owned);
-    reason = hvxl_qmp_reason(owned);
+    reason = hvxl_json_string(hvxl_json_get(hvxl_json_get(owned, "error"), "desc"));
     g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
-                qmp->domid, reason ? reason : owned);
+                domid, reason ? reason : owned);
     return NULL;
 }
 
@@ -218,9 +211,7 @@ hvxl_qmp_patient(int domid, const char *command, GError **error)
 char *
 hvxl_qmp_return(int domid, const char *command, GError **error)
 {
-    const Qmp whose = { .domid = domid };
-
-    return check_answer(&whose, hvxl_qmp(domid, command, error), error);
+    return hvxl_qmp_check(domid, hvxl_qmp(domid, command, error), error);
 }
 
 /* ---- descriptors ---- */
@@ -264,10 +255,10 @@ hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error)
 
     if (!begin(&qmp, PATIENCE_MS, error) || !send_fd(&qmp, fd, error))
         return NULL;
-    got = check_answer(&qmp, ask(&qmp, get, error), error);
+    got = hvxl_qmp_check(domid, ask(&qmp, get, error), error);
     if (!got)
         return NULL;
-    answer = check_answer(&qmp, ask(&qmp, command, error), error);
+    answer = hvxl_qmp_check(domid, ask(&qmp, command, error), error);
     if (!answer) /* it keeps what no command took */
         g_free(ask(&qmp, drop, NULL));
     return g_steal_pointer(&answer);
@@ -280,7 +271,9 @@ is_stopped(int domid, gboolean *ret_stopped, GError **error)
 {
     g_autofree char *answer = hvxl_qmp_return(domid, "{\"execute\":\"query-status\"}", error);
 
-    *ret_stopped = answer && strstr(answer, "\"running\": false");
+    const char *running = hvxl_json_get(hvxl_json_get(answer, "return"), "running");
+
+    *ret_stopped = running && g_str_has_prefix(running, "false");
     return answer != NULL;
 }
 
@@ -307,8 +300,8 @@ hvxl_qmp_release_images(int domid, GError **error)
     if (!stopped)
         return fail(&whose, error, HV_ERROR_WRONG_STATE, "is at work");
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autofree char *answer = check_answer(&whose, hvxl_qmp_patient(domid, commands[i], error),
-                                               error);
+        g_autofree char *answer = hvxl_qmp_check(domid, hvxl_qmp_patient(domid, commands[i], error),
+                                                 error);
 
         if (!answer)
             return FALSE;

@@ -16,8 +16,9 @@ char *hvxl_qmp(int domid, const char *command, GError **error);
 char *hvxl_qmp_patient(int domid, const char *command, GError **error);
 /* As hvxl_qmp(), but an "error" in the answer is an error. */
 char *hvxl_qmp_return(int domid, const char *command, GError **error);
-/* Why a command failed, in QEMU's words; NULL: it does not say. */
-char *hvxl_qmp_reason(const char *answer);
+/* The answer, which is taken over, unless it is an "error" (or NULL): then *error has QEMU's words
+ * for it. */
+char *hvxl_qmp_check(int domid, char *answer, GError **error);
 /* As hvxl_qmp_return(), with `fd` known to the command by the name HVXL_QMP_FD. */
 char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
 #define HVXL_QMP_FD "xlvirt"

@@ -123,7 +123,6 @@ order(int domid, const char *command, GError **error)
 {
     g_autoptr(GError) local = NULL;
     g_autofree char *answer = hvxl_qmp_patient(domid, command, &local);
-    g_autofree char *reason = NULL;
 
     if (!answer) {
         gboolean known = g_error_matches(local, HV_ERROR, HV_ERROR_UNSUPPORTED);
@@ -132,12 +131,8 @@ order(int domid, const char *command, GError **error)
                             local->message);
         return FALSE;
     }
-    if (!g_str_has_prefix(answer, "{\"error\""))
-        return TRUE;
-    reason = hvxl_qmp_reason(answer);
-    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "the device model of domain id %d says: %s",
-                domid, reason ? reason : answer);
-    return FALSE;
+    answer = hvxl_qmp_check(domid, g_steal_pointer(&answer), error);
+    return answer != NULL;
 }
 
 static gboolean
