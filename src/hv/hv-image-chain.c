@@ -146,12 +146,11 @@ add_overlays(HvImages *images, const ConfSnapshot *def, const Need *need, GError
 static void
 freeze(HvImages *images, const ConfSnapshot *def)
 {
-    for (guint i = 0; def->domain && i < def->disks->len; i++) {
-        const ConfSnapshotDisk *wanted = def->disks->pdata[i];
-        const ConfDisk *disk = conf_domain_find_disk(def->domain, wanted->name);
+    for (guint i = 0; i < def->disks->len; i++) {
+        const ConfDisk *base = hv_snapshot_base(def, def->disks->pdata[i]);
 
-        if (wanted->place == CONF_SNAPSHOT_EXTERNAL && disk && hv_disk_is_local_image(disk))
-            get(images, disk->source)->uses |= HV_IMAGE_FROZEN;
+        if (base)
+            get(images, base->source)->uses |= HV_IMAGE_FROZEN;
     }
 }
 
@@ -224,15 +223,12 @@ add_all_neighbours(HvImages *images, const ConfSnapshot *def)
 {
     for (guint i = 0; i < def->disks->len; i++) {
         const ConfSnapshotDisk *wanted = def->disks->pdata[i];
-        const ConfDisk *disk = def->domain ? conf_domain_find_disk(def->domain, wanted->name)
-                                           : NULL;
+        const ConfDisk *base = hv_snapshot_base(def, wanted);
 
-        if (wanted->place != CONF_SNAPSHOT_EXTERNAL)
-            continue;
-        if (wanted->source)
+        if (wanted->place == CONF_SNAPSHOT_EXTERNAL && wanted->source)
             hv_images_look_beside(images, wanted->source);
-        if (disk && hv_disk_is_local_image(disk))
-            hv_images_look_beside(images, disk->source);
+        if (base)
+            hv_images_look_beside(images, base->source);
     }
 }
 

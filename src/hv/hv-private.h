@@ -719,6 +719,9 @@ gboolean hv_snapshot_disks_delete(HvJob *job, const HvView *now, const ConfSnaps
 
 /* A file or device of this host, served by it. */
 gboolean hv_disk_is_local_image(const ConfDisk *disk);
+/* The disk of `def` whose image an external `wanted` stands on; NULL: it is none, or that is no
+ * image of this host that anybody knows. */
+const ConfDisk *hv_snapshot_base(const ConfSnapshot *def, const ConfSnapshotDisk *wanted);
 const char *hv_disk_format(const ConfDisk *disk); /* "raw" where the definition says nothing */
 /* What was written to `image`, a qcow2 image on top of `base`, goes into the base. */
 gboolean hv_image_commit(const char *image, const ConfDisk *base, GError **error);

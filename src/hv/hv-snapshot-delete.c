@@ -36,12 +36,11 @@ list_doomed(const HvSnapshots *all, guint chosen, unsigned flags)
 static const char *
 find_running_disk(HvImages *images, const ConfSnapshot *def)
 {
-    for (guint i = 0; def->domain && i < def->disks->len; i++) {
+    for (guint i = 0; i < def->disks->len; i++) {
         const ConfSnapshotDisk *wanted = def->disks->pdata[i];
-        const ConfDisk *base = conf_domain_find_disk(def->domain, wanted->name);
+        const ConfDisk *base = hv_snapshot_base(def, wanted);
 
-        if (wanted->place == CONF_SNAPSHOT_EXTERNAL && base && hv_disk_is_local_image(base) &&
-            (hv_images_get(images, base->source)->uses & HV_IMAGE_LIVE))
+        if (base && (hv_images_get(images, base->source)->uses & HV_IMAGE_LIVE))
             return wanted->name;
     }
     return NULL;
@@ -62,13 +61,12 @@ check_running(HvDomain *domain, const HvView *now, const GPtrArray *doomed, GErr
         if (!images && !(images = hv_images_new(domain, now, def, error)))
             return FALSE;
         disk = find_running_disk(images, def);
-        if (disk) {
-            g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE,
-                        "the domain runs on images of external snapshot '%s' (disk '%s'): shut it "
-                        "off first, or delete the metadata only",
-                        def->name, disk);
-            return FALSE;
-        }
+        if (disk)
+            return hv_refuse(
+                error, HV_ERROR_WRONG_STATE,
+                "the domain runs on images of external snapshot '%s' (disk '%s'): shut it "
+                "off first, or delete the metadata only",
+                def->name, disk);
     }
     return TRUE;
 }

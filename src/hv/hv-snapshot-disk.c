@@ -214,6 +214,16 @@ hv_disk_is_local_image(const ConfDisk *disk)
            disk->source && g_path_is_absolute(disk->source) && !disk->backenddomain;
 }
 
+const ConfDisk *
+hv_snapshot_base(const ConfSnapshot *def, const ConfSnapshotDisk *wanted)
+{
+    const ConfDisk *disk = def->domain && wanted->place == CONF_SNAPSHOT_EXTERNAL
+                               ? conf_domain_find_disk(def->domain, wanted->name)
+                               : NULL;
+
+    return disk && hv_disk_is_local_image(disk) ? disk : NULL;
+}
+
 /* Raw on a block device: that is LVM's, or nobody's. */
 static gboolean
 is_volume(const ConfDisk *disk)

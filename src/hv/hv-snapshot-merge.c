@@ -169,11 +169,11 @@ static gboolean
 plan_row(const Merging *merging, ConfSnapshotDisk *row, GError **error)
 {
     const ConfSnapshot *def = merging->def;
-    const ConfDisk *base = def->domain ? conf_domain_find_disk(def->domain, row->name) : NULL;
+    const ConfDisk *base = hv_snapshot_base(def, row);
     g_autoptr(GError) local = NULL;
     const HvImage *overlay, *top;
 
-    if (!base || !hv_disk_is_local_image(base) || !row->source)
+    if (!base || !row->source)
         return hv_refuse(
             error, HV_ERROR_CONFIG,
             "nobody knows what the image of disk '%s' of external snapshot '%s' stands "

@@ -87,13 +87,12 @@ check(const Reverting *reverting, GError **error)
 
     if (!hv_control_domain_spare(now, error))
         return FALSE;
-    if (hv_snapshot_is_half_merged(store_of(reverting), now->name, reverting->def->name)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE,
-                    "the deletion of snapshot '%s' has begun, its images are not what they were: "
-                    "delete it again",
-                    reverting->def->name);
-        return FALSE;
-    }
+    if (hv_snapshot_is_half_merged(store_of(reverting), now->name, reverting->def->name))
+        return hv_refuse(
+            error, HV_ERROR_WRONG_STATE,
+            "the deletion of snapshot '%s' has begun, its images are not what they were: "
+            "delete it again",
+            reverting->def->name);
     if (!now->persistent && !is_to_run(reverting))
         return hv_refuse(error, HV_ERROR_WRONG_STATE,
                          "transient domain needs to request run or pause to revert to inactive "
@@ -148,13 +147,12 @@ check_nothing_above(const Reverting *reverting, GError **error)
         if (!disk || wanted->place != CONF_SNAPSHOT_INTERNAL)
             continue;
         above = hv_images_on(images, hv_images_get(images, disk->source));
-        if (above->len > 0) {
-            g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
-                        "the image '%s' stands on '%s', which would be another one then: delete "
-                        "the external snapshots that were taken since",
-                        ((const HvImage *)above->pdata[0])->path, disk->source);
-            return FALSE;
-        }
+        if (above->len > 0)
+            return hv_refuse(
+                error, HV_ERROR_CONFIG,
+                "the image '%s' stands on '%s', which would be another one then: delete "
+                "the external snapshots that were taken since",
+                ((const HvImage *)above->pdata[0])->path, disk->source);
     }
     return images != NULL;
 }
