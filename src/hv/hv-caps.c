@@ -176,7 +176,7 @@ add_guest(GString *xml, const GuestKind *kind, const char *emulator)
 static void
 add_processor(GString *xml, HvHost *host, const HvHostInfo *info)
 {
-    g_autoptr(ConfCpuSpec) cpu = hv_host_cpu(host, NULL);
+    g_autoptr(ConfCpuSpec) cpu = hv_host_cpu(host, info->model, NULL);
 
     add(xml, "    <cpu>\n      <arch>%s</arch>\n", info->model);
     if (cpu && cpu->model)
@@ -391,10 +391,10 @@ hv_host_domain_capabilities(HvHost *host, const char *emulator, const char *arch
 }
 
 gboolean
-hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm, GError **error)
+hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, HvHostInfo *ret_info, gboolean *ret_hvm,
+                    GError **error)
 {
-    HvHostInfo info;
-    const GuestKind *kind = check_kind(host, guest, &info, error);
+    const GuestKind *kind = check_kind(host, guest, ret_info, error);
 
     if (kind)
         *ret_hvm = kind->hvm;

@@ -106,29 +106,28 @@ hv_host_cpu_models(HvHost *host, const char *arch, GError **error)
 /* ---- the processors ---- */
 
 static ConfCpuSpec *
-describe(HvHost *host, const ConfCpuMap *map, HvCpuView view, GError **error)
+describe(HvHost *host, const ConfCpuMap *map, HvCpuView view, const char *arch, GError **error)
 {
     g_autoptr(GArray) leaves = NULL;
-    HvHostInfo info;
 
     if (!host->ops->cpu_leaves) {
         hv_set_unsupported(error, host, "telling what the processors can do");
         return NULL;
     }
-    if (!hv_host_info(host, &info, error) || !hv_host_enter_engine(host, error))
+    if (!hv_host_enter_engine(host, error))
         return NULL;
     leaves = host->ops->cpu_leaves(host->engine, view, error);
     hv_host_leave_engine(host);
-    return leaves ? conf_cpu_decode(map, info.model, (const ConfCpuLeaf *)leaves->data, leaves->len)
+    return leaves ? conf_cpu_decode(map, arch, (const ConfCpuLeaf *)leaves->data, leaves->len)
                   : NULL;
 }
 
 ConfCpuSpec *
-hv_host_cpu(HvHost *host, GError **error)
+hv_host_cpu(HvHost *host, const char *arch, GError **error)
 {
     g_autoptr(ConfCpuMap) map = get_map(host, error);
 
-    return map ? describe(host, map, HV_CPU_HOST, error) : NULL;
+    return map ? describe(host, map, HV_CPU_HOST, arch, error) : NULL;
 }
 
 /* The host, or what it gives to `guest`: to one that is fully virtual where nothing is said, as a
@@ -136,13 +135,16 @@ hv_host_cpu(HvHost *host, GError **error)
 static ConfCpuSpec *
 describe_for(HvHost *host, const ConfCpuMap *map, const HvGuestKind *guest, GError **error)
 {
+    HvHostInfo info;
     gboolean hvm;
 
     if (!guest)
-        return describe(host, map, HV_CPU_HOST, error);
-    if (!hv_guest_kind_check(host, guest, &hvm, error))
+        return hv_host_info(host, &info, error)
+                   ? describe(host, map, HV_CPU_HOST, info.model, error)
+                   : NULL;
+    if (!hv_guest_kind_check(host, guest, &info, &hvm, error))
         return NULL;
-    return describe(host, map, hvm || !guest->machine ? HV_CPU_HVM : HV_CPU_PV, error);
+    return describe(host, map, hvm || !guest->machine ? HV_CPU_HVM : HV_CPU_PV, info.model, error);
 }
 
 /* ---- questions ---- */

@@ -90,11 +90,12 @@ void hv_host_leave_engine(HvHost *host);
 
 /* ---- capabilities (hv-caps.c), processors (hv-cpu.c) ---- */
 
-/* Whether `guest` is fully virtual. HV_ERROR_INVALID_ARG: this host runs no such guest. */
-gboolean hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, gboolean *ret_hvm,
-                             GError **error);
-/* The host's processors, in words of the definitions. */
-ConfCpuSpec *hv_host_cpu(HvHost *host, GError **error);
+/* Whether `guest` is fully virtual, and the host that runs it. HV_ERROR_INVALID_ARG: this one runs
+ * no such guest. */
+gboolean hv_guest_kind_check(HvHost *host, const HvGuestKind *guest, HvHostInfo *ret_info,
+                             gboolean *ret_hvm, GError **error);
+/* The host's processors, in words of the definitions. `arch`: HvHostInfo's model. */
+ConfCpuSpec *hv_host_cpu(HvHost *host, const char *arch, GError **error);
 
 /* ---- views (hv-view.c) ---- */
 
