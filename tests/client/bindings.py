@@ -29,9 +29,7 @@ class Case(harness.Case):
         self.addCleanup(self.clear)
 
     def clear(self):
-        for domain in harness.guests(self.connection):
-            if domain.isActive():
-                domain.destroy()
+        harness.end_guests(self.connection)
         for domain in harness.guests(self.connection):
             domain.undefine()
 

@@ -38,9 +38,7 @@ class Case(harness.Case):
 
     def clear(self):
         self.host.control('')
-        for domain in harness.guests(self.connection):
-            if domain.isActive():
-                domain.destroy()
+        harness.end_guests(self.connection)
         for domain in harness.guests(self.connection):
             if domain.hasManagedSaveImage():
                 domain.managedSaveRemove()

@@ -51,6 +51,12 @@ def guests(connection, flags=0):
     return [domain for domain in connection.listAllDomains(flags) if domain.ID() != 0]
 
 
+def end_guests(connection):
+    for domain in guests(connection):
+        if domain.isActive():
+            domain.destroy()
+
+
 def set_control(root, text):
     """Faults, delays and the guests' behaviour: sim's control file, swapped in one piece."""
     path = f'{root}/etc/xlvirt/sim-control'

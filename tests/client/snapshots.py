@@ -41,9 +41,7 @@ class Case(harness.Case):
 
     def clear(self):
         self.host.control('')
-        for domain in harness.guests(self.connection):
-            if domain.isActive():
-                domain.destroy()
+        harness.end_guests(self.connection)
         for domain in harness.guests(self.connection):
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
                                  libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
