@@ -204,6 +204,24 @@ class TestKeys(Folder):
             with mock.patch.object(image, 'SUITE', 'sid'):
                 self.assertNotEqual(image.base_key(), before)
 
+    def test_clean(self):
+        """What nobody needs goes, with its log; what is being made, is used, or is wanted next does not."""
+        for name in ('base-now', 'base-used', 'base-old', 'building-old-x1', 'building-busy-x2'):
+            (self.dir / name).mkdir()
+            (self.dir / f'{name}.log').write_text('')
+        used = {str(self.dir / 'base-used/root.img')}
+
+        def there():
+            return sorted(path.name for path in self.dir.iterdir() if path.is_dir())
+
+        with util.locked(self.dir / 'base-busy.lock', 'it'):
+            image.clean(self.dir, 'now', used)
+            self.assertEqual(there(), ['base-now', 'base-used', 'building-busy-x2'])
+        self.assertTrue((self.dir / 'base-now.log').exists())
+        self.assertFalse((self.dir / 'base-old.log').exists())
+        image.clean(self.dir, None, used)
+        self.assertEqual(there(), ['base-used'])
+
     def test_layer(self):
         """The same files give the same tar and name, whenever it is made."""
         tree = self.dir / 'tree'

@@ -168,7 +168,7 @@ def build_base(cache, fresh=False):
             return base
         tools("mmdebstrap", "mkfs.ext4", "tar", "ssh-keygen", "gunzip", *([] if os.geteuid() == 0 else ["fakeroot", "newuidmap"]))
         cache.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+        work = Path(tempfile.mkdtemp(prefix=f"building-{base.key}-", dir=cache))
         log = cache / f"base-{base.key}.log"
         log.write_text("", encoding="utf-8")
         try:
@@ -197,6 +197,20 @@ def build_base(cache, fresh=False):
                 shutil.rmtree(work, ignore_errors=True)
         say(f"base image: {base.root} ({size(base.root)}; Xen {info['xen']}, Linux {info['kernel']})")
     return base
+
+
+def clean(cache, keep, used):
+    """Removes what is in the cache, but for the image of the key `keep`, those that are `used` (their
+    root.img), and what is being made."""
+    for path in sorted(cache.glob("base-*")) + sorted(cache.glob("building-*")):
+        if not path.is_dir() or str(path / "root.img") in used or path.name == f"base-{keep}":
+            continue
+        key = path.name.split("-")[1]
+        with locked(cache / f"base-{key}.lock", f"the image {key}", wait=False) as held:
+            if held:
+                say(f"removing {path}")
+                shutil.rmtree(path)
+                (cache / f"base-{key}.log").unlink(missing_ok=True)
 
 
 def initramfs(base):

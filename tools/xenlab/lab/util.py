@@ -124,16 +124,20 @@ def undisturbed():
 
 
 @contextlib.contextmanager
-def locked(path, what):
-    """Holds the lock file `path`; says so where another one holds it."""
+def locked(path, what, wait=True):
+    """Holds the lock file `path`; says so where another one holds it. Gives whether it is held: without
+    `wait` it may not be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as handle:
+        held = True
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting: another xenlab works on {what}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+            say(f"{'waiting' if wait else 'left alone'}: another xenlab works on {what}")
+            held = wait
+            if wait:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield held
 
 
 def file_hash(*paths):
