@@ -7,7 +7,8 @@
 # The packages of a +GROUP are wished for: those that are missing are named with the others, and are not an error.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
+# dpkg-dev tells meson where Debian has libraries.
+build='gcc libc6-dev dpkg-dev meson ninja-build pkg-config rpcsvc-proto python3
        libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libnl-3-dev libxen-dev
        zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev
        libarchive-dev libxxhash-dev'

@@ -60,6 +60,18 @@ class TestInstall(unittest.TestCase):
             program = re.search(r'^ExecStart=(\S+)', file.read(), re.M)[1]
         self.assertTrue(os.access(self.dir + program, os.X_OK), program)
 
+    def test_libraries(self):
+        """The dynamic linker finds the libraries: it looks there by itself, or the program says where they are."""
+        if not shutil.which('readelf'):
+            self.skipTest('readelf is not installed')
+        self.install()
+        libdir = os.path.dirname(self.find('libhv.so')[0])[len(self.dir):]
+        known = subprocess.run('PATH=$PATH:/usr/sbin:/sbin ldconfig -N -v', shell=True, capture_output=True, text=True).stdout
+        looked = re.findall(r'^(/[^:]*): ', known, re.M)
+        said = subprocess.run(['readelf', '-d', self.find('libhv.so')[0]], check=True, capture_output=True, text=True).stdout
+        if libdir not in looked and libdir.removeprefix('/usr') not in looked:
+            self.assertIn(f'[{libdir}]', said, looked)
+
     def test_hotplug(self):
         """The helper is there under each of its names, and does nothing where it is not asked."""
         self.install()
