@@ -255,6 +255,18 @@ class TestKeys(Folder):
             self.assertEqual(tar.getnames(), ['usr/bin/program'])
             self.assertEqual(tar.extractfile('usr/bin/program').read(), b'two')
 
+    def test_prefix(self):
+        """The daemon of a build with any prefix is where the lab looks for it."""
+        for prefix in ('usr', 'usr/local', 'opt/x'):
+            tree = self.dir / prefix.replace('/', '-')
+            (tree / prefix / 'sbin').mkdir(parents=True)
+            (tree / prefix / 'sbin/xlvirtd').write_text('')
+            image.link_daemon(tree)
+            usual = tree / 'usr/sbin/xlvirtd'
+            self.assertEqual(os.readlink(usual) if usual.is_symlink() else '', '' if prefix == 'usr' else f'/{prefix}/sbin/xlvirtd')
+        with self.assertRaisesRegex(util.LabError, 'the build brought no'):
+            image.link_daemon(self.dir / 'none')
+
     def test_sources(self):
         """apt's lists become lines of a sources.list; another distribution's or release's do not."""
         def says(*rows):
@@ -449,8 +461,10 @@ class TestFailedUp(Folder):
         self.assertEqual(self.gone(), 0)
 
     def test_no_ssh(self):
-        """The host is up, but nobody can get in."""
-        self.assertIn('no ssh to xen1', self.up(SAYS='xenlab: ready\\n'))
+        """The host is up, but nobody can get in. What went wrong in it before is said."""
+        text = self.up(SAYS='xenlab: warning: the daemon does not start: no libhv\\nxenlab: ready\\n')
+        self.assertIn('xen1: warning: the daemon does not start: no libhv', text)
+        self.assertIn('no ssh to xen1', text)
         self.assertEqual(self.gone(), 1)
 
     def test_interrupted(self):

@@ -228,8 +228,8 @@ def do_logs(args):
     machine = lab_of(args).machine(args.host)
     if args.what in ("console", "qemu"):
         path = machine.console if args.what == "console" else machine.folder / "qemu.log"
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        print("\n".join(lines[-args.lines:]))
+        text = path.read_bytes().decode(errors="replace").replace("\r", "")
+        print("\n".join(text.splitlines()[-args.lines:]))
         return
     command = {"xen": f"xl dmesg | tail -n {args.lines}",
                "xlvirtd": f"lab-xlvirtd log {args.lines}; tail -n {args.lines} /var/log/libvirt/libxl/*.log",

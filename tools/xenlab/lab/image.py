@@ -130,10 +130,10 @@ def make_keys(work):
             "ssh-keygen")
 
 
-def one_file(folder, pattern):
+def one_file(folder, pattern, who="the packages"):
     found = sorted(folder.glob(pattern))
     if not found:
-        raise LabError(f"the packages brought no {pattern}")
+        raise LabError(f"{who} brought no {pattern}")
     return found[-1]
 
 
@@ -317,6 +317,15 @@ def install_tree(tree, build, destdir, debug):
         "installing xlvirt", env={**os.environ, "DESTDIR": str(destdir)})
 
 
+def link_daemon(destdir):
+    """Where the build has another prefix: the lab looks for the daemon in /usr/sbin all the same."""
+    usual = destdir / "usr/sbin/xlvirtd"
+    found = one_file(destdir, "**/sbin/xlvirtd", "the build")
+    if found != usual:
+        usual.parent.mkdir(parents=True, exist_ok=True)
+        usual.symlink_to(Path("/") / found.relative_to(destdir))
+
+
 def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
     """Makes folder/layer.tar; gives its name and the files in it with their hashes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -334,5 +343,6 @@ def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
             build = build_folder(tree, build)
             with locked(build / ".xenlab.lock", f"the build folder {build}"):
                 install_tree(tree, build, destdir, debug)
+            link_daemon(Path(destdir))
             layer.tree(Path(destdir))
     return layer.close(), layer.files
