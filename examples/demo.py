@@ -176,17 +176,20 @@ class Terminal:
 
     def settle(self):
         """Until the shell waits for a line."""
+        until = time.monotonic() + PATIENCE
         while not PROMPT.search(self.said):
+            if time.monotonic() > until:
+                raise Failed(f'{self.name}: its shell does not wait for a line after {PATIENCE} s')
             if not self.read(20):
                 self.type('\r')
-        self.said = ''
 
     def enter(self, line, answer):
         """Types a line to the shell; it has to answer so."""
         self.settle()
+        self.said = ''
         self.type(line + '\r')
         self.wait(r'\n[^\n]*' + answer)
-        self.wait(PROMPT.pattern, 30)
+        self.settle()
 
 
 def boot(guest, what):
@@ -201,7 +204,8 @@ def boot(guest, what):
 
 
 def import_old_host():
-    say("The old host's domains: xend's sxp trees, xm files with Python, xl files. All of it or nothing")
+    say("The old host's domains: xend's sxp trees, xm files with Python, xl files. All of it or nothing.\n"
+        '# Their disks never existed: the import says what they would need here')
     show('xen2libvirt', '--host', 'examples/old-host', '--atomic')
     say('Every client of libvirt sees them now')
     show('virsh', 'list', '--all', '--title')
