@@ -266,6 +266,27 @@ test_openvswitch(Fixture *f, gconstpointer unused)
     g_assert_cmpstr(gone, ==, down);
 }
 
+/* Neither the port nor the rules of another guest, which has the name. */
+static void
+test_name_of_another(Fixture *f, gconstpointer unused)
+{
+    if (skip_without_network())
+        return;
+    int other = fake_tap("web");
+    make_program(f, "ovs-vsctl", "");
+    make_program(f, "iptables-restore", "cat >&2");
+    f->host.iptables = true;
+    fake_store_set(f->fake, VIF "/bridge", "ovsbr0");
+    fake_store_set(f->fake, VIF "/vifname", "web");
+    g_assert_false(run(f, "vif-openvswitch online"));
+    g_free(calls(f));
+    g_assert_true(run(f, "vif-openvswitch offline"));
+    g_autofree char *down = calls(f);
+    g_assert_true(g_str_has_prefix(down, "--timeout=30\n--\n--if-exists\ndel-port\nvif7.0\n"));
+    g_assert_null(strstr(down, "web"));
+    close(other);
+}
+
 static void
 test_openvswitch_fails(Fixture *f, gconstpointer unused)
 {
@@ -398,6 +419,7 @@ main(int argc, char **argv)
     add("spawn-hangs", test_spawn_hangs);
     add("openvswitch", test_openvswitch);
     add("openvswitch-fails", test_openvswitch_fails);
+    add("name-of-another", test_name_of_another);
     add("iptables", test_iptables);
     add("hooks", test_hooks);
     return g_test_run();
