@@ -354,6 +354,15 @@ test_iptables(Fixture *f, gconstpointer unused)
                     "-I FORWARD -m physdev --physdev-is-bridged --physdev-in vif7.0 -j ACCEPT\n"
                     "-I FORWARD -m physdev --physdev-is-bridged --physdev-out vif7.0 -j ACCEPT\n"
                     "COMMIT\n");
+    /* What fails later takes them back. */
+    f->fake->read_only = "/hotplug-status";
+    g_assert_false(run(f, "vif-bridge online"));
+    g_assert_true(
+        g_str_has_suffix(f->run.error.text, "hotplug-status of xenstore: Permission denied"));
+    g_autofree char *undone = calls(f);
+    g_assert_nonnull(
+        strstr(undone, "-D FORWARD -m physdev --physdev-is-bridged --physdev-in vif7.0 -j"));
+    f->fake->read_only = NULL;
     /* Without a working iptables the guest starts as well. */
     make_program(f, "iptables-restore", "exit 1");
     g_assert_true(run(f, "vif-bridge online"));
