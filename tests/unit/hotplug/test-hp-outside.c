@@ -144,6 +144,13 @@ test_lock_nowhere(Fixture *f, gconstpointer unused)
     f->host.lock_dir = "/proc/nowhere";
     g_assert_false(hp_lock_take(&lock, &f->host, "block", &error));
     g_assert_true(g_str_has_prefix(error.text, "cannot lock /proc/nowhere/block: "));
+    /* There, and not to be had. */
+    g_autofree char *link = g_build_filename(fake_folder(), "link", NULL);
+    g_assert_cmpint(symlink("/nowhere/at/all", link), ==, 0);
+    f->host.lock_dir = link;
+    error.text[0] = 0;
+    g_assert_false(hp_lock_take(&lock, &f->host, "block", &error));
+    g_assert_nonnull(strstr(error.text, "No such file or directory"));
 }
 
 /* Sixteen at once, and never two inside. */
@@ -177,6 +184,38 @@ test_lock_crowd(Fixture *f, gconstpointer unused)
         int status = -1;
         g_assert_cmpint(waitpid(children[i], &status, 0), ==, children[i]);
         g_assert_cmpint(status, ==, 0);
+    }
+}
+
+/* The first ones after a boot come together, and the folder is not there yet. */
+static void
+test_lock_first(Fixture *f, gconstpointer unused)
+{
+    for (int round = 0; round < 200; round++) {
+        g_autofree char *name = g_strdup_printf("locks-%d", round);
+        g_autofree char *folder = g_build_filename(fake_folder(), name, NULL);
+        pid_t children[4];
+        int gate[2];
+        f->host.lock_dir = folder;
+        g_assert_cmpint(pipe(gate), ==, 0);
+        for (gsize i = 0; i < G_N_ELEMENTS(children); i++) {
+            children[i] = fork();
+            if (children[i] != 0)
+                continue;
+            HpLock lock = HP_LOCK_NONE;
+            HpError error = { 0 };
+            char byte;
+            close(gate[1]);
+            g_assert_cmpint(read(gate[0], &byte, 1), ==, 0);
+            _exit(hp_lock_take(&lock, &f->host, "block", &error) ? 0 : 1);
+        }
+        close(gate[1]);
+        for (gsize i = 0; i < G_N_ELEMENTS(children); i++) {
+            int status = -1;
+            g_assert_cmpint(waitpid(children[i], &status, 0), ==, children[i]);
+            g_assert_cmpint(status, ==, 0);
+        }
+        close(gate[0]);
     }
 }
 
@@ -423,6 +462,7 @@ main(int argc, char **argv)
     add("lock", test_lock);
     add("lock-unlinked", test_lock_unlinked);
     add("lock-nowhere", test_lock_nowhere);
+    add("lock-first", test_lock_first);
     add("lock-crowd", test_lock_crowd);
     add("spawn", test_spawn);
     add("spawn-hangs", test_spawn_hangs);
