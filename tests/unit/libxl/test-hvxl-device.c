@@ -241,6 +241,30 @@ test_exists(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(xen.remembered, ==, 1);
 }
 
+static gboolean
+update(Fixture *f, const char *from, const char *to, GError **error)
+{
+    g_autoptr(ConfAnyDevice) before = parse(from);
+    g_autoptr(ConfAnyDevice) after = parse(to);
+
+    return hvxl_update_device(&f->engine, 7, f->live, before, after, FALSE, error);
+}
+
+/* A driver domain's interface, or one that has been renamed behind our back: nothing is changed,
+ * and nobody is told that it was. */
+static void
+test_bridge_of_none(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(update(f, NIC("br0"), NIC("br1"), &error));
+    g_assert_error(error, HV_ERROR, HV_ERROR_ENGINE);
+    g_assert_cmpstr(error->message, ==, "interface 5 of domain id 7 has no side in this domain");
+    g_assert_cmpuint(xen.written, ==, 0);
+    g_assert_cmpuint(xen.remembered, ==, 0);
+    g_assert_true(update(f, NIC("br0"), NIC("br0"), NULL));
+}
+
 static void
 add(const char *path, void (*test)(Fixture *, gconstpointer))
 {
@@ -254,5 +278,6 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add("exists", test_exists);
+    add("bridge-of-none", test_bridge_of_none);
     return g_test_run();
 }
