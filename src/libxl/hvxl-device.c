@@ -117,8 +117,7 @@ avoid_qemu(const Plug *plug, const ConfDisk *disk, libxl_device_disk *xl, GError
                            "the other",
                            disk->target);
     xl->backend = LIBXL_DISK_BACKEND_PHY;
-    free(xl->script);
-    xl->script = strdup(plug->env.hotplug_script);
+    hvxl_disk_set_hotplug(xl, &plug->env, disk);
     return TRUE;
 }
 

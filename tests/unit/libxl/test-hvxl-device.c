@@ -219,6 +219,9 @@ attach(Fixture *f, const char *xml)
 }
 
 #define BLOCK "<disk type='block'><source dev='/dev/null'/><target dev='xvdb'/></disk>"
+#define IMAGE(more)                                                                                \
+    "<disk type='file'><driver name='qemu' type='raw'/><source file='/srv/web.img'/><target "      \
+    "dev='xvdb'/>" more "</disk>"
 #define NIC(bridge)                                                                                \
     "<interface type='bridge'><mac address='" MAC "'/><source bridge='" bridge "'/></interface>"
 
@@ -239,6 +242,16 @@ test_exists(Fixture *f, gconstpointer unused)
     xen.add = 0;
     g_assert_true(attach(f, BLOCK));
     g_assert_cmpuint(xen.remembered, ==, 1);
+}
+
+/* An image file that dom0's kernel serves knows its sharers by the helper's name, too. */
+static void
+test_shared(Fixture *f, gconstpointer unused)
+{
+    g_assert_true(attach(f, IMAGE("")));
+    g_assert_cmpstr(xen.script, ==, "/libexec/xlvirt/xlvirt-hotplug");
+    g_assert_true(attach(f, IMAGE("<shareable/>")));
+    g_assert_cmpstr(xen.script, ==, "/libexec/xlvirt/scripts/block-shared");
 }
 
 static gboolean
@@ -278,6 +291,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add("exists", test_exists);
+    add("shared", test_shared);
     add("bridge-of-none", test_bridge_of_none);
     return g_test_run();
 }
