@@ -100,6 +100,7 @@ hp_bridge_up(HpRun *run)
         hp_iptables(run, port.name, true);
         if (hp_hooks(run, port.name, bridge.name, "") && hp_port_connected(run))
             return true;
+        hp_iptables(run, port.name, false);
     }
     hp_port_undo(&port);
     return false;

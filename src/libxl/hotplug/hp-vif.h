@@ -23,7 +23,8 @@ void hp_port_clear(HpPort *port);
  * address, and where `pure` is set the MAC address that bridges never take for their own. */
 bool hp_port_open_up(HpPort *port, HpRun *run, bool pure);
 
-/* Down: it may be gone already. */
+/* Down: it may be gone already. One that has the store's vifname and is not ours is left alone: a
+ * guest that could not have that name is taken apart, too. */
 bool hp_port_open_down(HpPort *port, HpRun *run);
 
 /* Undoes open_up, and what came after it. */

@@ -260,6 +260,40 @@ test_fd(void)
     check_fd(none, FALSE, CAPABILITIES GET);
 }
 
+static gboolean
+ask_pty(const char *answer, const char *path, gboolean *ret_has)
+{
+    const char *const answers[] = { "{\"return\": {}}\n", answer, NULL };
+    g_autofree char *heard = NULL;
+    Model model;
+    gboolean ok;
+
+    model_start(&model, answers);
+    ok = hvxl_qmp_has_pty(DOMID, path, ret_has, NULL);
+    heard = model_end(&model);
+    g_assert_cmpstr(heard, ==, CAPABILITIES "{\"execute\":\"query-chardev\"}\n");
+    return ok;
+}
+
+static void
+test_pty(void)
+{
+    static const char two[] =
+        "{\"return\": [{\"filename\": \"unix:/run/a,server=on\", \"label\": \"pty:/dev/pts/3\"},"
+        " {\"frontend-open\": true, \"filename\": \"pty:/dev/pts/2\", \"label\": \"xencons1\"}]}\n";
+    gboolean has = FALSE;
+
+    g_assert_true(ask_pty(two, "/dev/pts/2", &has));
+    g_assert_true(has);
+    g_assert_true(ask_pty(two, "/dev/pts/3", &has));
+    g_assert_false(has);
+    g_assert_true(ask_pty("{\"return\": []}\n", "/dev/pts/2", &has));
+    g_assert_false(has);
+    has = TRUE;
+    g_assert_false(ask_pty("{\"error\": {\"desc\": \"no\"}}\n", "/dev/pts/2", &has));
+    g_assert_false(has);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -274,6 +308,7 @@ main(int argc, char **argv)
     g_test_add_func("/qmp/nobody", test_nobody);
     g_test_add_func("/qmp/hangs-up", test_hangs_up);
     g_test_add_func("/qmp/fd", test_fd);
+    g_test_add_func("/qmp/pty", test_pty);
     status = g_test_run();
     g_rmdir(folder);
     return status;
