@@ -10,6 +10,7 @@
 
 #include <hv/engine.h>
 
+typedef struct HvCrew HvCrew;
 typedef struct HvStore HvStore;
 typedef struct HvEvents HvEvents;
 typedef struct HvGuests HvGuests;
@@ -37,8 +38,8 @@ struct HvHost {
     GMutex cpu_lock;     /* a leaf */
     ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
 
-    GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
-    GThreadPool *autostart; /* [control_lock] NULL: none under way */
+    GMutex control_lock; /* hv_host_start() and hv_host_stop() exclude each other */
+    HvCrew *autostart;   /* [control_lock] NULL: none under way */
 
     GMutex registry_lock; /* look-ups and swaps only; order: this, then HvDomain.lock */
     GHashTable *by_uuid;  /* [registry_lock] owns one reference to each HvDomain */
@@ -179,6 +180,17 @@ void hv_job_completed(HvJob *job, gboolean ok, int domid);
 /* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
 gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
 
+/* ---- threads (hv-crew.c) ---- */
+
+/* Threads that do what is pushed, first come, first served: one at least, which is there from the
+ * start, and more of them while there is more to do and the system has them to give. */
+typedef void (*HvCrewFunc)(gpointer item, gpointer data);
+HvCrew *hv_crew_new(const char *name, guint max_threads, HvCrewFunc func, gpointer data,
+                    GError **error);            /* `name` is static */
+void hv_crew_push(HvCrew *crew, gpointer item); /* never blocks, never fails */
+/* What was pushed is done all the same; `wait`: before this returns. Accepts NULL. */
+void hv_crew_free(HvCrew *crew, gboolean wait);
+
 /* ---- registry (hv-registry.c) ---- */
 
 /* For hash tables whose keys are the 16 bytes of a uuid. */
@@ -249,7 +261,7 @@ gboolean hv_disk_is_removable(const ConfDisk *disk);
 /* ---- events (hv-event.c) ---- */
 
 HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
-void hv_events_start(HvEvents *events);
+gboolean hv_events_start(HvEvents *events, GError **error);
 void hv_events_stop(HvEvents *events); /* delivers what is queued, joins the dispatcher */
 void hv_events_free(HvEvents *events);
 /* Queues one; never blocks. The view that it speaks of is published by now. */
@@ -276,7 +288,7 @@ void hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid);
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
 HvGuests *hv_guests_new(HvHost *host);
-void hv_guests_start(HvGuests *guests);
+gboolean hv_guests_start(HvGuests *guests, GError **error);
 /* Refuses further engine events, then waits for workers at most this long; FALSE: some go on. */
 gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
@@ -432,12 +444,12 @@ gboolean hv_reconcile(HvHost *host, GError **error);
 /* A running domain that nobody knows, or one known to be shut off: take it in. */
 void hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen);
 /* [control_lock held] Starts the marked domains in the background, once a boot of the host. */
-void hv_autostart_begin(HvHost *host);
+gboolean hv_autostart_begin(HvHost *host, GError **error);
 
 /* ---- the sampler (hv-sample.c) ---- */
 
 HvSampler *hv_sampler_new(HvHost *host);
-void hv_sampler_start(HvSampler *sampler);
+gboolean hv_sampler_start(HvSampler *sampler, GError **error);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
 /* `info` of each HvDomainStats, by its view, all from one sample. */

@@ -153,13 +153,17 @@ typedef struct HvConfig {
     gpointer find_volume_data;
 } HvConfig;
 
+/* g_thread_new() ends the process where no thread is to be had; this fails, and its message says
+ * what to do about it. */
+GThread *hv_thread_new(const char *name, GThreadFunc func, gpointer data, GError **error);
+
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
  * be had here, with what to do about it. */
 HvHost *hv_host_new(const HvConfig *config, GError **error);
 /* Reads definitions, finds running domains again, sweeps stale state, then autostarts in the
  * background. May block. */
 gboolean hv_host_start(HvHost *host, GError **error);
-/* Stops threads and jobs and closes the engine; guests go on. */
+/* Stops threads and jobs and closes the engine; guests go on. Also after a start that failed. */
 void hv_host_stop(HvHost *host);
 HvHost *hv_host_ref(HvHost *host);
 void hv_host_unref(HvHost *host);

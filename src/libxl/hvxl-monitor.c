@@ -570,7 +570,7 @@ run(gpointer data)
 }
 
 HvxlMonitors *
-hvxl_monitors_new(const HvxlMonitorConfig *config)
+hvxl_monitors_new(const HvxlMonitorConfig *config, GError **error)
 {
     HvxlMonitors *monitors = g_new0(HvxlMonitors, 1);
     struct epoll_event event = { .events = EPOLLIN, .data.u64 = NO_DOMID };
@@ -588,9 +588,12 @@ hvxl_monitors_new(const HvxlMonitorConfig *config)
     monitors->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (monitors->epoll < 0 || monitors->wake_fd < 0 ||
         epoll_ctl(monitors->epoll, EPOLL_CTL_ADD, monitors->wake_fd, &event) != 0)
-        g_warning("device models are not listened to: %s", g_strerror(errno));
+        g_set_error(error, HV_ERROR, HV_ERROR_INTERNAL, "cannot listen to device models: %s",
+                    g_strerror(errno));
     else
-        monitors->thread = g_thread_new("hvxl-monitor", run, monitors);
+        monitors->thread = hv_thread_new("hvxl-monitor", run, monitors, error);
+    if (!monitors->thread)
+        g_clear_pointer(&monitors, hvxl_monitors_free);
     return monitors;
 }
 

@@ -260,9 +260,9 @@ reader_main(gpointer data)
     return NULL;
 }
 
-/* Takes `fd`. */
+/* Takes `fd` in any case. */
 static Link *
-link_new(SimClient *client, int fd)
+link_new(SimClient *client, int fd, GError **error)
 {
     Link *link = g_new0(Link, 1);
     g_atomic_ref_count_init(&link->refs);
@@ -272,8 +272,12 @@ link_new(SimClient *client, int fd)
     link->known = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_mutex_init(&link->writing);
     g_mutex_init(&link->lock);
-    link->reader = g_thread_new("sim-reader", reader_main, link_ref(link));
-    return link;
+    link->reader = hv_thread_new("sim-reader", reader_main, link_ref(link), error);
+    if (link->reader != NULL)
+        return link;
+    link_unref(link); /* the reader's */
+    link_unref(link);
+    return NULL;
 }
 
 /* Ends the connection and waits for its reader. */
@@ -471,7 +475,7 @@ get_link(SimClient *client, GError **error)
     /* Its reader has told everybody; after the join all GONE are out before anything new is. */
     link_close(link);
     int fd = connect_or_start(client, error);
-    link = fd < 0 ? NULL : link_new(client, fd);
+    link = fd < 0 ? NULL : link_new(client, fd, error);
     if (link != NULL && !link_greet(link, error)) {
         link_close(link);
         link = NULL;

@@ -103,9 +103,13 @@ monitors_start(void)
                                        .life = life_of,
                                        .clock = clock_now,
                                        .patience_ms = PATIENCE_MS };
+    g_autoptr(GError) error = NULL;
+    HvxlMonitors *monitors;
 
     g_atomic_int_set(&life_now, HVXL_MONITOR_RUNS);
-    return hvxl_monitors_new(&config);
+    monitors = hvxl_monitors_new(&config, &error);
+    g_assert_no_error(error);
+    return monitors;
 }
 
 /* ---- a device model ---- */
