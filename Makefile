@@ -43,7 +43,7 @@ bench-xen:
 	@tests/bench/xen/bench-xen.py --build $(BUILD) $(BENCH_XEN)
 
 install: all
-	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@d='$(DESTDIR)'; DESTDIR="$${d:+$$(realpath -m -- "$$d")}" meson install -C $(BUILD) --no-rebuild
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i

@@ -55,7 +55,7 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.terminate()
     try:
-        process.wait(60)
+        process.wait(150)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -159,6 +159,27 @@ class TestTools(Folder):
             time.sleep(0.02)
         self.assertIsNone(machine.started_at(pid))
 
+    def test_cleaning_up(self):
+        """A program that is ended may take its time to remove what it wrote, whatever is typed meanwhile."""
+        left = self.dir / 'left'
+
+        def interrupt(line):
+            if line == 'ready':
+                raise KeyboardInterrupt
+
+        def again(text):
+            said.append(text)
+            os.kill(os.getpid(), signal.SIGINT)
+            os.unlink(f'{left}.wait')
+
+        said = []
+        script = (f'trap "while [ -e {left}.wait ]; do sleep 0.1; done; rm {left}; exit 1" TERM\n'
+                  f'touch {left} {left}.wait; echo ready; while :; do sleep 0.1; done')
+        with mock.patch.object(util, 'say', side_effect=again), self.assertRaises(KeyboardInterrupt):
+            util.run(['sh', '-c', script], 'it', each_line=interrupt)
+        self.assertEqual(said, ['waiting until what was started has cleaned up'])
+        self.assertFalse(left.exists())
+
     def test_another_process(self):
         """A process with the same id that started at another time is left alone."""
         with subprocess.Popen(['sleep', '1000']) as process:

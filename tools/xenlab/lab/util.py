@@ -88,7 +88,8 @@ def run(argv, what, log=None, each_line=None, **options):
                 if each_line:
                     each_line(line.rstrip())
         except BaseException:
-            end_group(process)
+            with undisturbed():
+                end_group(process)
             raise
         status = process.wait()
     if status:
@@ -98,10 +99,13 @@ def run(argv, what, log=None, each_line=None, **options):
 
 def end_group(process):
     """Ends a program that was started in a session of its own, and its children: they would go on
-    after a Ctrl-C otherwise."""
-    for number, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    after a Ctrl-C otherwise. Who has unpacked a distribution needs time to remove it."""
+    for number, seconds in ((signal.SIGTERM, 3), (None, 120), (signal.SIGKILL, 10)):
+        if number is None:
+            say("waiting until what was started has cleaned up")
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
             return
