@@ -29,6 +29,9 @@ typedef struct Qmp {
 static void
 qmp_clear(Qmp *qmp)
 {
+    /* A child that libxl has forked meanwhile may have a copy, which would keep QEMU to us. */
+    if (qmp->fd >= 0)
+        shutdown(qmp->fd, SHUT_RDWR);
     if (qmp->fd >= 0)
         close(qmp->fd);
     g_string_free(qmp->in, TRUE);

@@ -321,6 +321,22 @@ class TestKeys(Folder):
             self.assertEqual(image.find_tree(), other)
             self.assertNotEqual(lab.lab_folder(None, other), lab.lab_folder(None, SOURCE))
 
+    def test_folder_of_others(self):
+        """What lies in /tmp under our name may be somebody else's."""
+        ours = self.dir / f'xenlab-{os.getuid()}'
+        with mock.patch.dict(os.environ, {'XDG_RUNTIME_DIR': str(self.dir)}):
+            self.assertEqual(lab.labs_folder(), ours)
+            ours.mkdir(mode=0o700)
+            self.assertEqual(lab.labs_folder(), ours)
+            ours.chmod(0o777)
+            self.assertRaisesRegex(util.LabError, 'not ours alone', lab.labs_folder)
+            ours.rename(self.dir / 'other')
+            ours.symlink_to('other')
+            self.assertRaisesRegex(util.LabError, 'not ours alone', lab.lab_folder, None, SOURCE)
+            done = self.xenlab('list', XENLAB_DIR='')
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, '^xenlab: .*not ours alone')
+
 
 class TestKernel(Folder):
     def bzimage(self, payload):
