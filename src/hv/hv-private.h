@@ -82,6 +82,8 @@ void hv_set_io_error(GError **error, int saved_errno, const char *what, const ch
 gboolean hv_set_not_running(GError **error);
 /* Sets the error. Returns FALSE for the caller to return. */
 gboolean hv_refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* HV_ERROR_INVALID_ARG where it is not absolute. */
+gboolean hv_check_path(const char *path, GError **error);
 
 /* ---- the host (hv-host.c) ---- */
 
@@ -589,6 +591,7 @@ typedef struct HvSaveHeader {
 } HvSaveHeader;
 G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
 
+gboolean hv_save_check_flags(unsigned save_flags, GError **error);
 /* What a user hands in instead of the saved XML must be the same machine to its guest. */
 gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement,
                                    GError **error);

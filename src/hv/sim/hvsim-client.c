@@ -37,8 +37,9 @@ struct SimClient {
 };
 
 typedef struct Call {
-    guint64 id; /* first: the key of Link.calls */
-    GCond done; /* of [Link.lock] */
+    guint64 id;   /* first: the key of Link.calls */
+    GCond done;   /* of [Link.lock] */
+    HvError lost; /* what it is when its answer never comes */
     gboolean finished;
     GVariant *reply;
     GError *error;
@@ -231,7 +232,7 @@ link_break(Link *link)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Call *call = value;
         g_hash_table_iter_remove(&iter);
-        g_set_error_literal(&call->error, HV_ERROR, HV_ERROR_ENGINE, lost[link->closing != 0]);
+        g_set_error_literal(&call->error, HV_ERROR, call->lost, lost[link->closing != 0]);
         call->finished = TRUE;
         g_cond_signal(&call->done);
     }
@@ -340,7 +341,8 @@ static GVariant *
 link_call(Link *link, SimOp op, GVariant *payload, GCancellable *cancellable, int *ret_fd,
           GError **error)
 {
-    Call call = { .fd = -1 };
+    gboolean may_run = op == SIM_OP_START || op == SIM_OP_RESTORE;
+    Call call = { .fd = -1, .lost = may_run ? HV_ERROR_TIMEOUT : HV_ERROR_ENGINE };
     if (g_cancellable_is_cancelled(cancellable)) {
         g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "the operation was cancelled");
         return NULL;
@@ -495,13 +497,6 @@ sim_client_call(SimClient *client, SimOp op, GVariant *payload, GCancellable *ca
     }
     g_autoptr(Link) link = get_link(client, error);
     return link == NULL ? NULL : link_call(link, op, body, cancellable, ret_fd, error);
-}
-
-gboolean
-sim_client_is_lost(const GError *error)
-{
-    return g_error_matches(error, HV_ERROR, HV_ERROR_ENGINE) &&
-           (g_str_equal(error->message, lost[0]) || g_str_equal(error->message, lost[1]));
 }
 
 SimClient *
