@@ -337,7 +337,10 @@ def main():
     # The image comes first: it is kept, and made in minutes, once.
     os.environ['PATH'] = os.pathsep.join([str(build / 'tools/convert'), str(TREE / 'tools/xenlab'), os.environ['PATH']])
     say("The host's image, from the distribution's packages: the first time takes a minute or two, then it is kept")
-    show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    try:
+        show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    except Failed:
+        return show_simulation(build, "the host's image cannot be made (xenlab build, above, says why)")
     folder = tempfile.mkdtemp(prefix='xlvirt-demo.', dir='/tmp')  # short: sockets are in it
     os.environ.update(XENLAB_DIR=f'{folder}/lab', XENLAB_TREE=str(TREE))
     begin = time.monotonic()
