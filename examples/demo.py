@@ -309,7 +309,8 @@ def refusal(build):
     if missing:
         return f'not installed: {", ".join(missing)} (tools/setup.sh xenlab)'
     if not (build / 'src/libxl/hv-engine-libxl.so').exists():
-        return "xlvirt was built without the engine libxl: Xen's headers are missing (Debian: libxen-dev)"
+        return ("xlvirt was built without the engine libxl: Xen's headers were missing (Debian: libxen-dev); where they are "
+                f'there now, meson setup --reconfigure {build}')
     return None
 
 

@@ -27,7 +27,7 @@ ARCH = "amd64"
 DISK_SIZE = "8G"  # sparse
 # MB at most while an image is made: the tar, the files and the file system; what mmdebstrap unpacks.
 CACHE_ROOM = 1800
-TEMPORARY_ROOM = 800
+TEMPORARY_ROOM = 1000
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Left out of the image by dpkg.
