@@ -309,7 +309,8 @@ def refusal(build):
     if missing:
         return f'not installed: {", ".join(missing)} (tools/setup.sh xenlab)'
     if not (build / 'src/libxl/hv-engine-libxl.so').exists():
-        return "xlvirt was built without the engine libxl: Xen's headers are missing (Debian: libxen-dev)"
+        return ("xlvirt was built without the engine libxl: Xen's headers were missing (Debian: libxen-dev); where they are "
+                f'there now, meson setup --reconfigure {build}')
     return None
 
 
@@ -337,7 +338,10 @@ def main():
     # The image comes first: it is kept, and made in minutes, once.
     os.environ['PATH'] = os.pathsep.join([str(build / 'tools/convert'), str(TREE / 'tools/xenlab'), os.environ['PATH']])
     say("The host's image, from the distribution's packages: the first time takes a minute or two, then it is kept")
-    show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    try:
+        show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    except Failed:
+        return show_simulation(build, "the host's image cannot be made (xenlab build, above, says why)")
     folder = tempfile.mkdtemp(prefix='xlvirt-demo.', dir='/tmp')  # short: sockets are in it
     os.environ.update(XENLAB_DIR=f'{folder}/lab', XENLAB_TREE=str(TREE))
     begin = time.monotonic()

@@ -243,6 +243,14 @@ class TestKeys(Folder):
         image.clean(self.dir, None, used)
         self.assertEqual(there(), ['base-used'])
 
+    def test_room(self):
+        """A full file system is told before anything is fetched, also by a folder that is not there yet."""
+        usage = mock.Mock(free=700 << 20)
+        with mock.patch.object(image.shutil, 'disk_usage', return_value=usage):
+            image.check_room(self.dir, 700, 'hint')
+            with self.assertRaisesRegex(util.LabError, f'takes 701 MB in {self.dir}, and 700 MB are free: hint'):
+                image.check_room(self.dir / 'a/b', 701, 'hint')
+
     def test_layer(self):
         """The same files give the same tar and name, whenever it is made."""
         tree = self.dir / 'tree'

@@ -25,6 +25,9 @@ IMAGE = HERE / "image"
 SUITE = "bookworm"
 ARCH = "amd64"
 DISK_SIZE = "8G"  # sparse
+# MB at most while an image is made: the tar, the files and the file system; what mmdebstrap unpacks.
+CACHE_ROOM = 1800
+TEMPORARY_ROOM = 1000
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Left out of the image by dpkg.
@@ -160,6 +163,15 @@ def take_kernels(root, work):
     return {"kernel": version, "xen": xen.name[4:-3], "key": base_key()}
 
 
+def check_room(folder, wanted, hint):
+    """LabError where a file system has not the room that making an image takes, which shows late else."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free >> 20
+    if free < wanted:
+        raise LabError(f"making the image takes {wanted} MB in {folder}, and {free} MB are free: {hint}")
+
+
 def build_base(cache, fresh=False):
     """The base image, from the cache or made now."""
     base = Base(cache)
@@ -167,6 +179,8 @@ def build_base(cache, fresh=False):
         if base.there() and not fresh:
             return base
         tools("mmdebstrap", "mkfs.ext4", "tar", "ssh-keygen", "gunzip", *([] if os.geteuid() == 0 else ["fakeroot", "newuidmap"]))
+        check_room(cache, CACHE_ROOM, "make room, or name another folder with --cache")
+        check_room(Path(tempfile.gettempdir()), TEMPORARY_ROOM, "make room, or name another folder in TMPDIR")
         cache.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f"building-{base.key}-", dir=cache))
         log = cache / f"base-{base.key}.log"
