@@ -147,5 +147,6 @@ hp_openvswitch_down(HpRun *run)
     hp_port_down(&port);
     if (!run->request.tap)
         hp_iptables(run, port.name, false);
+    hp_port_release(&port);
     return true;
 }

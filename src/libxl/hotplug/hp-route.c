@@ -116,5 +116,7 @@ hp_route_down(HpRun *run)
     if (find_main_address(&port, run, &from))
         inet_ntop(AF_INET, from.bytes, text, sizeof text);
     run->error = kept;
-    return hp_hooks(run, port.name, "", text);
+    bool ok = hp_hooks(run, port.name, "", text);
+    hp_port_release(&port);
+    return ok;
 }

@@ -146,8 +146,10 @@ find_down(HpPort *port, HpRun *run, const char *vifname)
     if (found && strcmp(link.alias, dev) != 0)
         return true;
     memcpy(port->name, vifname, strlen(vifname) + 1);
-    if (found)
+    if (found) {
         port->link = link;
+        memcpy(port->given, dev, strlen(dev) + 1);
+    }
     return true;
 }
 
@@ -167,10 +169,8 @@ void
 hp_port_undo(HpPort *port)
 {
     const HpLinkChange change = { .state = HP_LINK_DOWN, .master = -1 };
-    const HpLinkChange rename = { .name = port->given };
     hp_net_change(&port->net, port->link.index, &change);
-    if (port->given[0])
-        hp_net_change(&port->net, port->link.index, &rename);
+    hp_port_release(port);
 }
 
 bool
@@ -190,6 +190,14 @@ hp_port_down(HpPort *port)
     HpLinkChange change = { .state = HP_LINK_DOWN, .master = port->link.master ? -1 : 0 };
     if (port->link.index)
         hp_net_change(&port->net, port->link.index, &change); /* it may vanish at any moment */
+}
+
+void
+hp_port_release(HpPort *port)
+{
+    const HpLinkChange change = { .name = port->given };
+    if (port->link.index && port->given[0])
+        hp_net_change(&port->net, port->link.index, &change); /* it may have gone since */
 }
 
 void

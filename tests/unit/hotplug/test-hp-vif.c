@@ -203,10 +203,15 @@ test_renamed(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(link.mtu, ==, 1280);
     g_assert_true(run(f, "vif-bridge remove type_if=tap"));
     g_assert_true(run(f, "vif-bridge offline type_if=vif"));
-    g_assert_cmpint(look(f, "web", &link), ==, 1);
+    /* The name is free for the guest's next life before this interface is gone. */
+    g_assert_cmpint(look(f, "web", &link), ==, 0);
+    g_assert_cmpint(look(f, "web-emu", &link), ==, 0);
+    g_assert_cmpint(look(f, "vif7.0", &link), ==, 1);
     g_assert_cmpint(link.master, ==, 0);
-    /* Another one must not take the name from it. */
-    make_tap(f, "vif7.0");
+    g_assert_false(link.flags & IFF_UP);
+    g_assert_true(run(f, "vif-route offline type_if=vif"));
+    /* Another one must not take the name from who has it. */
+    make_tap(f, "web");
     g_assert_false(run(f, "vif-bridge online type_if=vif"));
     assert_failed(f, "interface vif7.0 cannot be renamed: there is an interface 'web' already*");
     g_assert_cmpint(look(f, "vif7.0", &link), ==, 1);
