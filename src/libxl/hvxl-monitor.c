@@ -446,6 +446,8 @@ heed(HvxlMonitors *monitors, int domid)
 
     while (monitor && monitor->fd >= 0 && hear(monitors, monitor))
         continue;
+    /* What is heard last may be its end. */
+    monitor = find(monitors, domid);
     g_mutex_lock(&monitors->lock);
     n = GPOINTER_TO_UINT(g_hash_table_lookup(monitors->ignored, id));
     if (n > 1)

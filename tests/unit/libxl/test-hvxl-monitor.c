@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 1000
+#define HELD        "held"
 #define READY       "{\"execute\":\"qmp_capabilities\"}\n"
 #define GREETING    "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
 #define TRAY(name, open)                                                                           \
@@ -27,6 +28,7 @@
 static gint life_now;     /* atomic: HvxlMonitorLife of all */
 static gint seconds_now;  /* atomic */
 static GAsyncQueue *told; /* HvEngineEvent copies */
+static GMutex held_lock;  /* whoever has it holds up the thread that tells of the drive HELD */
 
 static GMutex log_lock;
 static const char *expected; /* [log_lock] part of a warning that has not come; NULL: none */
@@ -75,6 +77,10 @@ on_event(const HvEngineEvent *event, gpointer data)
     if (copy->graphics)
         hv_graphics_client_ref(copy->graphics);
     g_async_queue_push(told, copy);
+    if (!g_str_equal(event->target, HELD))
+        return;
+    g_mutex_lock(&held_lock);
+    g_mutex_unlock(&held_lock);
 }
 
 static HvxlMonitorLife
@@ -626,6 +632,44 @@ test_own_trays(void)
 }
 
 /* Whoever moved it: QEMU closes a medium's file when nobody is connected. */
+/* Its device model, and the domain, end while a medium is changed: what is heard of that end comes
+ * while the order is obeyed. Another one keeps the thread until both are there, the order first. */
+static void
+test_gone_meanwhile(void)
+{
+    static const HvxlMonitorLife lives[] = { HVXL_MONITOR_GONE, HVXL_MONITOR_RUNS };
+    HvxlMonitors *monitors = monitors_start();
+    Model other;
+
+    model_start(&other, 29);
+    hvxl_monitors_add(monitors, other.domid, other.uuid);
+    model_accept(&other);
+    for (int i = 0; i < (int)G_N_ELEMENTS(lives); i++) {
+        Model model;
+
+        g_atomic_int_set(&life_now, (int)HVXL_MONITOR_RUNS);
+        model_start(&model, 30 + i);
+        hvxl_monitors_add(monitors, model.domid, model.uuid);
+        model_accept(&model);
+        SAY(&model, TRAY("a", "true"));
+        expect_tray(&model, "a", TRUE);
+        g_mutex_lock(&held_lock);
+        SAY(&other, TRAY(HELD, "true"));
+        expect_tray(&other, HELD, TRUE);
+        hvxl_monitors_ignore_trays(monitors, model.domid);
+        hvxl_monitors_heed_trays(monitors, model.domid);
+        g_atomic_int_set(&life_now, (int)lives[i]);
+        model_hang_up(&model);
+        g_mutex_unlock(&held_lock);
+        await_silence(monitors, model.domid);
+        if (lives[i] == HVXL_MONITOR_RUNS)
+            expect_lost(&model);
+        model_end(&model);
+    }
+    hvxl_monitors_free(monitors);
+    model_end(&other);
+}
+
 static void
 test_renewed(void)
 {
@@ -770,6 +814,7 @@ main(int argc, char **argv)
     g_test_add_func("/monitor/nobody", test_nobody);
     g_test_add_func("/monitor/again", test_again);
     g_test_add_func("/monitor/own-trays", test_own_trays);
+    g_test_add_func("/monitor/gone-meanwhile", test_gone_meanwhile);
     g_test_add_func("/monitor/renewed", test_renewed);
     g_test_add_func("/monitor/copies", test_copies);
     g_test_add_func("/monitor/many", test_many);
