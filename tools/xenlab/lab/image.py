@@ -49,10 +49,16 @@ LAYER_FILES = [
 
 def cache_folder(given=None):
     """Where images are kept: --cache, XENLAB_CACHE, or below ~/.cache."""
-    if given or os.environ.get("XENLAB_CACHE"):
-        return Path(given or os.environ["XENLAB_CACHE"]).absolute()
+    given = given or os.environ.get("XENLAB_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "xlvirt" / "xenlab"
+    return plain(Path(given).absolute() if given else Path(home) / "xlvirt" / "xenlab", "--cache")
+
+
+def plain(path, option):
+    """The path; LabError where QEMU's command line would take it for several words."""
+    if set(" ,") & set(str(path)):
+        raise LabError(f"no blank or comma may be in the path {path}: choose another one with {option}")
+    return path
 
 
 def base_key():

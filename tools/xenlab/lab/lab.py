@@ -80,6 +80,7 @@ class Lab:
         return self.machines[name]
 
     def check_paths(self):
+        image.plain(self.folder, "--dir")
         longest = max(len(os.fsencode(self.folder / name / "virtxend-sock-ro")) for name in self.machines)
         # ssh puts a suffix of 17 characters behind the name of its control socket for a moment.
         longest = max(longest, max(len(os.fsencode(self.folder / name / "ssh")) + 17 for name in self.machines))
