@@ -245,6 +245,7 @@ run_in_pool(gpointer item, gpointer data)
 
     acquire(later);
     later->func(item, later->data);
+    release(later);
 }
 
 GThreadPool *
@@ -264,4 +265,14 @@ g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
 {
     release(pool->user_data);
     return NEXT(g_thread_pool_push)(pool, data, error);
+}
+
+void
+g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait_)
+{
+    gpointer later = pool->user_data;
+
+    NEXT(g_thread_pool_free)(pool, immediate, wait_);
+    if (wait_)
+        acquire(later);
 }

@@ -354,18 +354,24 @@ guest_did(HvHost *host, const HvEngineEvent *event)
         hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
 }
 
+/* A device model that stops at an error does not stop the guest's CPUs: what they write then, to
+ * whatever it emulates, is lost, and what they read is made up. */
 static void
 disk_failed(HvHost *host, HvDomain *domain, const HvView *now, const HvEngineEvent *event)
 {
     const ConfDisk *disk = now->live ? find_disk(host, now, event->target) : NULL;
+    g_autoptr(GError) error = NULL;
 
     if (disk)
         hv_event_post_io_error(domain, disk, (HvIoErrorAction)event->code, event->value != 0,
                                now->domid);
+    if (event->code == HV_IO_ERROR_PAUSE && !hv_domain_suspend_failed(domain, event->domid, &error))
+        g_warning("the device model of domain '%s' has stopped at an error of a disk, but the "
+                  "domain cannot be paused: %s",
+                  domain->name, error->message);
 }
 
-/* What changes nothing that we know of a domain. Whoever holds its job may be the one that waits
- * for it in vain: this is told at once. */
+/* Whoever holds the domain's job may be the one that waits for it in vain: this is told at once. */
 static void
 device_model_told(HvHost *host, const HvEngineEvent *event)
 {

@@ -428,6 +428,10 @@ void hv_pci_give_back(HvHost *host, const ConfDomain *def);
 gboolean hv_domain_preserve(HvJob *job, const HvView *now, HvState state, HvReason reason,
                             GError **error);
 
+/* The device model of this id has stopped at an error of a disk. The domain is paused with it,
+ * unless it is already, or has another id by now. Waits for its job. */
+gboolean hv_domain_suspend_failed(HvDomain *domain, int domid, GError **error);
+
 /* ---- the control domain (hv-control.c) ---- */
 
 #define HV_CONTROL_NAME "Domain-0"

@@ -74,6 +74,7 @@ typedef enum HvReason {
     HV_REASON_PAUSED_CRASHED,
     HV_REASON_PAUSED_FROM_SNAPSHOT,
     HV_REASON_PAUSED_SNAPSHOT, /* while one is taken */
+    HV_REASON_PAUSED_IO_ERROR,
     HV_REASON_SHUTDOWN_USER,
     HV_REASON_SHUTOFF_SHUTDOWN,
     HV_REASON_SHUTOFF_DESTROYED,
@@ -725,6 +726,7 @@ typedef enum HvEventDetail {
     HV_DETAIL_SUSPENDED_FROM_SNAPSHOT,
     HV_DETAIL_RESUMED_FROM_SNAPSHOT,
     HV_DETAIL_STOPPED_FROM_SNAPSHOT,
+    HV_DETAIL_SUSPENDED_IO_ERROR,
     HV_N_DETAILS,
 } HvEventDetail;
 
@@ -747,7 +749,7 @@ typedef enum HvWatchdogAction {
 /* What became of a guest whose disk failed. */
 typedef enum HvIoErrorAction {
     HV_IO_ERROR_NONE,
-    HV_IO_ERROR_PAUSE,
+    HV_IO_ERROR_PAUSE,  /* until a client resumes it: the disk is tried again then */
     HV_IO_ERROR_REPORT, /* it was told of the error */
     HV_N_IO_ERROR_ACTIONS,
 } HvIoErrorAction;

@@ -156,6 +156,12 @@ build_driver(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
     return TRUE;
 }
 
+void
+hvxl_disk_set_hotplug(libxl_device_disk *xl, const HvxlConfigEnv *env, const ConfDisk *disk)
+{
+    hvxl_set_hotplug(&xl->script, env, disk->shareable ? "block-shared" : NULL);
+}
+
 /* The script of a block device that dom0's kernel serves; all other disks run none. */
 static void
 build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
@@ -168,7 +174,7 @@ build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
     if (b->env->hotplug_script == NULL || xl->backend_domname || xl->script || !phy ||
         xl->format != LIBXL_DISK_FORMAT_RAW || xl->pdev_path == NULL || xl->is_cdrom)
         return;
-    hvxl_set_hotplug(&xl->script, b->env, disk->shareable ? "block-shared" : NULL);
+    hvxl_disk_set_hotplug(xl, b->env, disk);
 }
 
 static gboolean

@@ -117,8 +117,7 @@ avoid_qemu(const Plug *plug, const ConfDisk *disk, libxl_device_disk *xl, GError
                            "the other",
                            disk->target);
     xl->backend = LIBXL_DISK_BACKEND_PHY;
-    free(xl->script);
-    xl->script = strdup(plug->env.hotplug_script);
+    hvxl_disk_set_hotplug(xl, &plug->env, disk);
     return TRUE;
 }
 
@@ -139,6 +138,14 @@ is_taken(const Plug *plug, const char *target, GError **error)
     return taken;
 }
 
+/* What libxl cannot add it leaves half in xenstore. But for what is there already: somebody was
+ * faster since we looked, and has a whole one. */
+static gboolean
+is_left_half(int rc)
+{
+    return rc != ERROR_DEVICE_EXISTS;
+}
+
 static gboolean
 attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
 {
@@ -157,8 +164,8 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
         rc = WAIT(plug, op, 0, libxl_device_disk_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
     if (ok && rc != 0) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
-        /* libxl leaves half of it in xenstore. */
-        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+        if (is_left_half(rc))
+            libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     }
     libxl_device_disk_dispose(&xl);
     return ok;
@@ -378,8 +385,7 @@ attach_interface(Plug *plug, ConfAnyDevice *device, GError **error)
         fill_nic(plug, iface, &xl);
     } else if (ok) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach interface %s", iface->mac);
-        /* libxl leaves half of it in xenstore. */
-        if (xl.devid >= 0)
+        if (xl.devid >= 0 && is_left_half(rc))
             libxl_device_nic_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     }
     libxl_device_nic_dispose(&xl);
