@@ -179,8 +179,7 @@ sweep(Build *build)
 {
     if (build->domid == (uint32_t)INVALID_DOMID)
         return;
-    if (libxl_domain_destroy(build->ctx->libxl, build->domid, NULL) != 0 &&
-        libxl_domain_info(build->ctx->libxl, NULL, build->domid) != ERROR_DOMAIN_NOTFOUND)
+    if (hvxl_mark_destroy(build->ctx, build->domid) != 0)
         g_warning("domain id %u is left over from a start of '%s' that failed", build->domid,
                   build->start->def->name);
 }
