@@ -182,11 +182,21 @@ build_driver(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
     return TRUE;
 }
 
-/* The script of a block device that dom0's kernel serves; all other disks run none. */
+/* QEMU 7.2 refuses to serve an image that it may not write: it tells the node of the file so,
+ * and not the one above it. dom0's kernel can do it, for a guest without an emulated drive. */
+static bool
+avoids_qemu(const HvxlBuild *b, const ConfDisk *disk, const libxl_device_disk *xl)
+{
+    return xl->backend == LIBXL_DISK_BACKEND_QDISK && !xl->readwrite &&
+           b->type != LIBXL_DOMAIN_TYPE_HVM &&
+           conf_disk_source_type(disk) != CONF_DISK_TYPE_NETWORK;
+}
+
+/* The script of a disk that dom0's kernel serves; all others run none. */
 static void
 build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
 {
-    bool phy = xl->backend == LIBXL_DISK_BACKEND_PHY ||
+    bool phy = xl->backend == LIBXL_DISK_BACKEND_PHY || avoids_qemu(b, disk, xl) ||
                (xl->backend == LIBXL_DISK_BACKEND_UNKNOWN &&
                 conf_disk_source_type(disk) == CONF_DISK_TYPE_BLOCK);
 
@@ -194,6 +204,8 @@ build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
     if (b->env->hotplug_script == NULL || xl->backend_domname || xl->script || !phy ||
         xl->format != LIBXL_DISK_FORMAT_RAW || xl->pdev_path == NULL || xl->is_cdrom)
         return;
+    if (xl->backend == LIBXL_DISK_BACKEND_QDISK)
+        xl->backend = LIBXL_DISK_BACKEND_PHY;
     hvxl_set_hotplug(&xl->script, b->env, disk->shareable ? "block-shared" : NULL);
 }
 

@@ -3,6 +3,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-env.h"
+#include "hvxl-model.h"
 #include "hvxl-monitor.h"
 
 #include <stdlib.h>
@@ -144,6 +145,7 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
 {
     const ConfDisk *disk = device->disk;
     libxl_device_disk xl;
+    gint64 log_size = hvxl_model_log_size(plug->live->name);
     gboolean ok;
     HvxlOp op;
     int rc = 0;
@@ -155,10 +157,14 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
          avoid_qemu(plug, disk, &xl, error);
     if (ok)
         rc = WAIT(plug, op, 0, libxl_device_disk_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
-    if (ok && rc != 0) {
-        ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
+    if (ok) {
+        ok = rc == 0
+                 ? hvxl_model_serves(plug->engine, (int)plug->domid, plug->live->name, log_size,
+                                     &xl, 1, error)
+                 : hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
         /* libxl leaves half of it in xenstore. */
-        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+        if (!ok)
+            libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     }
     libxl_device_disk_dispose(&xl);
     return ok;
