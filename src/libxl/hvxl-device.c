@@ -3,6 +3,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-env.h"
+#include "hvxl-model.h"
 #include "hvxl-monitor.h"
 
 #include <stdlib.h>
@@ -138,7 +139,7 @@ is_taken(const Plug *plug, const char *target, GError **error)
     return taken;
 }
 
-/* What libxl cannot add it leaves half in xenstore. But for what is there already: somebody was
+/* What libxl cannot add it leaves half in xenstore, but for what is there already: somebody was
  * faster since we looked, and has a whole one. */
 static gboolean
 is_left_half(int rc)
@@ -151,7 +152,8 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
 {
     const ConfDisk *disk = device->disk;
     libxl_device_disk xl;
-    gboolean ok;
+    gint64 log_size = hvxl_model_log_size(plug->live->name);
+    gboolean ok, half = FALSE;
     HvxlOp op;
     int rc = 0;
 
@@ -164,9 +166,14 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
         rc = WAIT(plug, op, 0, libxl_device_disk_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
     if (ok && rc != 0) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
-        if (is_left_half(rc))
-            libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+        half = is_left_half(rc);
+    } else if (ok) {
+        ok = hvxl_model_serves(plug->engine, (int)plug->domid, plug->live->name, log_size, &xl, 1,
+                               error);
+        half = !ok;
     }
+    if (half)
+        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     libxl_device_disk_dispose(&xl);
     return ok;
 }

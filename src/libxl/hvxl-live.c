@@ -139,17 +139,29 @@ is_automatic(const ConfGraphics *graphics)
            graphics->port.value <= 0;
 }
 
-static void
-fill_displays(HvEngine *engine, int domid, ConfDomain *live)
+/* QEMU chooses that of VNC, and says so; that of SPICE was chosen for it. 0: none. */
+static gint64
+port_of(HvEngine *engine, int domid, const ConfGraphics *graphics,
+        const libxl_domain_config *config)
 {
-    gint64 port;
+    gint64 port = 0;
 
+    if (g_strcmp0(graphics->type, "vnc") == 0 && !graphics->socket)
+        hvxl_xs_read_number(engine, &port, "/local/domain/%d/console/vnc-port", domid);
+    else if (g_strcmp0(graphics->type, "spice") == 0 && config &&
+             config->b_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        port = config->b_info.u.hvm.spice.port;
+    return port > 0 && port <= 65535 ? port : 0;
+}
+
+static void
+fill_displays(HvEngine *engine, int domid, ConfDomain *live, const libxl_domain_config *config)
+{
     for (guint i = 0; i < live->graphics->len; i++) {
         ConfGraphics *graphics = live->graphics->pdata[i];
+        gint64 port = port_of(engine, domid, graphics, config);
 
-        if (g_strcmp0(graphics->type, "vnc") != 0 || graphics->socket ||
-            !hvxl_xs_read_number(engine, &port, "/local/domain/%d/console/vnc-port", domid) ||
-            port <= 0 || port > 65535)
+        if (port == 0)
             continue;
         /* So that the inactive form shows no port again. */
         if (is_automatic(graphics))
@@ -164,7 +176,7 @@ hvxl_live_fill(HvEngine *engine, int domid, ConfDomain *live, const libxl_domain
 {
     live->id = domid;
     fill_interfaces(domid, live, config);
-    fill_displays(engine, domid, live);
+    fill_displays(engine, domid, live, config);
     return fill_consoles(engine, domid, live, patience_ms);
 }
 

@@ -3,6 +3,7 @@
  * The functions of libxl that would reach Xen are of this file's making. */
 #include <libxl/hvxl-device.h>
 #include <libxl/hvxl-env.h>
+#include <libxl/hvxl-model.h>
 #include <libxl/hvxl-monitor.h>
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ static struct {
     guint destroyed;  /* devices */
     guint written;    /* nodes of xenstore */
     guint remembered; /* definitions kept with the domain */
+    gboolean refused; /* the device model does not serve a disk */
 } xen;
 
 int
@@ -164,6 +166,21 @@ hvxl_pci_attach(HvEngine *engine, const HvPciAddress *address, GError **error)
     g_assert_not_reached();
 }
 
+gint64
+hvxl_model_log_size(const char *name)
+{
+    return 0;
+}
+
+gboolean
+hvxl_model_serves(HvEngine *engine, int domid, const char *name, gint64 from,
+                  const libxl_device_disk *disks, int n_disks, GError **error)
+{
+    if (xen.refused)
+        g_set_error_literal(error, HV_ERROR, HV_ERROR_ENGINE, "not this image");
+    return !xen.refused;
+}
+
 /* ---- the tests ---- */
 
 #define MAC "00:16:3e:00:00:01"
@@ -244,6 +261,16 @@ test_exists(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(xen.remembered, ==, 1);
 }
 
+/* What QEMU does not serve goes again, as no part of it would ever work. */
+static void
+test_refused(Fixture *f, gconstpointer unused)
+{
+    xen.refused = TRUE;
+    g_assert_false(attach(f, BLOCK));
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(xen.remembered, ==, 0);
+}
+
 /* An image file that dom0's kernel serves knows its sharers by the helper's name, too. */
 static void
 test_shared(Fixture *f, gconstpointer unused)
@@ -291,6 +318,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add("exists", test_exists);
+    add("refused", test_refused);
     add("shared", test_shared);
     add("bridge-of-none", test_bridge_of_none);
     return g_test_run();
