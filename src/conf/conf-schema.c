@@ -794,7 +794,7 @@ static const ConfRow lease_rows[] = {
     ROW("target@path", target_path, .flags = CONF_ROW_REQUIRED,
         .missing = "missing 'target' element for lease"),
     ROW("target@offset", target_offset),
-    ROW("#rest", dev.extra),
+    DEVICE_ROWS,
 };
 SCHEMA(lease, "lease");
 #undef THIS

@@ -206,6 +206,8 @@ end(HvDomain *domain, GError **error)
     if (!hv_lock_record_exists(domain->host->store, domain->uuid))
         return TRUE;
     held = read_record(domain);
+    if (held->len == 0)
+        write_record(domain, held); /* which is of no use */
     all = hv_leases_new();
     append(all, held);
     return release(domain, held, all, error);

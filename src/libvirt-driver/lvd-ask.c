@@ -194,3 +194,9 @@ lvd_was_refused(const GError *error, int code)
 {
     return lvd_was_answered(error) && (error->code & 0x7fff) == code;
 }
+
+gboolean
+lvd_was_refused_by(const GError *error, int from)
+{
+    return lvd_was_answered(error) && ((error->code >> 16) & 0x7fff) == from;
+}

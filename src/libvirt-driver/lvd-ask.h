@@ -37,8 +37,10 @@ GByteArray *lvd_ask(LvdAsking *asking, gint32 proc, xdrproc_t xdr, const void *a
 /* `ret` is zeroed, and freed with xdr_free() by who gets TRUE. */
 gboolean lvd_ask_for(LvdAsking *asking, gint32 proc, xdrproc_t args_xdr, const void *args,
                      xdrproc_t ret_xdr, void *ret, GError **error);
-/* Is this error the daemon's own answer, after which it can be asked on? And is it of this code? */
+/* Is this error the daemon's own answer, after which it can be asked on? And is it of this code, or
+ * from this part of libvirt? */
 gboolean lvd_was_answered(const GError *error);
 gboolean lvd_was_refused(const GError *error, int code);
+gboolean lvd_was_refused_by(const GError *error, int from);
 
 G_END_DECLS

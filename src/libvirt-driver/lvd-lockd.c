@@ -18,22 +18,37 @@
 enum { PROC_REGISTER = 1, PROC_ACQUIRE = 6, PROC_RELEASE = 7, PROC_CREATE_LOCKSPACE = 8 };
 enum { ACQUIRE_SHARED = 1 << 0, ACQUIRE_CREATE = 1 << 1 };
 
-/* Linux counts processes up to 2^22. */
-#define OWNER_BASE 0x40000000u
-#define OWNER_MASK 0x3fffffffu
-/* The stock Xen driver has no process to name. */
-#define OWNER_STOCK 0u
+/* Owners. Linux counts processes up to 2^22. */
+#define DOMAIN_BASE 0x40000000u
+#define DOMAIN_MASK 0x3fffffffu
+#define STOCK       0u          /* the stock Xen driver has no process to name */
+#define NOBODY      0x3fffffffu /* has never locked anything */
+
+/* One request. */
+typedef struct Request {
+    LvdAsking asking;
+    const HvLockOwner *owner;
+    gboolean introduced;
+    guint32 as; /* whom virtlockd takes us for */
+} Request;
+
+static void
+request_clear(Request *request)
+{
+    lvd_asking_clear(&request->asking);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
 
 static guint32
-owner_number(const guint8 uuid[16])
+number_of(const HvLockOwner *owner)
 {
     guint32 words[4];
 
-    memcpy(words, uuid, sizeof(words));
-    return OWNER_BASE | (GUINT32_FROM_BE(words[0] ^ words[1] ^ words[2] ^ words[3]) & OWNER_MASK);
+    memcpy(words, owner->uuid, sizeof(words));
+    return DOMAIN_BASE | (GUINT32_FROM_BE(words[0] ^ words[1] ^ words[2] ^ words[3]) & DOMAIN_MASK);
 }
 
-/* ---- the connection ---- */
+/* ---- calls ---- */
 
 static gboolean
 open_socket(LvdAsking *asking, const char *path, GError **error)
@@ -56,29 +71,33 @@ open_socket(LvdAsking *asking, const char *path, GError **error)
 }
 
 static gboolean
-call(LvdAsking *asking, gint32 proc, xdrproc_t xdr, const void *args, GError **error)
+call(Request *request, gint32 proc, xdrproc_t xdr, const void *args, GError **error)
 {
-    g_autoptr(GByteArray) body = lvd_ask(asking, proc, xdr, args, error);
+    g_autoptr(GByteArray) body = lvd_ask(&request->asking, proc, xdr, args, error);
 
     return body != NULL;
 }
 
+/* What is asked next is asked in the name of this owner. */
 static gboolean
-introduce(LvdAsking *asking, const HvLockOwner *owner, guint32 number, GError **error)
+speak_as(Request *request, guint32 number, GError **error)
 {
-    lvd_lockd_register_args args = { .name = (char *)owner->name,
+    lvd_lockd_register_args args = { .name = (char *)request->owner->name,
                                      .id = MAX(number, 1u), /* 0 is refused */
                                      .pid = number };
 
-    memcpy(args.uuid, owner->uuid, sizeof(args.uuid));
-    return call(asking, PROC_REGISTER, (xdrproc_t)xdr_lvd_lockd_register_args, &args, error);
+    if (request->introduced && request->as == number)
+        return TRUE;
+    memcpy(args.uuid, request->owner->uuid, sizeof(args.uuid));
+    request->introduced = call(request, PROC_REGISTER, (xdrproc_t)xdr_lvd_lockd_register_args,
+                               &args, error);
+    request->as = number;
+    return request->introduced;
 }
-
-/* ---- one lease ---- */
 
 /* virtlockd knows the lockspaces that somebody has named since it was started. */
 static gboolean
-name_lockspace(LvdAsking *asking, const HvLease *lease, GError **error)
+name_lockspace(Request *request, const HvLease *lease, GError **error)
 {
     const lvd_lockd_lockspace_args args = { .path = lease->lockspace };
 
@@ -86,12 +105,14 @@ name_lockspace(LvdAsking *asking, const HvLease *lease, GError **error)
     if (!*lease->lockspace ||
         (!lease->create && !g_file_test(lease->lockspace, G_FILE_TEST_IS_DIR)))
         return TRUE;
-    return call(asking, PROC_CREATE_LOCKSPACE, (xdrproc_t)xdr_lvd_lockd_lockspace_args, &args,
+    return call(request, PROC_CREATE_LOCKSPACE, (xdrproc_t)xdr_lvd_lockd_lockspace_args, &args,
                 error);
 }
 
+/* ---- one lease ---- */
+
 static gboolean
-acquire(LvdAsking *asking, const HvLease *lease, GError **error)
+acquire(Request *request, const HvLease *lease, GError **error)
 {
     const lvd_lockd_resource_args args = {
         .lockspace = lease->lockspace,
@@ -99,49 +120,71 @@ acquire(LvdAsking *asking, const HvLease *lease, GError **error)
         .flags = (lease->shared ? ACQUIRE_SHARED : 0u) | (lease->create ? ACQUIRE_CREATE : 0u),
     };
 
-    return name_lockspace(asking, lease, error) &&
-           call(asking, PROC_ACQUIRE, (xdrproc_t)xdr_lvd_lockd_resource_args, &args, error);
+    return speak_as(request, number_of(request->owner), error) &&
+           name_lockspace(request, lease, error) &&
+           call(request, PROC_ACQUIRE, (xdrproc_t)xdr_lvd_lockd_resource_args, &args, error);
 }
 
-/* Where the lockspace, the resource or the owner of it is another it says so in these two ways. */
-static gboolean
-release(LvdAsking *asking, const HvLease *lease, GError **error)
+/* What virtlockd says of a resource that this owner does not have: somebody else whom it serves has
+ * it; or it serves nobody who has. */
+typedef enum Holder { HOLDER_OWNER, HOLDER_ANOTHER, HOLDER_NONE, HOLDER_UNKNOWN } Holder;
+
+static Holder
+try_release(Request *request, guint32 number, const HvLease *lease, GError **error)
 {
     const lvd_lockd_resource_args args = { .lockspace = lease->lockspace,
                                            .resource = lease->resource };
     g_autoptr(GError) local = NULL;
 
-    if (call(asking, PROC_RELEASE, (xdrproc_t)xdr_lvd_lockd_resource_args, &args, &local) ||
-        lvd_was_refused(local, VIR_ERR_RESOURCE_BUSY) ||
-        lvd_was_refused(local, VIR_ERR_INTERNAL_ERROR))
-        return TRUE;
+    if (!speak_as(request, number, error))
+        return HOLDER_UNKNOWN;
+    if (call(request, PROC_RELEASE, (xdrproc_t)xdr_lvd_lockd_resource_args, &args, &local))
+        return HOLDER_OWNER;
+    if (lvd_was_refused(local, VIR_ERR_RESOURCE_BUSY))
+        return HOLDER_NONE; /* "is not locked" */
+    /* A lockspace that it does not know has nothing locked in it. */
+    if (lvd_was_refused(local, VIR_ERR_INTERNAL_ERROR))
+        return lvd_was_refused_by(local, VIR_FROM_LOCKSPACE) ? HOLDER_ANOTHER : HOLDER_NONE;
     g_propagate_error(error, g_steal_pointer(&local));
-    return FALSE;
+    return HOLDER_UNKNOWN;
 }
 
-/* Only who has a lock may hear that it is taken, and virtlockd does not say by whom: it is ours,
- * then. A shared one counts how often it was acquired, so it is released first; whoever wants it
- * alone in between would have had to be refused sharing it. */
 static gboolean
-keep(LvdAsking *asking, const HvLease *lease, GError **error)
+release(Request *request, const HvLease *lease, GError **error)
 {
-    g_autoptr(GError) local = NULL;
+    return try_release(request, number_of(request->owner), lease, error) != HOLDER_UNKNOWN &&
+           (!lease->inherited || try_release(request, STOCK, lease, error) != HOLDER_UNKNOWN);
+}
 
-    if (lease->shared && !release(asking, lease, error))
-        return FALSE;
-    if (acquire(asking, lease, &local) ||
-        (!lease->shared && lvd_was_refused(local, VIR_ERR_RESOURCE_BUSY)))
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&local));
-    return FALSE;
+/* A shared one counts how often it was acquired, so it is released first. */
+static gboolean
+keep_shared(Request *request, const HvLease *lease, GError **error)
+{
+    return try_release(request, number_of(request->owner), lease, error) != HOLDER_UNKNOWN &&
+           acquire(request, lease, error);
+}
+
+/* Never let go of: what virtlockd holds here is the domain's, or was the stock driver's for it. */
+static gboolean
+keep_alone(Request *request, const HvLease *lease, GError **error)
+{
+    Holder holder = try_release(request, NOBODY, lease, error);
+
+    if (holder != HOLDER_NONE)
+        return holder != HOLDER_UNKNOWN;
+    return acquire(request, lease, error);
+}
+
+static gboolean
+keep(Request *request, const HvLease *lease, GError **error)
+{
+    return lease->shared ? keep_shared(request, lease, error) : keep_alone(request, lease, error);
 }
 
 /* ---- all of them ---- */
 
-typedef gboolean (*OneFunc)(LvdAsking *asking, const HvLease *lease, GError **error);
-
 static const struct {
-    OneFunc one;
+    gboolean (*one)(Request *request, const HvLease *lease, GError **error);
     gboolean go_on; /* when one is refused, to the others */
 } ops[] = {
     [HV_LOCK_ACQUIRE] = { acquire, FALSE },
@@ -149,33 +192,21 @@ static const struct {
     [HV_LOCK_KEEP] = { keep, TRUE },
 };
 
-/* In the name of the owner of this number. `inherited`: only those that are. */
 static gboolean
-ask_as(HvLockOp op, guint32 number, const HvLockOwner *owner, const GPtrArray *leases,
-       gboolean inherited, GCancellable *cancellable, const LvdConfig *config, GError **error)
+ask_each(Request *request, HvLockOp op, const GPtrArray *leases, GError **error)
 {
-    g_autofree char *path = lvd_lockd_socket(config);
-    g_auto(LvdAsking)
-        asking = { .program = PROGRAM_LOCKD,
-                   .what = "the locking of disks",
-                   .cancellable = cancellable,
-                   .deadline = g_get_monotonic_time() + config->lock_timeout_ms * (gint64)1000,
-                   .fd = -1 };
     g_autoptr(GError) first = NULL;
 
-    if (!open_socket(&asking, path, error) || !introduce(&asking, owner, number, error))
-        return FALSE;
     for (guint i = 0; i < leases->len; i++) {
-        const HvLease *lease = leases->pdata[i];
         g_autoptr(GError) local = NULL;
-        gboolean answered;
+        gboolean over;
 
-        if ((inherited && !lease->inherited) || ops[op].one(&asking, lease, &local))
+        if (ops[op].one(request, leases->pdata[i], &local))
             continue;
-        answered = lvd_was_answered(local);
+        over = !ops[op].go_on || !lvd_was_answered(local);
         if (!first)
             first = g_steal_pointer(&local);
-        if (!answered || !ops[op].go_on)
+        if (over)
             break;
     }
     if (!first)
@@ -184,23 +215,19 @@ ask_as(HvLockOp op, guint32 number, const HvLockOwner *owner, const GPtrArray *l
     return FALSE;
 }
 
-static gboolean
-has_inherited(const GPtrArray *leases)
-{
-    for (guint i = 0; i < leases->len; i++)
-        if (((const HvLease *)leases->pdata[i])->inherited)
-            return TRUE;
-    return FALSE;
-}
-
 gboolean
 lvd_lockd_ask(HvLockOp op, const HvLockOwner *owner, const GPtrArray *leases,
               GCancellable *cancellable, gpointer data, GError **error)
 {
     const LvdConfig *config = data;
+    g_autofree char *path = lvd_lockd_socket(config);
+    gint64 patience_us = config->lock_timeout_ms * (gint64)1000;
+    g_auto(Request) request = { .asking = { .program = PROGRAM_LOCKD,
+                                            .what = "the locking of disks",
+                                            .cancellable = cancellable,
+                                            .deadline = g_get_monotonic_time() + patience_us,
+                                            .fd = -1 },
+                                .owner = owner };
 
-    return ask_as(op, owner_number(owner->uuid), owner, leases, FALSE, cancellable, config,
-                  error) &&
-           (op != HV_LOCK_RELEASE || !has_inherited(leases) ||
-            ask_as(op, OWNER_STOCK, owner, leases, TRUE, cancellable, config, error));
+    return open_socket(&request.asking, path, error) && ask_each(&request, op, leases, error);
 }

@@ -15,6 +15,12 @@ BUSY = 87
 MINE = 0x7ffffff0  # an owner that no domain is
 
 
+def number_of(uuid):
+    """The owner's number of a domain; a later xlvirtd has to know what an earlier one has locked by it."""
+    words = struct.unpack('>4I', bytes.fromhex(uuid.replace('-', '')))
+    return 0x40000000 | ((words[0] ^ words[1] ^ words[2] ^ words[3]) & 0x3fffffff)
+
+
 def missing():
     """Why there can be none here, or None."""
     if not shutil.which('virtlockd'):

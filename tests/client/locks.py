@@ -3,8 +3,10 @@
 """Locks on disks by a real virtlockd: two xlvirtd side by side are two hosts on one storage.
 
 usage: locks.py [WORD...] runs the cases whose names have one of the words in them."""
+import fcntl
 import glob
 import hashlib
+import itertools
 import os
 import shutil
 import signal
@@ -489,6 +491,33 @@ class TestLocks(Case):
         self.connect(self.a).lookupByName('d').destroy()
         self.free(one, two)
 
+    def test_lost_to_another(self):
+        """virtlockd was started anew, and another host has got the disk since."""
+        path, kept = self.image('image'), self.image('kept')
+        domain = self.define(self.a, 'd', disk(path), disk(kept, 'xvdb'))
+        domain.create()
+        self.lockd.end()
+        with open(path, 'r+b') as other:
+            fcntl.lockf(other, fcntl.LOCK_EX)
+            self.lockd.start()
+            self.restart(self.a)
+            wait_for(lambda: self.lockd.is_held(kept), 'the other lock')
+            wait_for(lambda: f"'d' runs, maybe without its locks: resource busy: Lockspace resource '{path}' is locked"
+                     in self.a.log_text(), 'the warning')
+        self.connect(self.a).lookupByName('d').destroy()
+        self.free(path, kept)
+
+    def test_owner(self):
+        """Each domain has a number of its own, which stays the same."""
+        path = self.image('image')
+        domain = self.define(self.a, 'd', disk(path))
+        domain.create()
+        with lockd.Owner(self.lockd, lockd.number_of(domain.UUIDString())) as owner:
+            self.assertEqual(owner.release('', path), 0)
+            self.assertEqual(owner.acquire('', path), 0)
+        domain.destroy()
+        self.free(path)
+
     def test_not_there(self):
         path = self.image('image')
         domain, running = self.define(self.a, 'd', disk(path)), self.define(self.a, 'r', disk(self.image('other')))
@@ -546,6 +575,158 @@ class TestLocks(Case):
         self.assertFalse(domain.isActive())
         wait_for(lambda: not self.records(self.a), 'the record to go')
         self.free(path)
+
+
+@unittest.skipIf(MISSING, MISSING)
+class TestKilled(Case):
+    """kill -9 in front of each step that others can see, by kill-at.c: the locks are those of what runs."""
+
+    conf = 'min_workers = 1\nmax_workers = 1\nprio_workers = 0\n'  # the steps come in the same order each time
+
+    def arm(self, when):
+        fd = os.open(f'{self.a.root}/kill-at', os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(fd, struct.pack('=i', when))
+        os.close(fd)
+
+    def start_armed(self):
+        options = ':'.join(filter(None, (os.environ.get('ASAN_OPTIONS'), 'verify_asan_link_order=0')))
+        self.start(self.a, LD_PRELOAD=PRELOAD, ASAN_OPTIONS=options, KILL_AT=f'{self.a.root}/kill-at')
+
+    def strike(self, when, prepare, operation):
+        """FALSE: the operation has come to its end."""
+        connection = libvirt.open(self.a.uri())
+        domain = connection.lookupByName('d')
+        prepare(domain)
+        self.arm(when)
+        try:
+            operation(domain)
+            connection.getLibVersion()  # there is one worker: what it still had to do is done
+            connection.close()
+            return False
+        except libvirt.libvirtError:
+            self.assertEqual(self.a.daemon.wait(harness.TIMEOUT), -signal.SIGKILL)
+            return True
+        finally:
+            self.arm(0)
+
+    def check(self, paths):
+        domain = self.connect(self.a).lookupByName('d')
+        for path in paths:
+            if domain.isActive():
+                wait_for(lambda path=path: self.lockd.is_held(path), f'{path} to be locked')
+            else:
+                self.goes_free(path)
+        wait_for(lambda: len(self.records(self.a)) == domain.isActive(), 'the record')
+        if domain.isActive():
+            domain.destroy()
+        self.free(*paths)
+
+    def kill_all_along(self, prepare, operation):
+        paths = [self.image('one'), self.image('two')]
+        self.arm(0)
+        self.a.end_daemon()
+        self.start_armed()
+        self.addCleanup(self.restart, self.a)
+        self.define(self.a, 'd', disk(paths[0]), disk(paths[1], 'xvdb'))
+        for when in range(1, 100):
+            killed = self.strike(when, prepare, operation)
+            if killed:
+                self.a.end_daemon()
+                self.start_armed()
+            with self.subTest(f'killed before call {when}' if killed else 'not killed'):
+                self.check(paths)
+            if not killed:
+                self.assertGreater(when, 4, 'the operation was never interrupted')
+                return
+        self.fail('there is no end to it')
+
+    def test_start(self):
+        self.kill_all_along(lambda domain: None, lambda domain: domain.create())
+
+    def test_destroy(self):
+        self.kill_all_along(lambda domain: domain.create(), lambda domain: domain.destroy())
+
+
+class Fake(relay.Fake):
+    """A virtlockd that answers as it is told."""
+
+    AUTH = OPEN = IDENTITY = None
+
+    @staticmethod
+    def pack(proc, kind, serial, status, body=b'', length=None, prog=lockd.PROGRAM, vers=1):
+        return relay.Fake.pack(proc, kind, serial, status, body, length, prog, vers)
+
+
+class TestFake(relay.Case):
+    @classmethod
+    def setUpClass(cls):
+        libvirt.registerErrorHandler(lambda *unused: None, None)
+        super().setUpClass()
+        cls.host.end_daemon()
+        cls.host.control(QUICK)
+        cls.host.start('--config', cls.host.file('virtxend.conf', 'lock_manager = "lockd"\nlock_timeout = 2\n'))
+
+    def setUp(self):
+        xml = harness.domain_xml('d', UUID % 1, os_type='linux').replace('<devices>', '<devices>' + disk('/a') + disk('/b', 'xvdb'))
+        self.domain = self.connect().defineXML(xml)
+
+    def fake(self, **replies):
+        """`replies` by number of the procedure, "p6": of the serial, the bytes of the whole answer, or several; True: none;
+        False: it hangs up."""
+        def answer(fake, client, proc, serial, _body):
+            reply = replies.get(f'p{proc}', lambda serial: Fake.pack(proc, 1, serial, 0))(serial)
+            for data in [reply] if isinstance(reply, bytes) else [] if isinstance(reply, bool) else reply:
+                client.sendall(data)
+            return reply is not False
+        fake = Fake(f'{self.host.root}/run/libvirt/virtlockd-sock', answer)
+        self.addCleanup(self.end_fake, fake)
+        return fake
+
+    def end_fake(self, fake):
+        if fake.listener.fileno() >= 0:
+            fake.end()
+
+    def test_good(self):
+        """What it is asked, and that it may say other things in between."""
+        fake = self.fake(p6=lambda serial: Fake.pack(1, 0, 0, 0, prog=0x6b656570) + Fake.pack(6, 2, serial, 0, bytes(9000)) +
+                         Fake.pack(6, 1, serial + 1, 1) + Fake.pack(6, 1, serial, 0))
+        self.domain.create()
+        number = lockd.number_of(self.domain.UUIDString())
+        text = harness.Wire.text
+        self.assertEqual(fake.calls, [
+            (1, self.domain.UUID() + text(b'd') + struct.pack('>III', number, number, 0)),
+            (6, text(b'') + text(b'/a') + struct.pack('>I', 0)), (6, text(b'') + text(b'/b') + struct.pack('>I', 0))])
+        fake.calls.clear()
+        self.domain.destroy()
+        self.assertEqual([proc for proc, _ in fake.calls], [1, 7, 7])
+
+    def test_nonsense(self):
+        for step in ('p1', 'p6'):
+            for reply, what in ((bytes(28), 'sends nonsense'), (b'\xff' * 28, 'sends nonsense'),
+                                (Fake.pack(1, 1, 1, 0, length=1 << 24), 'sends nonsense'),
+                                (False, 'hung up')):
+                fake = self.fake(**{step: lambda serial, reply=reply: reply})
+                self.assertRegex(self.fails(libvirt.VIR_ERR_OPERATION_FAILED, self.domain.create), f'virtlockd at .* {what}')
+                self.end_fake(fake)
+            # an error that is none, one that is cut, one without words
+            for body in (b'', bytes(3), struct.pack('>ii', 87, 51) + b'\xff' * 4, Fake.error(38, b'x')[:-5]):
+                fake = self.fake(**{step: lambda serial, step=step, body=body: Fake.pack(int(step[1:]), 1, serial, 1, body)})
+                self.assertRegex(self.fails(libvirt.VIR_ERR_OPERATION_FAILED, self.domain.create), 'sends nonsense')
+                self.end_fake(fake)
+        self.fake(p6=lambda serial: Fake.pack(6, 1, serial, 1, Fake.error(38, b'as it says')))
+        self.assertEqual(self.fails(libvirt.VIR_ERR_SYSTEM_ERROR, self.domain.create), 'as it says')
+        self.assertEqual(self.domain.isActive(), 0)
+
+    def test_silent(self):
+        fake = self.fake(p6=lambda serial: True)
+        self.assertRegex(self.fails(libvirt.VIR_ERR_OPERATION_FAILED, self.domain.create), 'does not answer any more')
+        # Nobody knows what it has done since: that it was asked to release is what counts.
+        self.assertEqual([proc for proc, _ in fake.calls], [1, 6, 1, 7, 7])
+
+    def test_wrong_serial(self):
+        """It goes on talking, and never answers."""
+        self.fake(p6=lambda serial: itertools.repeat(Fake.pack(6, 1, serial + 1, 0) * 100))
+        self.assertRegex(self.fails(libvirt.VIR_ERR_OPERATION_FAILED, self.domain.create), 'does not answer any more')
 
 
 @unittest.skipIf(MISSING, MISSING)
