@@ -90,16 +90,13 @@ hv_host_start(HvHost *host, GError **error)
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "the host was started before");
         return FALSE;
     }
-    if (!hv_reconcile(host, error))
+    if (!hv_events_start(host->events, error) || !hv_sampler_start(host->sampler, error) ||
+        !hv_reconcile(host, error))
         return FALSE;
     hv_control_domain_add(host);
     g_atomic_int_set(&host->started, TRUE);
-    hv_events_start(host->events);
-    hv_sampler_start(host->sampler);
-    hv_guests_start(host->guests);
-    hv_locks_settle(host);
-    hv_autostart_begin(host);
-    return TRUE;
+    return hv_guests_start(host->guests, error) && hv_locks_settle(host, error) &&
+           hv_autostart_begin(host, error);
 }
 
 /* Waits until no call is inside the engine that nobody else waits for. */
@@ -128,8 +125,7 @@ hv_host_stop(HvHost *host)
         hv_locks_cancel(host);
     idle = hv_jobs_stop(host, STOP_PATIENCE_MS);
     idle &= hv_guests_stop(host->guests, idle ? STOP_PATIENCE_MS : 0);
-    if (host->autostart)
-        g_thread_pool_free(g_steal_pointer(&host->autostart), FALSE, idle);
+    hv_crew_free(g_steal_pointer(&host->autostart), idle);
     if (host->locks)
         hv_locks_stop(host, idle);
     idle &= hv_sampler_stop(host->sampler, idle ? STOP_PATIENCE_MS : 0);

@@ -9,10 +9,9 @@
 
 #include <string.h>
 
-#define LOCKD "lockd"
-#define NONE  "nop"
-/* Requests side by side after the host has started. */
-#define SETTLERS 4
+#define LOCKD       "lockd"
+#define NONE        "nop"
+#define MAX_THREADS 4
 
 /* ---- the settings ---- */
 
@@ -394,6 +393,7 @@ hv_locks_drop_overlays(HvJob *job, const ConfSnapshot *def, const ConfDomain *li
 /* ---- after the host has started ---- */
 
 typedef struct Task {
+    HvHost *host; /* a reference */
     guint8 uuid[16];
     char *name; /* of the domain; of one that is no more, its uuid */
 } Task;
@@ -401,35 +401,42 @@ typedef struct Task {
 static void
 task_free(Task *task)
 {
+    hv_host_unref(task->host);
     g_free(task->name);
     g_free(task);
 }
 
+/* Job held. */
+static void
+settle(HvJob *job)
+{
+    g_autoptr(HvView) now = hv_domain_view(job->domain);
+
+    if (hv_view_is_active(now))
+        hv_locks_keep(job->domain);
+    else
+        hv_locks_end(job->domain);
+    if (!hv_domain_is_visible(job->domain))
+        hv_registry_remove(job->domain);
+}
+
 /* Whoever starts the domain meanwhile has the job, or waits for it. */
 static void
-settle(gpointer data, gpointer user_data)
+do_task(gpointer item, gpointer unused)
 {
-    Task *task = data;
-    HvHost *host = user_data;
+    Task *task = item;
     g_autoptr(ConfDomain) named = conf_domain_new();
     g_autoptr(HvJob) job = NULL;
-    g_autoptr(HvView) now = NULL;
     g_autoptr(GError) error = NULL;
 
     named->name = g_strdup(task->name);
     memcpy(named->uuid, task->uuid, sizeof(named->uuid));
-    job = hv_registry_begin(host, named, HV_JOB_MODIFY, &error);
-    if (job) {
-        now = hv_domain_view(job->domain);
-        if (hv_view_is_active(now))
-            hv_locks_keep(job->domain);
-        else
-            hv_locks_end(job->domain);
-        if (!hv_domain_is_visible(job->domain))
-            hv_registry_remove(job->domain);
-    } else if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED)) {
+    job = hv_registry_begin(task->host, named, HV_JOB_MODIFY, &error);
+    if (job)
+        settle(job);
+    else if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
         g_warning("the locks of domain '%s' were not looked at: %s", task->name, error->message);
-    }
+    g_clear_pointer(&job, hv_job_end);
     task_free(task);
 }
 
@@ -440,20 +447,19 @@ settle_later(HvHost *host, const guint8 uuid[16], const char *name)
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&locks->lock);
     Task *task;
 
-    if (!locks->settling)
+    if (!locks->crew)
         return;
     task = g_new0(Task, 1);
+    task->host = hv_host_ref(host);
     memcpy(task->uuid, uuid, sizeof(task->uuid));
     task->name = g_strdup(name);
-    g_thread_pool_push(locks->settling, task, NULL);
+    hv_crew_push(locks->crew, task);
 }
 
 /* Those of domains that are no more. */
 static void
-push_orphans(HvHost *host)
+push_orphans(HvHost *host, const GPtrArray *uuids)
 {
-    g_autoptr(GPtrArray) uuids = hv_lock_records(host->store);
-
     for (guint i = 0; i < uuids->len; i++) {
         g_autoptr(HvDomain) domain = NULL;
         guint8 uuid[16];
@@ -466,23 +472,30 @@ push_orphans(HvHost *host)
     }
 }
 
-void
-hv_locks_settle(HvHost *host)
+gboolean
+hv_locks_settle(HvHost *host, GError **error)
 {
-    g_autoptr(GPtrArray) all = hv_host_list(host);
+    HvLocks *locks = host->locks;
+    g_autoptr(GPtrArray) uuids = hv_lock_records(host->store);
+    g_autoptr(GPtrArray) all = NULL;
 
-    g_mutex_lock(&host->locks->lock);
-    host->locks->settling = g_thread_pool_new(settle, host, SETTLERS, FALSE, NULL);
-    g_mutex_unlock(&host->locks->lock);
+    if (!locks->manager && uuids->len == 0)
+        return TRUE;
+    g_mutex_lock(&locks->lock);
+    locks->crew = hv_crew_new("hv-locks", MAX_THREADS, do_task, NULL, error);
+    g_mutex_unlock(&locks->lock);
+    if (!locks->crew)
+        return FALSE;
+    all = hv_host_list(host);
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = all->pdata[i];
         g_autoptr(HvView) now = hv_domain_view(domain);
 
-        if (hv_lock_record_exists(host->store, domain->uuid) ||
-            (host->locks->manager && now->domid > 0))
+        if (hv_lock_record_exists(host->store, domain->uuid) || (locks->manager && now->domid > 0))
             settle_later(host, domain->uuid, domain->name);
     }
-    push_orphans(host);
+    push_orphans(host, uuids);
+    return TRUE;
 }
 
 void
@@ -495,11 +508,10 @@ void
 hv_locks_stop(HvHost *host, gboolean wait)
 {
     HvLocks *locks = host->locks;
-    GThreadPool *pool;
+    HvCrew *crew;
 
     g_mutex_lock(&locks->lock);
-    pool = g_steal_pointer(&locks->settling);
+    crew = g_steal_pointer(&locks->crew);
     g_mutex_unlock(&locks->lock);
-    if (pool)
-        g_thread_pool_free(pool, FALSE, wait);
+    hv_crew_free(crew, wait);
 }

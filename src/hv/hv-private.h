@@ -10,6 +10,7 @@
 
 #include <hv/engine.h>
 
+typedef struct HvCrew HvCrew;
 typedef struct HvStore HvStore;
 typedef struct HvEvents HvEvents;
 typedef struct HvGuests HvGuests;
@@ -39,8 +40,8 @@ struct HvHost {
     GMutex cpu_lock;     /* a leaf */
     ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
 
-    GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
-    GThreadPool *autostart; /* [control_lock] NULL: none under way */
+    GMutex control_lock; /* hv_host_start() and hv_host_stop() exclude each other */
+    HvCrew *autostart;   /* [control_lock] NULL: none under way */
 
     GMutex registry_lock; /* look-ups and swaps only; order: this, then HvDomain.lock */
     GHashTable *by_uuid;  /* [registry_lock] owns one reference to each HvDomain */
@@ -83,6 +84,8 @@ void hv_set_io_error(GError **error, int saved_errno, const char *what, const ch
 gboolean hv_set_not_running(GError **error);
 /* Sets the error. Returns FALSE for the caller to return. */
 gboolean hv_refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* HV_ERROR_INVALID_ARG where it is not absolute. */
+gboolean hv_check_path(const char *path, GError **error);
 
 /* ---- the host (hv-host.c) ---- */
 
@@ -181,6 +184,17 @@ void hv_job_completed(HvJob *job, gboolean ok, int domid);
 /* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
 gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
 
+/* ---- threads (hv-crew.c) ---- */
+
+/* Threads that do what is pushed, first come, first served: one at least, which is there from the
+ * start, and more of them while there is more to do and the system has them to give. */
+typedef void (*HvCrewFunc)(gpointer item, gpointer data);
+HvCrew *hv_crew_new(const char *name, guint max_threads, HvCrewFunc func, gpointer data,
+                    GError **error);            /* `name` is static */
+void hv_crew_push(HvCrew *crew, gpointer item); /* never blocks, never fails */
+/* What was pushed is done all the same; `wait`: before this returns. Accepts NULL. */
+void hv_crew_free(HvCrew *crew, gboolean wait);
+
 /* ---- registry (hv-registry.c) ---- */
 
 /* For hash tables whose keys are the 16 bytes of a uuid. */
@@ -242,9 +256,9 @@ struct HvLocks {
     gboolean no_disks, require_lease;
     HvLockAsk ask; /* NULL: nobody can */
     gpointer ask_data;
-    GCancellable *stop;    /* the host stops; self-locking */
-    GMutex lock;           /* a leaf */
-    GThreadPool *settling; /* [lock] NULL: the host does not run */
+    GCancellable *stop; /* the host stops; self-locking */
+    GMutex lock;        /* a leaf */
+    HvCrew *crew;       /* [lock] NULL: the host does not run, or needs none */
 };
 
 /* `manager`: the engine's choice, where the configuration makes none. */
@@ -252,7 +266,7 @@ HvLocks *hv_locks_new(const HvLockConfig *config, const char *manager);
 void hv_locks_free(HvLocks *locks);
 /* After the host has started: what domains hold and do not need is given back, what running ones
  * need is made sure of. In the background. */
-void hv_locks_settle(HvHost *host);
+gboolean hv_locks_settle(HvHost *host, GError **error);
 void hv_locks_cancel(HvHost *host); /* ends every request that is under way */
 void hv_locks_stop(HvHost *host, gboolean wait);
 
@@ -311,7 +325,7 @@ gboolean hv_disk_is_removable(const ConfDisk *disk);
 /* ---- events (hv-event.c) ---- */
 
 HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
-void hv_events_start(HvEvents *events);
+gboolean hv_events_start(HvEvents *events, GError **error);
 void hv_events_stop(HvEvents *events); /* delivers what is queued, joins the dispatcher */
 void hv_events_free(HvEvents *events);
 /* Queues one; never blocks. The view that it speaks of is published by now. */
@@ -338,7 +352,7 @@ void hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid);
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
 HvGuests *hv_guests_new(HvHost *host);
-void hv_guests_start(HvGuests *guests);
+gboolean hv_guests_start(HvGuests *guests, GError **error);
 /* Refuses further engine events, then waits for workers at most this long; FALSE: some go on. */
 gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
@@ -476,6 +490,10 @@ void hv_pci_give_back(HvHost *host, const ConfDomain *def);
 gboolean hv_domain_preserve(HvJob *job, const HvView *now, HvState state, HvReason reason,
                             GError **error);
 
+/* The device model of this id has stopped at an error of a disk. The domain is paused with it,
+ * unless it is already, or has another id by now. Waits for its job. */
+gboolean hv_domain_suspend_failed(HvDomain *domain, int domid, GError **error);
+
 /* ---- the control domain (hv-control.c) ---- */
 
 #define HV_CONTROL_NAME "Domain-0"
@@ -494,12 +512,12 @@ gboolean hv_reconcile(HvHost *host, GError **error);
 /* A running domain that nobody knows, or one known to be shut off: take it in. */
 void hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen);
 /* [control_lock held] Starts the marked domains in the background, once a boot of the host. */
-void hv_autostart_begin(HvHost *host);
+gboolean hv_autostart_begin(HvHost *host, GError **error);
 
 /* ---- the sampler (hv-sample.c) ---- */
 
 HvSampler *hv_sampler_new(HvHost *host);
-void hv_sampler_start(HvSampler *sampler);
+gboolean hv_sampler_start(HvSampler *sampler, GError **error);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
 /* `info` of each HvDomainStats, by its view, all from one sample. */
@@ -635,6 +653,7 @@ typedef struct HvSaveHeader {
 } HvSaveHeader;
 G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
 
+gboolean hv_save_check_flags(unsigned save_flags, GError **error);
 /* What a user hands in instead of the saved XML must be the same machine to its guest. */
 gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement,
                                    GError **error);

@@ -354,21 +354,29 @@ compare_domains(gconstpointer a, gconstpointer b)
     return strcmp((*(HvDomain *const *)a)->name, (*(HvDomain *const *)b)->name);
 }
 
-void
-hv_autostart_begin(HvHost *host)
+gboolean
+hv_autostart_begin(HvHost *host, GError **error)
 {
     g_autoptr(GPtrArray) all = NULL;
 
-    if (host->no_autostart || !hv_store_claim_autostart(host->store))
-        return;
+    if (host->no_autostart)
+        return TRUE;
+    host->autostart = hv_crew_new("hv-autostart", (guint)host->autostart_workers, autostart, NULL,
+                                  error);
+    if (!host->autostart)
+        return FALSE;
+    if (!hv_store_claim_autostart(host->store)) {
+        hv_crew_free(g_steal_pointer(&host->autostart), FALSE);
+        return TRUE;
+    }
     all = hv_host_list(host);
     g_ptr_array_sort(all, compare_domains);
-    host->autostart = g_thread_pool_new(autostart, NULL, host->autostart_workers, FALSE, NULL);
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = g_ptr_array_index(all, i);
         g_autoptr(HvView) now = hv_domain_view(domain);
 
         if (now->persistent && (now->autostart_once || (now->autostart && !hv_view_is_active(now))))
-            g_thread_pool_push(host->autostart, hv_domain_ref(domain), NULL);
+            hv_crew_push(host->autostart, hv_domain_ref(domain));
     }
+    return TRUE;
 }
