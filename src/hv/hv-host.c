@@ -61,6 +61,7 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->events = hv_events_new(host);
     host->guests = hv_guests_new(host);
     host->sampler = hv_sampler_new(host);
+    host->scripts = hv_reconcile_scripts_new();
     if (!open_host(host, config->root ? config->root : "", config->engine_settings, error))
         return NULL;
     return g_steal_pointer(&host);
@@ -120,6 +121,7 @@ hv_host_stop(HvHost *host)
     idle &= hv_guests_stop(host->guests, idle ? STOP_PATIENCE_MS : 0);
     if (host->autostart)
         g_thread_pool_free(g_steal_pointer(&host->autostart), FALSE, idle);
+    g_thread_pool_free(g_steal_pointer(&host->scripts), FALSE, idle);
     idle &= hv_sampler_stop(host->sampler, idle ? STOP_PATIENCE_MS : 0);
     idle &= wait_for_engine(host, deadline);
     hv_events_stop(host->events);

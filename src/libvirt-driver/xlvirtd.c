@@ -32,6 +32,7 @@ typedef struct Daemon {
     GMainLoop *main_loop;
     HvHost *host;
     LvdServer *server;
+    GThreadPool *reloads;  /* one thread: hook scripts may take long */
     guint64 seen_accepted; /* at the last look whether we are idle */
     int idle, timeout;     /* seconds */
     gboolean stuck;        /* asked to stop while the start was inside the hypervisor */
@@ -172,9 +173,21 @@ on_stop(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+static void
+tell_reload(gpointer data, gpointer user_data)
+{
+    g_autoptr(HvHost) host = data;
+
+    hv_host_tell_daemon_hook(host, HV_DAEMON_HOOK_RELOAD);
+}
+
 static gboolean
 on_hangup(gpointer data)
 {
+    Daemon *daemon = data;
+
+    if (daemon->host)
+        g_thread_pool_push(daemon->reloads, hv_host_ref(daemon->host), NULL);
     g_message("SIGHUP: there is nothing to read again; a change of the configuration takes a "
               "restart, which leaves guests alone");
     return G_SOURCE_CONTINUE;
@@ -307,6 +320,8 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
 static gboolean
 start_host(Daemon *daemon, const LvdConfig *config, GError **error)
 {
+    /* What guests need may be made by it. */
+    hv_host_tell_daemon_hook(daemon->host, HV_DAEMON_HOOK_START);
     return hv_host_start(daemon->host, error);
 }
 
@@ -351,13 +366,16 @@ run(Daemon *daemon)
         g_timeout_add_seconds(1, check_idle, daemon);
     g_main_loop_run(daemon->main_loop);
     lvd_notify("STOPPING=1");
+    hv_host_tell_daemon_hook(daemon->host, HV_DAEMON_HOOK_SHUTDOWN);
 }
 
 /* In the process that stays. FALSE: did not come up. */
 static gboolean
 serve(const Options *options, const LvdConfig *config, LvdParent *parent)
 {
-    Daemon daemon = { .main_loop = g_main_loop_new(NULL, FALSE), .timeout = options->timeout };
+    Daemon daemon = { .main_loop = g_main_loop_new(NULL, FALSE),
+                      .reloads = g_thread_pool_new(tell_reload, NULL, 1, FALSE, NULL),
+                      .timeout = options->timeout };
     g_autofree char *pid_path = options->pid_file
                                     ? g_strdup(options->pid_file)
                                     : g_strconcat(config->root, "/run/xlvirtd.pid", NULL);
@@ -367,7 +385,7 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
 
     g_unix_signal_add(SIGTERM, on_stop, daemon.main_loop);
     g_unix_signal_add(SIGINT, on_stop, daemon.main_loop);
-    g_unix_signal_add(SIGHUP, on_hangup, NULL);
+    g_unix_signal_add(SIGHUP, on_hangup, &daemon);
     ok = make_root(config, &error) && lvd_pid_file_take(&pid_file, pid_path, &error) &&
          start(&daemon, config, &error);
     if (ok) {
@@ -376,12 +394,14 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     } else if (error) {
         lvd_log_failure(error->message);
     }
+    /* A script that still runs ends with us. */
+    g_thread_pool_free(daemon.reloads, TRUE, FALSE);
     if (daemon.stuck)
         lvd_server_stop(daemon.server);
     calm = !daemon.stuck && stop(&daemon);
     lvd_pid_file_release(&pid_file);
     if (!calm) {
-        g_warning("a call hangs in the hypervisor; leaving without it");
+        g_warning("a call hangs in the hypervisor or in a hook script; leaving without it");
         _exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     return ok;
