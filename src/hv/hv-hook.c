@@ -14,7 +14,7 @@
 #define DOMAIN_SCRIPTS "libxl"
 #define DAEMON_SCRIPTS "daemon"
 /* How long a script may go on once somebody wants its domain to end. */
-#define GRACE_MS          5000
+#define GRACE_MS          3000
 #define SHUTDOWN_LIMIT_MS 30000
 
 /* What a script is called with. */
@@ -190,6 +190,19 @@ run_all(const Round *round, char **xml, GError **error)
 
 /* ---- a domain's ---- */
 
+/* As the stock driver: at the end of all it has no id any more. */
+static char *
+xml_for(HvHook hook, const ConfDomain *def)
+{
+    g_autoptr(ConfDomain) ended = NULL;
+
+    if (hook != HV_HOOK_RELEASE || def->id < 0)
+        return conf_domain_format_xml(def, 0);
+    ended = conf_domain_copy(def);
+    ended->id = -1;
+    return conf_domain_format_xml(ended, 0);
+}
+
 static Round
 round_of(HvJob *job, HvHook hook, GPtrArray *scripts)
 {
@@ -224,7 +237,7 @@ hv_hook_ask(HvJob *job, HvHook hook, const ConfDomain *def, GError **error)
         return TRUE;
     if (!still_wanted(job, error))
         return FALSE;
-    xml = conf_domain_format_xml(def, 0);
+    xml = xml_for(hook, def);
     return run_all(&round, &xml, error) && still_wanted(job, error);
 }
 
@@ -244,7 +257,7 @@ hv_hook_tell(HvJob *job, HvHook hook, const ConfDomain *def)
     before = hv_job_swap_cancellable(job, g_cancellable_new());
     round = round_of(job, hook, scripts);
     round.run.hurry = NULL;
-    xml = conf_domain_format_xml(def, 0);
+    xml = xml_for(hook, def);
     if (!run_all(&round, &xml, &error)) {
         g_warning("hook script: %s", error->message);
         hv_store_log(domain->host->store, domain->name, "hook script: %s", error->message);

@@ -248,9 +248,10 @@ typedef struct Booting {
     HvJob *job;
     const HvBoot *boot;
     HvManagedUse image;
+    gboolean prepared;  /* as the scripts have it: else nobody tells them of an end */
     GPtrArray *missing; /* HvMissing */
     ConfDomain *def;    /* what it starts with; NULL: not that far */
-    ConfDomain *live;   /* the view's; NULL: not that far */
+    ConfDomain *live;   /* the view's */
     int domid;
 } Booting;
 
@@ -269,7 +270,8 @@ gather(Booting *booting, GError **error)
     HvJob *job = booting->job;
     const HvBoot *boot = booting->boot;
 
-    if (!hv_hook_ask(job, HV_HOOK_PREPARE, boot->def, error))
+    booting->prepared = hv_hook_ask(job, HV_HOOK_PREPARE, boot->def, error);
+    if (!booting->prepared)
         return FALSE;
     booting->def = hv_def_startup(job->domain->host, boot->def, boot->restore_fd >= 0,
                                   job->cancellable, &booting->missing, error);
@@ -304,7 +306,9 @@ give_back(const Booting *booting)
     HvJob *job = booting->job;
     const ConfDomain *def = booting->def ? booting->def : booting->boot->def;
 
-    hv_hook_tell(job, HV_HOOK_STOPPED, booting->live ? booting->live : def);
+    if (!booting->prepared)
+        return;
+    hv_hook_tell(job, HV_HOOK_STOPPED, def);
     if (booting->def)
         hv_pci_give_back(job->domain->host, def);
     hv_hook_tell(job, HV_HOOK_RELEASE, def);
