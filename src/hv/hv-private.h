@@ -457,9 +457,9 @@ typedef struct HvRun {
 
 /* Runs it and waits for its end. Signals are as a program expects them, and nothing is inherited
  * but the environment. Its end before it is done is SIGTERM, two seconds later SIGKILL, to it and
- * its children, and SIGKILL to those that outlive it then; when the daemon ends, SIGKILL. TRUE: exit status 0. CANCELLED, TIMEOUT: it was
- * ended. IO: "exit status N: what it said"; it wrote too much. G_SPAWN_ERROR: it cannot be run.
- * `ret_output` may be NULL. */
+ * its children, and SIGKILL to those that outlive it then; when the daemon ends, SIGKILL. TRUE:
+ * exit status 0. CANCELLED, TIMEOUT: it was ended. IO: "exit status N: what it said"; it wrote too
+ * much. G_SPAWN_ERROR: it cannot be run. `ret_output` may be NULL. */
 gboolean hv_run(const HvRun *run, char **ret_output, GError **error);
 
 /* ---- hook scripts (hv-hook.c); docs/HOOKS.md ---- */
