@@ -17,6 +17,7 @@ $(BUILD)/build.ninja:
 	meson setup $(if $(PREFIX),--prefix='$(PREFIX)') $(BUILD)
 
 # On real Xen in QEMU; where that cannot be had it says why and shows the simulated host.
+demo: wished = +xenlab
 demo: demo-build
 	@examples/demo.py $(BUILD)
 
@@ -25,9 +26,10 @@ demo-sim: demo-build
 	@examples/demo-sim.sh $(BUILD)
 
 demo-build:
-	@tools/setup.sh build demo
+	@tools/setup.sh build demo $(wished)
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@echo 'building xlvirt'
+	@ninja -C $(BUILD) $$([ -t 1 ] || echo --quiet)
 
 check:
 	@tools/setup.sh build demo check xenlab
@@ -41,7 +43,7 @@ bench-xen:
 	@tests/bench/xen/bench-xen.py --build $(BUILD) $(BENCH_XEN)
 
 install: all
-	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+	@d='$(DESTDIR)'; DESTDIR="$${d:+$$(realpath -m -- "$$d")}" meson install -C $(BUILD) --no-rebuild
 
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i

@@ -52,7 +52,7 @@ say "xlvirtd, on a simulated Xen host, below a root of its own"
 printf '%s$ xlvirtd --engine sim --root $%s &%s\n' "$bold" ROOT "$plain"
 xlvirtd --engine sim --root "$root" 2>"$root.log" &
 daemon=$!
-wait_for 10 virsh uri
+wait_for 60 virsh uri
 show virsh version
 
 say "The old host: xend's sxp trees, xm files with Python, xl files. First a look, as a page to read, too"
@@ -74,6 +74,6 @@ console "$guest"
 
 say "And down again"
 show virsh shutdown "$guest"
-wait_for 20 is_state "$guest" 'shut off'
+wait_for 60 is_state "$guest" 'shut off'
 show virsh domstate --reason "$guest"
 show virsh list --all

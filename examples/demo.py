@@ -55,7 +55,7 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.terminate()
     try:
-        process.wait(60)
+        process.wait(150)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -176,17 +176,20 @@ class Terminal:
 
     def settle(self):
         """Until the shell waits for a line."""
+        until = time.monotonic() + PATIENCE
         while not PROMPT.search(self.said):
+            if time.monotonic() > until:
+                raise Failed(f'{self.name}: its shell does not wait for a line after {PATIENCE} s')
             if not self.read(20):
                 self.type('\r')
-        self.said = ''
 
     def enter(self, line, answer):
         """Types a line to the shell; it has to answer so."""
         self.settle()
+        self.said = ''
         self.type(line + '\r')
         self.wait(r'\n[^\n]*' + answer)
-        self.wait(PROMPT.pattern, 30)
+        self.settle()
 
 
 def boot(guest, what):
@@ -201,7 +204,8 @@ def boot(guest, what):
 
 
 def import_old_host():
-    say("The old host's domains: xend's sxp trees, xm files with Python, xl files. All of it or nothing")
+    say("The old host's domains: xend's sxp trees, xm files with Python, xl files. All of it or nothing.\n"
+        '# Their disks never existed: the import says what they would need here')
     show('xen2libvirt', '--host', 'examples/old-host', '--atomic')
     say('Every client of libvirt sees them now')
     show('virsh', 'list', '--all', '--title')
@@ -305,7 +309,8 @@ def refusal(build):
     if missing:
         return f'not installed: {", ".join(missing)} (tools/setup.sh xenlab)'
     if not (build / 'src/libxl/hv-engine-libxl.so').exists():
-        return "xlvirt was built without the engine libxl: Xen's headers are missing (Debian: libxen-dev)"
+        return ("xlvirt was built without the engine libxl: Xen's headers were missing (Debian: libxen-dev); where they are "
+                f'there now, meson setup --reconfigure {build}')
     return None
 
 
@@ -333,7 +338,10 @@ def main():
     # The image comes first: it is kept, and made in minutes, once.
     os.environ['PATH'] = os.pathsep.join([str(build / 'tools/convert'), str(TREE / 'tools/xenlab'), os.environ['PATH']])
     say("The host's image, from the distribution's packages: the first time takes a minute or two, then it is kept")
-    show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    try:
+        show('xenlab', 'build', '--build-dir', str(build), shown='xenlab build', seconds=3600)
+    except Failed:
+        return show_simulation(build, "the host's image cannot be made (xenlab build, above, says why)")
     folder = tempfile.mkdtemp(prefix='xlvirt-demo.', dir='/tmp')  # short: sockets are in it
     os.environ.update(XENLAB_DIR=f'{folder}/lab', XENLAB_TREE=str(TREE))
     begin = time.monotonic()

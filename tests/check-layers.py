@@ -16,6 +16,8 @@ MAY = {
 OURS = {'conf', 'hv', 'libxl', 'libvirt-driver'}
 PUBLIC = {'conf': {'conf.h', 'conf-cpu.h', 'conf-model.h', 'conf-native.h', 'conf-report.h', 'conf-xlext.h'}, 'hv': {'hv.h', 'engine.h'}}
 LIMIT = 1000  # lines of a file
+# They end the process, or forget, where no thread is to be had.
+THREADS = re.compile(r'\bg_thread_(new|pool_new\w*)\([^)]')
 
 bad = []
 files = subprocess.run(['git', 'ls-files', '*.c', '*.h'], capture_output=True, text=True, check=True).stdout.split()
@@ -30,6 +32,8 @@ for path in files:
     ours, outside = MAY[folder]
     own = folder.rstrip('/').split('/')[-1]
     for number, line in enumerate(text, 1):
+        if THREADS.search(line):
+            bad.append(f'{path}:{number}: hv_thread_new() or an HvCrew makes threads')
         match = re.match(r'\s*#\s*include\s*[<"]([^">]+)[">]', line)
         if not match:
             continue

@@ -10,8 +10,15 @@
 #include <dlfcn.h>
 #include <glib.h>
 
-void __tsan_acquire(void *address) __attribute__((weak));
-void __tsan_release(void *address) __attribute__((weak));
+#define WEAK __attribute__((weak))
+
+void __tsan_acquire(void *address) WEAK;
+void __tsan_release(void *address) WEAK;
+void __tsan_mutex_pre_lock(void *address, unsigned flags) WEAK;
+void __tsan_mutex_post_lock(void *address, unsigned flags, int recursion) WEAK;
+int __tsan_mutex_pre_unlock(void *address, unsigned flags) WEAK;
+void __tsan_mutex_post_unlock(void *address, unsigned flags) WEAK;
+void __tsan_mutex_destroy(void *address, unsigned flags) WEAK;
 
 static void
 acquire(void *address)
@@ -29,55 +36,107 @@ release(void *address)
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* GIVE: others may see what we did. TAKE: we may see what they did. */
-#define GIVE(name, type)                                                                           \
-    void name(type *object)                                                                        \
+/* ---- locks ---- */
+
+/* ThreadSanitizer's words for a lock: with these it also tells of two that are taken in both
+ * orders. */
+enum {
+    REENTRANT = 1 << 1,
+    READ = 1 << 3,
+    TRY = 1 << 4,
+    TRY_FAILED = 1 << 5,
+};
+
+static void
+before_take(void *lock, unsigned flags)
+{
+    if (__tsan_mutex_pre_lock)
+        __tsan_mutex_pre_lock(lock, flags);
+}
+
+static void
+after_take(void *lock, unsigned flags)
+{
+    if (__tsan_mutex_post_lock)
+        __tsan_mutex_post_lock(lock, flags, 1);
+}
+
+static void
+before_give(void *lock, unsigned flags)
+{
+    if (__tsan_mutex_pre_unlock)
+        __tsan_mutex_pre_unlock(lock, flags);
+}
+
+static void
+after_give(void *lock, unsigned flags)
+{
+    if (__tsan_mutex_post_unlock)
+        __tsan_mutex_post_unlock(lock, flags);
+}
+
+#define FIND(name)                                                                                 \
+    static __typeof__(&name) next;                                                                 \
+    if (!next)                                                                                     \
+    next = NEXT(name)
+
+#define GIVE(name, type, flags)                                                                    \
+    void name(type *lock)                                                                          \
     {                                                                                              \
-        static __typeof__(&name) next;                                                             \
-        if (!next)                                                                                 \
-            next = NEXT(name);                                                                     \
-        release(object);                                                                           \
-        next(object);                                                                              \
+        FIND(name);                                                                                \
+        before_give(lock, flags);                                                                  \
+        next(lock);                                                                                \
+        after_give(lock, flags);                                                                   \
     }
-#define TAKE(name, type)                                                                           \
-    void name(type *object)                                                                        \
+#define TAKE(name, type, flags)                                                                    \
+    void name(type *lock)                                                                          \
     {                                                                                              \
-        static __typeof__(&name) next;                                                             \
-        if (!next)                                                                                 \
-            next = NEXT(name);                                                                     \
-        next(object);                                                                              \
-        acquire(object);                                                                           \
+        FIND(name);                                                                                \
+        before_take(lock, flags);                                                                  \
+        next(lock);                                                                                \
+        after_take(lock, flags);                                                                   \
     }
-#define TRY(name, type)                                                                            \
-    gboolean name(type *object)                                                                    \
+#define TRY_TAKE(name, type, flags)                                                                \
+    gboolean name(type *lock)                                                                      \
     {                                                                                              \
-        static __typeof__(&name) next;                                                             \
         gboolean taken;                                                                            \
-        if (!next)                                                                                 \
-            next = NEXT(name);                                                                     \
-        taken = next(object);                                                                      \
-        if (taken)                                                                                 \
-            acquire(object);                                                                       \
+        FIND(name);                                                                                \
+        before_take(lock, flags | TRY);                                                            \
+        taken = next(lock);                                                                        \
+        after_take(lock, flags | TRY | (taken ? 0 : TRY_FAILED));                                  \
         return taken;                                                                              \
     }
+#define END(name, type)                                                                            \
+    void name(type *lock)                                                                          \
+    {                                                                                              \
+        FIND(name);                                                                                \
+        if (__tsan_mutex_destroy)                                                                  \
+            __tsan_mutex_destroy(lock, 0);                                                         \
+        next(lock);                                                                                \
+    }
 
-TAKE(g_mutex_lock, GMutex)
-TRY(g_mutex_trylock, GMutex)
-GIVE(g_mutex_unlock, GMutex)
-TAKE(g_rec_mutex_lock, GRecMutex)
-TRY(g_rec_mutex_trylock, GRecMutex)
-GIVE(g_rec_mutex_unlock, GRecMutex)
-TAKE(g_rw_lock_writer_lock, GRWLock)
-GIVE(g_rw_lock_writer_unlock, GRWLock)
-TAKE(g_rw_lock_reader_lock, GRWLock)
-GIVE(g_rw_lock_reader_unlock, GRWLock)
+TAKE(g_mutex_lock, GMutex, 0)
+TRY_TAKE(g_mutex_trylock, GMutex, 0)
+GIVE(g_mutex_unlock, GMutex, 0)
+END(g_mutex_clear, GMutex)
+TAKE(g_rec_mutex_lock, GRecMutex, REENTRANT)
+TRY_TAKE(g_rec_mutex_trylock, GRecMutex, REENTRANT)
+GIVE(g_rec_mutex_unlock, GRecMutex, REENTRANT)
+END(g_rec_mutex_clear, GRecMutex)
+TAKE(g_rw_lock_writer_lock, GRWLock, 0)
+GIVE(g_rw_lock_writer_unlock, GRWLock, 0)
+TAKE(g_rw_lock_reader_lock, GRWLock, READ)
+GIVE(g_rw_lock_reader_unlock, GRWLock, READ)
+END(g_rw_lock_clear, GRWLock)
 
 void
 g_cond_wait(GCond *cond, GMutex *mutex)
 {
-    release(mutex);
+    before_give(mutex, 0);
+    after_give(mutex, 0);
     NEXT(g_cond_wait)(cond, mutex);
-    acquire(mutex);
+    before_take(mutex, 0);
+    after_take(mutex, 0);
 }
 
 gboolean
@@ -85,9 +144,11 @@ g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_time)
 {
     gboolean signalled;
 
-    release(mutex);
+    before_give(mutex, 0);
+    after_give(mutex, 0);
     signalled = NEXT(g_cond_wait_until)(cond, mutex, end_time);
-    acquire(mutex);
+    before_take(mutex, 0);
+    after_take(mutex, 0);
     return signalled;
 }
 
@@ -245,6 +306,7 @@ run_in_pool(gpointer item, gpointer data)
 
     acquire(later);
     later->func(item, later->data);
+    release(later);
 }
 
 GThreadPool *
@@ -264,4 +326,14 @@ g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
 {
     release(pool->user_data);
     return NEXT(g_thread_pool_push)(pool, data, error);
+}
+
+void
+g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait_)
+{
+    gpointer later = pool->user_data;
+
+    NEXT(g_thread_pool_free)(pool, immediate, wait_);
+    if (wait_)
+        acquire(later);
 }

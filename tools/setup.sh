@@ -3,10 +3,12 @@
 # Sees to the packages that xlvirt needs: installs them by apt where it may (root on Debian or a
 # derivative), else says what is missing.
 #
-# usage: tools/setup.sh [build] [demo] [check] [xenlab]
+# usage: tools/setup.sh [build] [demo] [check] [xenlab] [+GROUP]...
+# The packages of a +GROUP are wished for: those that are missing are named with the others, and are not an error.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config rpcsvc-proto python3
+# dpkg-dev tells meson where Debian has libraries.
+build='gcc libc6-dev dpkg-dev meson ninja-build pkg-config rpcsvc-proto python3
        libglib2.0-dev libxml2-dev libtirpc-dev libvirt-dev libnl-3-dev libxen-dev
        zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev
        libarchive-dev libxxhash-dev'
@@ -19,17 +21,26 @@ check='git g++ clang clang-format-14 libclang-rt-14-dev shellcheck libxml2-utils
 xenlab='mmdebstrap debian-archive-keyring e2fsprogs fakeroot uidmap gcc binutils openssh-client
         qemu-system-x86 qemu-utils libvirt-clients'
 
-wanted=
-for group in "${@:-build}"; do
-    case $group in
-    build) wanted="$wanted $build" ;;
-    demo) wanted="$wanted $demo" ;;
-    check) wanted="$wanted $check" ;;
-    xenlab) wanted="$wanted $xenlab" ;;
+packages_of() { # GROUP
+    case $1 in
+    build) echo "$build" ;;
+    demo) echo "$demo" ;;
+    check) echo "$check" ;;
+    xenlab) echo "$xenlab" ;;
     *)
-        echo "usage: $0 [build] [demo] [check] [xenlab]" >&2
-        exit 1
+        echo "usage: $0 [build] [demo] [check] [xenlab] [+GROUP]..." >&2
+        return 1
         ;;
+    esac
+}
+
+wanted=
+wished=
+for group in "${@:-build}"; do
+    packages=$(packages_of "${group#+}")
+    case $group in
+    +*) wished="$wished $packages" ;;
+    *) wanted="$wanted $packages" ;;
     esac
 done
 
@@ -46,18 +57,24 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
     exit 1
 fi
 
-missing=
-for package in $wanted; do
-    # pkg-config is pkgconf's name too; any package that provides it counts.
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] && continue
-    [ "$package" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 && continue
-    missing="$missing $package"
-done
+without() { # PACKAGE...: those that are not installed, each once
+    for package in $(printf '%s\n' "$@" | awk '!seen[$0]++'); do
+        # pkg-config is pkgconf's name too; any package that provides it counts.
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] && continue
+        [ "$package" = pkg-config ] && command -v pkg-config >/dev/null 2>&1 && continue
+        printf ' %s' "$package"
+    done
+}
+
+# shellcheck disable=SC2086
+missing=$(without $wanted)
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" != 0 ]; then
-    echo "xlvirt: packages are missing; as root: apt-get install$missing" >&2
+    # shellcheck disable=SC2086
+    missing=$(without $wanted $wished)
+    echo "xlvirt: packages are missing; as root: apt-get update && apt-get install --no-install-recommends$missing" >&2
     exit 1
 fi
 echo "xlvirt: installing$missing"

@@ -378,10 +378,15 @@ network_target(const ConfDisk *disk, const char **ret_script)
 
     if (g_str_equal(protocol, "nbd") && host && host->name) {
         *ret_script = "block-nbd";
-        g_string_printf(text, "%s %s", host->name, host->port ? host->port : "10809");
+        g_string_printf(text, "%s %s%s%s", host->name, host->port ? host->port : "10809",
+                        disk->source_name ? " " : "", disk->source_name ? disk->source_name : "");
     } else if (g_str_equal(protocol, "iscsi") && host && host->name && disk->source_name) {
+        gsize iqn = strcspn(disk->source_name, "/");
+
+        if (disk->source_name[iqn] && !g_str_equal(disk->source_name + iqn, "/0"))
+            return NULL; /* block-iscsi knows LUN 0 alone */
         *ret_script = "block-iscsi";
-        g_string_printf(text, "iqn=%s,portal=%s:%s", disk->source_name, host->name,
+        g_string_printf(text, "iqn=%.*s,portal=%s:%s", (int)iqn, disk->source_name, host->name,
                         host->port ? host->port : "3260");
     } else if (g_str_equal(protocol, "rbd") && disk->source_name) {
         *ret_script = NULL;

@@ -126,16 +126,19 @@ add_host(ConfDisk *disk, const char *name, const char *port)
     g_ptr_array_add(disk->source_hosts, host);
 }
 
-/* "HOST PORT" or "HOST:PORT" */
+/* "HOST PORT [EXPORT]" or "HOST:PORT" */
 static gboolean
 set_nbd(ConfDisk *disk, const char *text, unsigned offset, const ConfPlace *place, GError **error)
 {
     const char *sep = strpbrk(text, " \t");
+    const char *name = sep ? strpbrk(sep + 1, " \t") : NULL;
 
     if (sep == NULL)
         sep = strrchr(text, ':');
     g_autofree char *host = sep ? g_strndup(text, (gsize)(sep - text)) : g_strdup(text);
-    const char *port = sep ? sep + 1 : "";
+    g_autofree char *port = name  ? g_strndup(sep + 1, (gsize)(name - sep - 1))
+                            : sep ? g_strdup(sep + 1)
+                                  : g_strdup("");
     if (*host == '\0' || strspn(port, "0123456789") != strlen(port)) {
         conf_place_error(place, offset, error, CONF_ERROR_INVALID,
                          "expected the HOST and PORT of an NBD server, found '%s'", text);
@@ -143,6 +146,8 @@ set_nbd(ConfDisk *disk, const char *text, unsigned offset, const ConfPlace *plac
     }
     disk->type = CONF_DISK_TYPE_NETWORK;
     conf_set_string(&disk->source_protocol, "nbd");
+    if (name && name[1])
+        conf_set_string(&disk->source_name, name + 1);
     add_host(disk, host, port);
     return TRUE;
 }

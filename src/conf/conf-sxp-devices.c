@@ -710,7 +710,8 @@ format_uname(const ConfDisk *disk)
         const ConfDiskHost *host = disk->source_hosts->len > 0 ? disk->source_hosts->pdata[0]
                                                                : NULL;
 
-        if (g_strcmp0(disk->source_protocol, "nbd") != 0 || host == NULL || host->name == NULL)
+        if (g_strcmp0(disk->source_protocol, "nbd") != 0 || host == NULL || host->name == NULL ||
+            disk->source_name != NULL)
             return NULL;
         return g_strdup_printf("nbd:%s%s%s", host->name, host->port != NULL ? " " : "",
                                host->port != NULL ? host->port : "");

@@ -368,9 +368,8 @@ check_kind(HvHost *host, const HvGuestKind *guest, HvHostInfo *ret_info, GError 
         g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "unknown virttype: %s", guest->virttype);
         return NULL;
     }
-    if (guest->emulator && !g_path_is_absolute(guest->emulator)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "emulator '%s' is not an absolute path",
-                    guest->emulator);
+    if (guest->emulator && !hv_check_path(guest->emulator, error)) {
+        g_prefix_error(error, "emulator ");
         return NULL;
     }
     if (!hv_host_info(host, ret_info, error))

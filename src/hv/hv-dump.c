@@ -117,11 +117,7 @@ check_dump(HvDomain *domain, const char *path, unsigned dump_flags, GError **err
                             "live, crash and reset flags are mutually exclusive");
         return FALSE;
     }
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "'%s' is not an absolute path", path);
-        return FALSE;
-    }
-    return TRUE;
+    return hv_check_path(path, error);
 }
 
 gboolean

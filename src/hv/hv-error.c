@@ -36,3 +36,10 @@ hv_refuse(GError **error, HvError code, const char *format, ...)
     g_set_error_literal(error, HV_ERROR, code, message);
     return FALSE;
 }
+
+gboolean
+hv_check_path(const char *path, GError **error)
+{
+    return g_path_is_absolute(path) ||
+           hv_refuse(error, HV_ERROR_INVALID_ARG, "'%s' is not an absolute path", path);
+}

@@ -133,11 +133,12 @@ dispatch(gpointer data)
     return NULL;
 }
 
-void
-hv_events_start(HvEvents *events)
+gboolean
+hv_events_start(HvEvents *events, GError **error)
 {
     g_assert(!events->thread);
-    events->thread = g_thread_new("hv-events", dispatch, events);
+    events->thread = hv_thread_new("hv-events", dispatch, events, error);
+    return events->thread != NULL;
 }
 
 void

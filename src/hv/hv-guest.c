@@ -23,7 +23,7 @@ struct HvGuests {
     GHashTable *inboxes; /* [lock] uuid -> Inbox; there is a worker for each once started */
     gboolean started;    /* [lock] */
     gboolean stopping;   /* [lock] */
-    GThreadPool *pool;   /* immutable between new and stop */
+    HvCrew *crew;        /* immutable between start and stop */
 };
 
 static void
@@ -354,18 +354,24 @@ guest_did(HvHost *host, const HvEngineEvent *event)
         hv_event_post_threshold(domain, disk, (guint64)event->value, event->excess, now->domid);
 }
 
+/* A device model that stops at an error does not stop the guest's CPUs: what they write then, to
+ * whatever it emulates, is lost, and what they read is made up. */
 static void
 disk_failed(HvHost *host, HvDomain *domain, const HvView *now, const HvEngineEvent *event)
 {
     const ConfDisk *disk = now->live ? find_disk(host, now, event->target) : NULL;
+    g_autoptr(GError) error = NULL;
 
     if (disk)
         hv_event_post_io_error(domain, disk, (HvIoErrorAction)event->code, event->value != 0,
                                now->domid);
+    if (event->code == HV_IO_ERROR_PAUSE && !hv_domain_suspend_failed(domain, event->domid, &error))
+        g_warning("the device model of domain '%s' has stopped at an error of a disk, but the "
+                  "domain cannot be paused: %s",
+                  domain->name, error->message);
 }
 
-/* What changes nothing that we know of a domain. Whoever holds its job may be the one that waits
- * for it in vain: this is told at once. */
+/* Whoever holds the domain's job may be the one that waits for it in vain: this is told at once. */
 static void
 device_model_told(HvHost *host, const HvEngineEvent *event)
 {
@@ -458,7 +464,7 @@ static void
 employ_locked(HvGuests *guests, Inbox *inbox)
 {
     hv_host_ref(guests->host);
-    g_thread_pool_push(guests->pool, inbox, NULL);
+    hv_crew_push(guests->crew, inbox);
 }
 
 /* An engine that lost the uuid along with the domain still knows its id. */
@@ -525,21 +531,24 @@ hv_guests_new(HvHost *host)
     g_mutex_init(&guests->lock);
     g_cond_init(&guests->changed);
     guests->inboxes = g_hash_table_new_full(hv_uuid_hash, hv_uuid_equal, NULL, inbox_free);
-    guests->pool = g_thread_pool_new(work, guests, MAX_WORKERS, FALSE, NULL);
     return guests;
 }
 
-void
-hv_guests_start(HvGuests *guests)
+gboolean
+hv_guests_start(HvGuests *guests, GError **error)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&guests->lock);
     GHashTableIter iter;
     gpointer inbox;
 
+    guests->crew = hv_crew_new("hv-guests", MAX_WORKERS, work, guests, error);
+    if (!guests->crew)
+        return FALSE;
     guests->started = TRUE;
     g_hash_table_iter_init(&iter, guests->inboxes);
     while (g_hash_table_iter_next(&iter, NULL, &inbox))
         employ_locked(guests, inbox);
+    return TRUE;
 }
 
 gboolean
@@ -556,8 +565,7 @@ hv_guests_stop(HvGuests *guests, guint wait_ms)
         idle = g_cond_wait_until(&guests->changed, &guests->lock, deadline);
     idle = g_hash_table_size(guests->inboxes) == 0;
     g_mutex_unlock(&guests->lock);
-    if (guests->pool)
-        g_thread_pool_free(g_steal_pointer(&guests->pool), FALSE, idle);
+    hv_crew_free(g_steal_pointer(&guests->crew), idle);
     return idle;
 }
 
@@ -566,8 +574,6 @@ hv_guests_free(HvGuests *guests)
 {
     if (!guests)
         return;
-    if (guests->pool)
-        g_thread_pool_free(guests->pool, FALSE, FALSE);
     g_hash_table_unref(guests->inboxes);
     g_mutex_clear(&guests->lock);
     g_cond_clear(&guests->changed);

@@ -61,7 +61,6 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->events = hv_events_new(host);
     host->guests = hv_guests_new(host);
     host->sampler = hv_sampler_new(host);
-    host->scripts = hv_reconcile_scripts_new();
     if (!open_host(host, config->root ? config->root : "", config->engine_settings, error))
         return NULL;
     return g_steal_pointer(&host);
@@ -84,15 +83,12 @@ hv_host_start(HvHost *host, GError **error)
         g_set_error_literal(error, HV_ERROR, HV_ERROR_WRONG_STATE, "the host was started before");
         return FALSE;
     }
-    if (!hv_reconcile(host, error))
+    if (!hv_events_start(host->events, error) || !hv_sampler_start(host->sampler, error) ||
+        !hv_reconcile(host, error))
         return FALSE;
     hv_control_domain_add(host);
     g_atomic_int_set(&host->started, TRUE);
-    hv_events_start(host->events);
-    hv_sampler_start(host->sampler);
-    hv_guests_start(host->guests);
-    hv_autostart_begin(host);
-    return TRUE;
+    return hv_guests_start(host->guests, error) && hv_autostart_begin(host, error);
 }
 
 /* Waits until no call is inside the engine that nobody else waits for. */
@@ -119,9 +115,8 @@ hv_host_stop(HvHost *host)
     g_atomic_int_set(&host->stopping, TRUE);
     idle = hv_jobs_stop(host, STOP_PATIENCE_MS);
     idle &= hv_guests_stop(host->guests, idle ? STOP_PATIENCE_MS : 0);
-    if (host->autostart)
-        g_thread_pool_free(g_steal_pointer(&host->autostart), FALSE, idle);
-    g_thread_pool_free(g_steal_pointer(&host->scripts), FALSE, idle);
+    hv_crew_free(g_steal_pointer(&host->autostart), idle);
+    hv_crew_free(g_steal_pointer(&host->scripts), idle);
     idle &= hv_sampler_stop(host->sampler, idle ? STOP_PATIENCE_MS : 0);
     idle &= wait_for_engine(host, deadline);
     hv_events_stop(host->events);

@@ -23,10 +23,8 @@ format_image(const char *path, unsigned conf_xml_flags, GError **error)
 char *
 hv_image_format_xml(const char *path, unsigned conf_xml_flags, GError **error)
 {
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "'%s' is not an absolute path", path);
+    if (!hv_check_path(path, error))
         return NULL;
-    }
     return format_image(path, conf_xml_flags, error);
 }
 
@@ -91,15 +89,8 @@ hv_image_define_xml(const char *path, ConfDomain *taken, unsigned save_flags, GE
 {
     g_autoptr(ConfDomain) replacement = taken;
 
-    if (!g_path_is_absolute(path)) {
-        g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "'%s' is not an absolute path", path);
+    if (!hv_check_path(path, error) || !hv_save_check_flags(save_flags, error))
         return FALSE;
-    }
-    if ((save_flags & HV_SAVE_RUNNING) && (save_flags & HV_SAVE_PAUSED)) {
-        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                            "running and paused flags are mutually exclusive");
-        return FALSE;
-    }
     return replace(path, replacement, save_flags, error);
 }
 

@@ -732,6 +732,7 @@ hv_domain_reboot(HvDomain *domain, unsigned mode, GError **error)
 }
 
 typedef struct Switch {
+    int domid; /* 0: whatever the domain has */
     HvJobKind kind;
     HvOp op;
     const char *what;
@@ -757,6 +758,8 @@ switch_state(HvDomain *domain, const Switch *to, IdHook hook, GError **error)
     if (!job)
         return FALSE;
     now = hv_domain_view(domain);
+    if (to->domid != 0 && now->domid != to->domid)
+        return TRUE;
     verdict = hv_lifecycle_check(now, to->op, error);
     if (verdict != HV_VERDICT_ALLOW)
         return verdict == HV_VERDICT_NOTHING;
@@ -780,6 +783,23 @@ hv_domain_suspend(HvDomain *domain, GError **error)
         .reason = HV_REASON_PAUSED_USER,
         .event = HV_EVENT_SUSPENDED,
         .detail = HV_DETAIL_SUSPENDED_PAUSED,
+    };
+
+    return switch_state(domain, &to_paused, domain->host->ops->pause, error);
+}
+
+gboolean
+hv_domain_suspend_failed(HvDomain *domain, int domid, GError **error)
+{
+    const Switch to_paused = {
+        .domid = domid,
+        .kind = HV_JOB_SUSPEND,
+        .op = HV_OP_SUSPEND,
+        .what = "pausing a domain",
+        .state = HV_STATE_PAUSED,
+        .reason = HV_REASON_PAUSED_IO_ERROR,
+        .event = HV_EVENT_SUSPENDED,
+        .detail = HV_DETAIL_SUSPENDED_IO_ERROR,
     };
 
     return switch_state(domain, &to_paused, domain->host->ops->pause, error);

@@ -10,6 +10,7 @@
 
 #include <hv/engine.h>
 
+typedef struct HvCrew HvCrew;
 typedef struct HvStore HvStore;
 typedef struct HvEvents HvEvents;
 typedef struct HvGuests HvGuests;
@@ -23,7 +24,6 @@ struct HvHost {
     HvStore *store;            /* immutable after hv_host_new(), self-locking */
     HvEvents *events;          /* immutable after hv_host_new(), self-locking */
     HvGuests *guests;          /* immutable after hv_host_new(), self-locking */
-    GThreadPool *scripts;      /* immutable from hv_host_new() to hv_host_stop(), self-locking */
     HvSampler *sampler;        /* immutable after hv_host_new(), self-locking */
     int autostart_workers;     /* immutable after hv_host_new() */
     guint job_timeout_ms;      /* immutable after hv_host_new() */
@@ -38,8 +38,9 @@ struct HvHost {
     GMutex cpu_lock;     /* a leaf */
     ConfCpuMap *cpu_map; /* [cpu_lock] NULL: not read yet, or in vain */
 
-    GMutex control_lock;    /* hv_host_start() and hv_host_stop() exclude each other */
-    GThreadPool *autostart; /* [control_lock] NULL: none under way */
+    GMutex control_lock; /* hv_host_start() and hv_host_stop() exclude each other */
+    HvCrew *autostart;   /* [control_lock] NULL: none under way */
+    HvCrew *scripts;     /* [control_lock] of hv_reconcile(); NULL: there are none */
 
     GMutex registry_lock; /* look-ups and swaps only; order: this, then HvDomain.lock */
     GHashTable *by_uuid;  /* [registry_lock] owns one reference to each HvDomain */
@@ -82,6 +83,8 @@ void hv_set_io_error(GError **error, int saved_errno, const char *what, const ch
 gboolean hv_set_not_running(GError **error);
 /* Sets the error. Returns FALSE for the caller to return. */
 gboolean hv_refuse(GError **error, HvError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* HV_ERROR_INVALID_ARG where it is not absolute. */
+gboolean hv_check_path(const char *path, GError **error);
 
 /* ---- the host (hv-host.c) ---- */
 
@@ -185,6 +188,17 @@ gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
  * one before over, which may be NULL. */
 GCancellable *hv_job_swap_cancellable(HvJob *job, GCancellable *cancellable);
 
+/* ---- threads (hv-crew.c) ---- */
+
+/* Threads that do what is pushed, first come, first served: one at least, which is there from the
+ * start, and more of them while there is more to do and the system has them to give. */
+typedef void (*HvCrewFunc)(gpointer item, gpointer data);
+HvCrew *hv_crew_new(const char *name, guint max_threads, HvCrewFunc func, gpointer data,
+                    GError **error);            /* `name` is static */
+void hv_crew_push(HvCrew *crew, gpointer item); /* never blocks, never fails */
+/* What was pushed is done all the same; `wait`: before this returns. Accepts NULL. */
+void hv_crew_free(HvCrew *crew, gboolean wait);
+
 /* ---- registry (hv-registry.c) ---- */
 
 /* For hash tables whose keys are the 16 bytes of a uuid. */
@@ -255,7 +269,7 @@ gboolean hv_disk_is_removable(const ConfDisk *disk);
 /* ---- events (hv-event.c) ---- */
 
 HvEvents *hv_events_new(HvHost *host); /* no reference to the host: it owns us */
-void hv_events_start(HvEvents *events);
+gboolean hv_events_start(HvEvents *events, GError **error);
 void hv_events_stop(HvEvents *events); /* delivers what is queued, joins the dispatcher */
 void hv_events_free(HvEvents *events);
 /* Queues one; never blocks. The view that it speaks of is published by now. */
@@ -282,7 +296,7 @@ void hv_event_post_job(HvDomain *domain, const HvJobInfo *job, int domid);
 /* ---- guest-initiated changes (hv-guest.c) ---- */
 
 HvGuests *hv_guests_new(HvHost *host);
-void hv_guests_start(HvGuests *guests);
+gboolean hv_guests_start(HvGuests *guests, GError **error);
 /* Refuses further engine events, then waits for workers at most this long; FALSE: some go on. */
 gboolean hv_guests_stop(HvGuests *guests, guint wait_ms);
 void hv_guests_free(HvGuests *guests);
@@ -420,6 +434,10 @@ void hv_pci_give_back(HvHost *host, const ConfDomain *def);
 gboolean hv_domain_preserve(HvJob *job, const HvView *now, HvState state, HvReason reason,
                             GError **error);
 
+/* The device model of this id has stopped at an error of a disk. The domain is paused with it,
+ * unless it is already, or has another id by now. Waits for its job. */
+gboolean hv_domain_suspend_failed(HvDomain *domain, int domid, GError **error);
+
 /* ---- the control domain (hv-control.c) ---- */
 
 #define HV_CONTROL_NAME "Domain-0"
@@ -433,14 +451,12 @@ gboolean hv_control_domain_spare_def(const ConfDomain *def, GError **error);
 
 /* ---- found again (hv-reconcile.c) ---- */
 
-/* Reads the store, asks the engine, puts both together. */
+/* [control_lock held] Reads the store, asks the engine, puts both together. */
 gboolean hv_reconcile(HvHost *host, GError **error);
-/* Whose threads tell the hook scripts what hv_reconcile() has found. */
-GThreadPool *hv_reconcile_scripts_new(void);
 /* A running domain that nobody knows, or one known to be shut off: take it in. */
 void hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen);
 /* [control_lock held] Starts the marked domains in the background, once a boot of the host. */
-void hv_autostart_begin(HvHost *host);
+gboolean hv_autostart_begin(HvHost *host, GError **error);
 
 /* ---- other programs (hv-run.c) ---- */
 
@@ -489,7 +505,7 @@ ConfDomain *hv_hook_filter(HvJob *job, HvHook hook, const ConfDomain *def, GErro
 /* ---- the sampler (hv-sample.c) ---- */
 
 HvSampler *hv_sampler_new(HvHost *host);
-void hv_sampler_start(HvSampler *sampler);
+gboolean hv_sampler_start(HvSampler *sampler, GError **error);
 gboolean hv_sampler_stop(HvSampler *sampler, guint wait_ms); /* FALSE: the engine hangs */
 void hv_sampler_free(HvSampler *sampler);
 /* `info` of each HvDomainStats, by its view, all from one sample. */
@@ -625,6 +641,7 @@ typedef struct HvSaveHeader {
 } HvSaveHeader;
 G_STATIC_ASSERT(sizeof(HvSaveHeader) == 64);
 
+gboolean hv_save_check_flags(unsigned save_flags, GError **error);
 /* What a user hands in instead of the saved XML must be the same machine to its guest. */
 gboolean hv_save_check_replacement(const ConfDomain *saved, const ConfDomain *replacement,
                                    GError **error);

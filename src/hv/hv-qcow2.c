@@ -16,8 +16,9 @@
 #define MAX_EXTENSIONS           64
 #define MAX_BACKING              1023 /* as QEMU */
 #define ENTRY_LEN                40
-#define MAX_SNAPSHOTS            65536 /* as QEMU */
-#define MAX_EXTRA                1024  /* as QEMU */
+#define MAX_SNAPSHOTS            65536       /* as QEMU */
+#define MAX_EXTRA                1024        /* as QEMU */
+#define MAX_TABLE                (64u << 20) /* as QEMU */
 
 static void
 snapshot_free(gpointer data)
@@ -97,7 +98,7 @@ read_table(int fd, const char *path, GError **error)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(snapshot_free);
     guint8 header[HEADER_LEN];
-    guint64 offset, n;
+    guint64 first, offset, n;
 
     if (!read_at(fd, header, sizeof(header), 0, path, error))
         return NULL;
@@ -107,7 +108,7 @@ read_table(int fd, const char *path, GError **error)
         return NULL;
     }
     n = number(header + 60, 4);
-    offset = number(header + 64, 8);
+    first = offset = number(header + 64, 8);
     if (n > MAX_SNAPSHOTS) {
         g_set_error(error, HV_ERROR, HV_ERROR_CONFIG, "'%s' says that it has %u snapshots", path,
                     (guint)n);
@@ -119,6 +120,13 @@ read_table(int fd, const char *path, GError **error)
         if (!snapshot)
             return NULL;
         g_ptr_array_add(all, snapshot);
+        /* Two names of 64 KiB each, in 65536 entries of a file with holes, would fill the memory.
+         */
+        if (offset - first > MAX_TABLE) {
+            g_set_error(error, HV_ERROR, HV_ERROR_CONFIG,
+                        "the list of snapshots in '%s' has no end", path);
+            return NULL;
+        }
     }
     return g_steal_pointer(&all);
 }

@@ -311,12 +311,6 @@ tell(gpointer data, gpointer user_data)
         tell_reconnect(tale->domain);
 }
 
-GThreadPool *
-hv_reconcile_scripts_new(void)
-{
-    return g_thread_pool_new(tell, NULL, SCRIPT_WORKERS, FALSE, NULL);
-}
-
 static void
 push(HvHost *host, HvDomain *domain, HvJob *job, const ConfDomain *gone)
 {
@@ -325,7 +319,7 @@ push(HvHost *host, HvDomain *domain, HvJob *job, const ConfDomain *gone)
     tale->domain = hv_domain_ref(domain);
     tale->job = job;
     tale->gone = gone ? conf_domain_ref((ConfDomain *)gone) : NULL;
-    g_thread_pool_push(host->scripts, tale, NULL);
+    hv_crew_push(host->scripts, tale);
 }
 
 /* TRUE: the scripts hear of it, with the job held, and its state file goes after that. */
@@ -335,7 +329,7 @@ push_gone(HvHost *host, const ConfDomain *was)
     g_autoptr(GError) error = NULL;
     HvJob *job;
 
-    if (!hv_hook_exists(host))
+    if (!host->scripts)
         return FALSE;
     job = hv_registry_begin(host, was, HV_JOB_RECONNECT, &error);
     if (job)
@@ -350,7 +344,7 @@ push_gone(HvHost *host, const ConfDomain *was)
 static void
 push_running(HvHost *host, GPtrArray *domains)
 {
-    for (guint i = 0; hv_hook_exists(host) && i < domains->len; i++)
+    for (guint i = 0; host->scripts && i < domains->len; i++)
         push(host, domains->pdata[i], NULL, NULL);
 }
 
@@ -461,6 +455,11 @@ hv_reconcile(HvHost *host, GError **error)
     gpointer status;
 
     hv_store_sweep(host->store);
+    if (hv_hook_exists(host)) {
+        host->scripts = hv_crew_new("hv-scripts", SCRIPT_WORKERS, tell, NULL, error);
+        if (!host->scripts)
+            return FALSE;
+    }
     if (!hv_store_load_definitions(host->store, add_definition, host, error))
         return FALSE;
     statuses = hv_store_load_statuses(host->store, error);
@@ -521,21 +520,29 @@ compare_domains(gconstpointer a, gconstpointer b)
     return strcmp((*(HvDomain *const *)a)->name, (*(HvDomain *const *)b)->name);
 }
 
-void
-hv_autostart_begin(HvHost *host)
+gboolean
+hv_autostart_begin(HvHost *host, GError **error)
 {
     g_autoptr(GPtrArray) all = NULL;
 
-    if (host->no_autostart || !hv_store_claim_autostart(host->store))
-        return;
+    if (host->no_autostart)
+        return TRUE;
+    host->autostart = hv_crew_new("hv-autostart", (guint)host->autostart_workers, autostart, NULL,
+                                  error);
+    if (!host->autostart)
+        return FALSE;
+    if (!hv_store_claim_autostart(host->store)) {
+        hv_crew_free(g_steal_pointer(&host->autostart), FALSE);
+        return TRUE;
+    }
     all = hv_host_list(host);
     g_ptr_array_sort(all, compare_domains);
-    host->autostart = g_thread_pool_new(autostart, NULL, host->autostart_workers, FALSE, NULL);
     for (guint i = 0; i < all->len; i++) {
         HvDomain *domain = g_ptr_array_index(all, i);
         g_autoptr(HvView) now = hv_domain_view(domain);
 
         if (now->persistent && (now->autostart_once || (now->autostart && !hv_view_is_active(now))))
-            g_thread_pool_push(host->autostart, hv_domain_ref(domain), NULL);
+            hv_crew_push(host->autostart, hv_domain_ref(domain));
     }
+    return TRUE;
 }

@@ -26,7 +26,7 @@ struct HvSampler {
     gboolean stopping;   /* [lock] */
     gboolean over;       /* [lock] the thread makes no further call */
     GThread *thread;     /* immutable between start and stop */
-    GThreadPool *asking; /* [lock] NULL: not started yet, or stopped */
+    HvCrew *asking;      /* [lock] NULL: not started yet, or stopped */
 };
 
 /* ---- the thread ---- */
@@ -111,20 +111,27 @@ hv_sampler_new(HvHost *host)
     return sampler;
 }
 
-void
-hv_sampler_start(HvSampler *sampler)
+gboolean
+hv_sampler_start(HvSampler *sampler, GError **error)
 {
+    sampler->asking = hv_crew_new("hv-vcpus", MAX_QUESTIONS, ask_vcpus, NULL, error);
+    if (!sampler->asking)
+        return FALSE;
     hv_host_ref(sampler->host);
     sampler->over = FALSE;
-    sampler->asking = g_thread_pool_new(ask_vcpus, NULL, MAX_QUESTIONS, FALSE, NULL);
-    sampler->thread = g_thread_new("hv-sampler", run, sampler);
+    sampler->thread = hv_thread_new("hv-sampler", run, sampler, error);
+    if (sampler->thread)
+        return TRUE;
+    sampler->over = TRUE;
+    hv_host_unref(sampler->host);
+    return FALSE;
 }
 
 gboolean
 hv_sampler_stop(HvSampler *sampler, guint wait_ms)
 {
     gint64 deadline = g_get_monotonic_time() + wait_ms * G_TIME_SPAN_MILLISECOND;
-    GThreadPool *asking;
+    HvCrew *asking;
     gboolean over;
 
     g_mutex_lock(&sampler->lock);
@@ -139,8 +146,7 @@ hv_sampler_stop(HvSampler *sampler, guint wait_ms)
         g_thread_join(g_steal_pointer(&sampler->thread));
     else if (sampler->thread)
         g_thread_unref(g_steal_pointer(&sampler->thread));
-    if (asking)
-        g_thread_pool_free(asking, FALSE, FALSE);
+    hv_crew_free(asking, FALSE);
     return over;
 }
 
@@ -314,7 +320,7 @@ put_question_locked(HvDomain *domain, int domid)
     question = g_new0(Question, 1);
     question->domain = hv_domain_ref(domain);
     question->domid = domid;
-    g_thread_pool_push(sampler->asking, question, NULL);
+    hv_crew_push(sampler->asking, question);
     return TRUE;
 }
 

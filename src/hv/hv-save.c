@@ -328,6 +328,14 @@ save(HvJob *job, const char *path, const ConfDomain *replacement, unsigned save_
     return end_saved(job, now, path, managed, error);
 }
 
+gboolean
+hv_save_check_flags(unsigned save_flags, GError **error)
+{
+    return !((save_flags & HV_SAVE_RUNNING) && (save_flags & HV_SAVE_PAUSED)) ||
+           hv_refuse(error, HV_ERROR_INVALID_ARG,
+                     "running and paused flags are mutually exclusive");
+}
+
 static gboolean
 check_save(HvDomain *domain, unsigned save_flags, GError **error)
 {
@@ -335,21 +343,7 @@ check_save(HvDomain *domain, unsigned save_flags, GError **error)
         hv_set_unsupported(error, domain->host, "saving a domain");
         return FALSE;
     }
-    if ((save_flags & HV_SAVE_RUNNING) && (save_flags & HV_SAVE_PAUSED)) {
-        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                            "running and paused flags are mutually exclusive");
-        return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
-check_path(const char *path, GError **error)
-{
-    if (g_path_is_absolute(path))
-        return TRUE;
-    g_set_error(error, HV_ERROR, HV_ERROR_INVALID_ARG, "'%s' is not an absolute path", path);
-    return FALSE;
+    return hv_save_check_flags(save_flags, error);
 }
 
 gboolean
@@ -359,7 +353,7 @@ hv_domain_save(HvDomain *domain, const char *path, ConfDomain *replacement, unsi
     g_autoptr(ConfDomain) owned G_GNUC_UNUSED = replacement;
     g_autoptr(HvJob) job = NULL;
 
-    if (!check_path(path, error) || !check_save(domain, save_flags, error))
+    if (!hv_check_path(path, error) || !check_save(domain, save_flags, error))
         return FALSE;
     job = hv_job_begin(domain, HV_JOB_SAVE, error);
     return job && save(job, path, replacement, save_flags, FALSE, error);
@@ -435,13 +429,8 @@ hv_host_restore(HvHost *host, const char *path, ConfDomain *replacement, unsigne
     HvDomain *domain = NULL;
     int fd;
 
-    if (!check_path(path, error))
+    if (!hv_check_path(path, error) || !hv_save_check_flags(save_flags, error))
         return NULL;
-    if ((save_flags & HV_SAVE_RUNNING) && (save_flags & HV_SAVE_PAUSED)) {
-        g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG,
-                            "running and paused flags are mutually exclusive");
-        return NULL;
-    }
     fd = hv_save_open(path, &saved, &paused, error);
     if (fd < 0)
         return NULL;

@@ -49,6 +49,7 @@ static const struct {
     [HV_REASON_PAUSED_CRASHED] = { HV_STATE_PAUSED, "crashed" },
     [HV_REASON_PAUSED_FROM_SNAPSHOT] = { HV_STATE_PAUSED, "from snapshot" },
     [HV_REASON_PAUSED_SNAPSHOT] = { HV_STATE_PAUSED, "snapshot" },
+    [HV_REASON_PAUSED_IO_ERROR] = { HV_STATE_PAUSED, "io error" },
     [HV_REASON_SHUTDOWN_USER] = { HV_STATE_SHUTDOWN, "user" },
     [HV_REASON_SHUTOFF_SHUTDOWN] = { HV_STATE_SHUTOFF, "shutdown" },
     [HV_REASON_SHUTOFF_DESTROYED] = { HV_STATE_SHUTOFF, "destroyed" },

@@ -51,13 +51,6 @@ hv_domain_tune(HvDomain *domain, unsigned affect, const HvTune *tune, gpointer d
     return TRUE;
 }
 
-static gboolean
-invalid(GError **error, const char *message)
-{
-    g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG, message);
-    return FALSE;
-}
-
 /* ---- pinning ---- */
 
 /* Of the wanted cpus those that this host has. NULL: none. */
@@ -75,7 +68,7 @@ cpus_of_host(HvHost *host, const ConfBitmap *wanted, GError **error)
             conf_bitmap_set(cpus, cpu, true);
     if (conf_bitmap_count(cpus) > 0)
         return g_steal_pointer(&cpus);
-    invalid(error, "Empty cpu list for pinning");
+    hv_refuse(error, HV_ERROR_INVALID_ARG, "Empty cpu list for pinning");
     return NULL;
 }
 
@@ -278,7 +271,7 @@ check_vcpu_change(const ConfDomain *def, gpointer data, GError **error)
 
     /* The vcpu that a guest boots on, and that it cannot do without. */
     if (!change->online && conf_bitmap_get(change->vcpus, 0))
-        return invalid(error, "vCPU '0' must be enabled");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "vCPU '0' must be enabled");
     return check_vcpu(def, (guint)conf_bitmap_last(change->vcpus), error);
 }
 
@@ -324,7 +317,7 @@ hv_domain_set_vcpu(HvDomain *domain, const ConfBitmap *vcpus, gboolean online, u
     VcpuChange change = { .vcpus = vcpus, .online = online };
 
     if (conf_bitmap_count(vcpus) == 0)
-        return invalid(error, "no vcpus selected for modification");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "no vcpus selected for modification");
     return hv_domain_tune(domain, affect, &tune, &change, error);
 }
 

@@ -3,13 +3,6 @@
  * virDomainSetVcpusFlags() document. */
 #include "hv-private.h"
 
-static gboolean
-invalid(GError **error, const char *message)
-{
-    g_set_error_literal(error, HV_ERROR, HV_ERROR_INVALID_ARG, message);
-    return FALSE;
-}
-
 /* ---- memory ---- */
 
 typedef struct MemoryEdit {
@@ -89,9 +82,9 @@ hv_domain_set_memory(HvDomain *domain, guint64 kib, unsigned affect, GError **er
     unsigned which;
 
     if (kib == 0)
-        return invalid(error, "memory must not be zero");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "memory must not be zero");
     if (kib > G_MAXUINT64 / 1024)
-        return invalid(error, "memory is larger than any host can have");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "memory is larger than any host can have");
     edit.kib = (kib + 1023) / 1024 * 1024; /* Xen counts in MiB, as conf_domain_fill_defaults() */
     job = hv_job_begin(domain, HV_JOB_MODIFY, error);
     if (!job)
@@ -205,7 +198,7 @@ hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error)
     unsigned which;
 
     if (n == 0)
-        return invalid(error, "nvcpus is zero");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "nvcpus is zero");
     if (edit.maximum && !check_host_vcpus(domain->host, n, error))
         return FALSE;
     job = hv_job_begin(domain, HV_JOB_MODIFY, error);
@@ -215,7 +208,7 @@ hv_domain_set_vcpus(HvDomain *domain, guint n, unsigned affect, GError **error)
     if (!hv_view_affect(now, affect, &which, error))
         return FALSE;
     if (edit.maximum && (which & HV_AFFECT_LIVE))
-        return invalid(error, "cannot adjust maximum on running domain");
+        return hv_refuse(error, HV_ERROR_INVALID_ARG, "cannot adjust maximum on running domain");
     if ((which & HV_AFFECT_CONFIG) && !check_vcpus(now->persistent, &edit, error))
         return FALSE;
     if ((which & HV_AFFECT_LIVE) && !set_live_vcpus(job, now, &edit, error))

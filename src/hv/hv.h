@@ -75,6 +75,7 @@ typedef enum HvReason {
     HV_REASON_PAUSED_CRASHED,
     HV_REASON_PAUSED_FROM_SNAPSHOT,
     HV_REASON_PAUSED_SNAPSHOT, /* while one is taken */
+    HV_REASON_PAUSED_IO_ERROR,
     HV_REASON_SHUTDOWN_USER,
     HV_REASON_SHUTOFF_SHUTDOWN,
     HV_REASON_SHUTOFF_DESTROYED,
@@ -154,13 +155,17 @@ typedef struct HvConfig {
     gpointer find_volume_data;
 } HvConfig;
 
+/* g_thread_new() ends the process where no thread is to be had; this fails, and its message says
+ * what to do about it. */
+GThread *hv_thread_new(const char *name, GThreadFunc func, gpointer data, GError **error);
+
 /* Opens the store and the engine. Nothing runs yet. HV_ERROR_UNSUPPORTED when the engine is not to
  * be had here, with what to do about it. */
 HvHost *hv_host_new(const HvConfig *config, GError **error);
 /* Reads definitions, finds running domains again, sweeps stale state, then autostarts in the
  * background. May block. */
 gboolean hv_host_start(HvHost *host, GError **error);
-/* Stops threads and jobs and closes the engine; guests go on. */
+/* Stops threads and jobs and closes the engine; guests go on. Also after a start that failed. */
 void hv_host_stop(HvHost *host);
 HvHost *hv_host_ref(HvHost *host);
 void hv_host_unref(HvHost *host);
@@ -732,6 +737,7 @@ typedef enum HvEventDetail {
     HV_DETAIL_SUSPENDED_FROM_SNAPSHOT,
     HV_DETAIL_RESUMED_FROM_SNAPSHOT,
     HV_DETAIL_STOPPED_FROM_SNAPSHOT,
+    HV_DETAIL_SUSPENDED_IO_ERROR,
     HV_N_DETAILS,
 } HvEventDetail;
 
@@ -754,7 +760,7 @@ typedef enum HvWatchdogAction {
 /* What became of a guest whose disk failed. */
 typedef enum HvIoErrorAction {
     HV_IO_ERROR_NONE,
-    HV_IO_ERROR_PAUSE,
+    HV_IO_ERROR_PAUSE,  /* until a client resumes it: the disk is tried again then */
     HV_IO_ERROR_REPORT, /* it was told of the error */
     HV_N_IO_ERROR_ACTIONS,
 } HvIoErrorAction;

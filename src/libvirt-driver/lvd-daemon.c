@@ -16,9 +16,12 @@ static gboolean
 pid_file_failed(const char *what, const char *path, GError **error)
 {
     int code = errno;
+    const char *hint = code == EACCES && geteuid() != 0
+                           ? "; be root, or keep all below a folder of yours with --root"
+                           : "";
 
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "cannot %s the pid file %s: %s",
-                what, path, g_strerror(code));
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "cannot %s the pid file %s: %s%s",
+                what, path, g_strerror(code), hint);
     return FALSE;
 }
 

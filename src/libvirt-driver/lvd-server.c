@@ -258,7 +258,9 @@ lvd_server_listen(LvdServer *server, GError **error)
     g_source_set_callback(server->keepalive, check_keepalive, server, NULL);
     g_source_attach(server->keepalive, lvd_loop_context(server->loop));
     server->work = lvd_work_new(server->config->min_workers, server->config->max_workers,
-                                server->config->prio_workers, lvd_call_run);
+                                server->config->prio_workers, lvd_call_run, error);
+    if (!server->work)
+        return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(server->listeners); i++) {
         LvdListener *listener = &server->listeners[i];
 

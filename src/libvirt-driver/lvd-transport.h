@@ -68,13 +68,15 @@ typedef struct LvdWork LvdWork;
 /* `scratch` is the worker's own buffer of LVD_SCRATCH_SIZE bytes. */
 typedef void (*LvdWorkFunc)(LvdJob *job, guint8 *scratch);
 
-LvdWork *lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func);
+/* Fails where not even one worker is to be had; with fewer than asked for it goes on. */
+LvdWork *lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func,
+                      GError **error);
 /* Never blocks. `high`: priority workers may take it too. */
 void lvd_work_push(LvdWork *work, LvdJob *job, gboolean high);
 /* TRUE: nothing runs or waits any more. FALSE: after `ms` something still does. Pushes nothing
  * away, so it is for when nobody pushes. */
 gboolean lvd_work_wait(LvdWork *work, guint ms);
-/* Runs what is queued, waits for all workers, frees. */
+/* Runs what is queued, waits for all workers, frees. Accepts NULL. */
 void lvd_work_free(LvdWork *work);
 
 /* ---- frames ---- */

@@ -33,9 +33,9 @@ struct LvdWork {
     guint n_busy;                 /* [lock] workers inside func */
     gboolean waiting;             /* [lock] somebody waits for n_busy to be 0 */
     GCond calm;
-    gboolean stopping;   /* [lock] */
-    gboolean complained; /* [lock] about a thread that could not be made */
-    GPtrArray *workers;  /* [lock] all of them */
+    gboolean stopping;  /* [lock] */
+    GError *failure;    /* [lock] the last thread that could not be made; NULL: none */
+    GPtrArray *workers; /* [lock] all of them */
 };
 
 static void
@@ -107,8 +107,7 @@ worker_main(gpointer data)
     return NULL;
 }
 
-/* FALSE: the system has no thread left for us. */
-static gboolean
+static void
 add_worker_locked(LvdWork *work, gboolean priority)
 {
     g_autoptr(GError) error = NULL;
@@ -117,27 +116,26 @@ add_worker_locked(LvdWork *work, gboolean priority)
     worker->work = work;
     worker->priority = priority;
     g_cond_init(&worker->wake);
-    worker->thread = g_thread_try_new(priority ? "lvd-prio" : "lvd-work", worker_main, worker,
-                                      &error);
+    worker->thread = hv_thread_new(priority ? "lvd-prio" : "lvd-work", worker_main, worker, &error);
     if (!worker->thread) {
-        if (!work->complained)
-            g_warning("cannot start a worker thread: %s", error->message);
-        work->complained = TRUE;
+        if (!work->failure)
+            g_warning("%s", error->message);
+        g_clear_error(&work->failure);
+        work->failure = g_steal_pointer(&error);
         g_cond_clear(&worker->wake);
         g_free(worker);
-        return FALSE;
+        return;
     }
     g_ptr_array_add(work->workers, worker);
     if (!priority)
         work->n_workers++;
-    return TRUE;
 }
 
 LvdWork *
-lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func)
+lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFunc func,
+             GError **error)
 {
     LvdWork *work = g_new0(LvdWork, 1);
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = NULL;
 
     work->func = func;
     work->max_workers = MAX(MAX(min_workers, max_workers), 1);
@@ -146,12 +144,17 @@ lvd_work_new(guint min_workers, guint max_workers, guint prio_workers, LvdWorkFu
     work->workers = g_ptr_array_new();
     g_mutex_init(&work->lock);
     g_cond_init(&work->calm);
-    locker = g_mutex_locker_new(&work->lock);
+    g_mutex_lock(&work->lock);
     for (guint i = 0; i < MAX(min_workers, 1); i++)
         add_worker_locked(work, FALSE);
     for (guint i = 0; i < prio_workers; i++)
         add_worker_locked(work, TRUE);
-    return work;
+    g_mutex_unlock(&work->lock);
+    if (work->n_workers > 0)
+        return work;
+    g_propagate_error(error, g_steal_pointer(&work->failure));
+    lvd_work_free(work);
+    return NULL;
 }
 
 void
@@ -210,6 +213,7 @@ lvd_work_free(LvdWork *work)
         g_free(worker);
     }
     g_ptr_array_unref(work->workers);
+    g_clear_error(&work->failure);
     g_mutex_clear(&work->lock);
     g_cond_clear(&work->calm);
     g_free(work);

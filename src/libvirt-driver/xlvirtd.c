@@ -19,6 +19,8 @@
 #define STOP_PATIENCE_MS 1000
 /* Not one a thread: libxl forks the daemon for each device, and each mapping costs twice then. */
 #define MALLOC_ARENAS 2
+/* The least: of signals, of events, the sampler with its helper, guests, a worker. */
+#define N_THREADS 6
 
 enum { EXIT_USAGE = 2 };
 
@@ -32,7 +34,6 @@ typedef struct Daemon {
     GMainLoop *main_loop;
     HvHost *host;
     LvdServer *server;
-    GThreadPool *reloads;  /* one thread: hook scripts may take long */
     guint64 seen_accepted; /* at the last look whether we are idle */
     int idle, timeout;     /* seconds */
     gboolean stuck;        /* asked to stop while the start was inside the hypervisor */
@@ -173,12 +174,31 @@ on_stop(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static void
-tell_reload(gpointer data, gpointer user_data)
+/* One after another. */
+static gpointer
+tell_reload(gpointer data)
 {
+    static GMutex turn;
     g_autoptr(HvHost) host = data;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&turn);
 
     hv_host_tell_daemon_hook(host, HV_DAEMON_HOOK_RELOAD);
+    return NULL;
+}
+
+/* Hook scripts may take long. */
+static void
+tell_reload_aside(HvHost *host)
+{
+    g_autoptr(GError) error = NULL;
+    GThread *thread = g_thread_try_new("reload", tell_reload, hv_host_ref(host), &error);
+
+    if (thread) {
+        g_thread_unref(thread);
+        return;
+    }
+    g_warning("no hook script hears of SIGHUP: %s", error->message);
+    hv_host_unref(host);
 }
 
 static gboolean
@@ -187,7 +207,7 @@ on_hangup(gpointer data)
     Daemon *daemon = data;
 
     if (daemon->host)
-        g_thread_pool_push(daemon->reloads, hv_host_ref(daemon->host), NULL);
+        tell_reload_aside(daemon->host);
     g_message("SIGHUP: there is nothing to read again; a change of the configuration takes a "
               "restart, which leaves guests alone");
     return G_SOURCE_CONTINUE;
@@ -231,6 +251,36 @@ check_idle(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* ---- start and stop ---- */
+
+static gpointer
+wait_for_turn(gpointer turn)
+{
+    g_mutex_lock(turn);
+    g_mutex_unlock(turn);
+    return NULL;
+}
+
+/* GLib starts a thread of its own for signals, and ends the process where there is none to be had.
+ * As many at once as we need in any case: one that was joined may count for a moment yet. */
+static gboolean
+check_threads(GError **error)
+{
+    GThread *threads[N_THREADS] = { NULL };
+    gboolean ok = TRUE;
+    GMutex turn;
+
+    g_mutex_init(&turn);
+    g_mutex_lock(&turn);
+    for (guint i = 0; ok && i < N_THREADS; i++)
+        ok = (threads[i] = hv_thread_new("check", wait_for_turn, &turn, error)) != NULL;
+    g_mutex_unlock(&turn);
+    for (guint i = 0; i < N_THREADS; i++)
+        g_clear_pointer(&threads[i], g_thread_join);
+    g_mutex_clear(&turn);
+    return ok;
+}
+
 typedef struct Start {
     Daemon *daemon;
     const LvdConfig *config;
@@ -268,6 +318,16 @@ run_step(gpointer data)
     return NULL;
 }
 
+static gboolean
+start_free(Start *start)
+{
+    gboolean ok = start->ok;
+
+    g_main_context_unref(start->context);
+    g_free(start);
+    return ok;
+}
+
 /* Asks the hypervisor, which may hang, while we go on to listen to signals. FALSE without an error:
  * we were asked to end, and the thread is left behind; the process has to go with it. */
 static gboolean
@@ -276,7 +336,7 @@ step(Daemon *daemon, const LvdConfig *config,
 {
     Start *start = g_new0(Start, 1);
     GThread *thread;
-    gboolean ok, asked = FALSE;
+    gboolean asked = FALSE;
 
     start->context = g_main_context_new();
     watch_signal(start->context, SIGTERM, &asked);
@@ -284,7 +344,9 @@ step(Daemon *daemon, const LvdConfig *config,
     start->daemon = daemon;
     start->config = config;
     start->step = func;
-    thread = g_thread_new("start", run_step, start);
+    thread = hv_thread_new("start", run_step, start, error);
+    if (!thread)
+        return start_free(start);
     while (!g_atomic_int_get(&start->over) && !asked)
         g_main_context_iteration(start->context, TRUE);
     if (!g_atomic_int_get(&start->over)) {
@@ -293,12 +355,9 @@ step(Daemon *daemon, const LvdConfig *config,
         return FALSE;
     }
     g_thread_join(thread);
-    g_main_context_unref(start->context);
-    ok = start->ok;
     if (start->error)
         g_propagate_error(error, start->error);
-    g_free(start);
-    return ok;
+    return start_free(start);
 }
 
 static gboolean
@@ -373,9 +432,7 @@ run(Daemon *daemon)
 static gboolean
 serve(const Options *options, const LvdConfig *config, LvdParent *parent)
 {
-    Daemon daemon = { .main_loop = g_main_loop_new(NULL, FALSE),
-                      .reloads = g_thread_pool_new(tell_reload, NULL, 1, FALSE, NULL),
-                      .timeout = options->timeout };
+    Daemon daemon = { .timeout = options->timeout };
     g_autofree char *pid_path = options->pid_file
                                     ? g_strdup(options->pid_file)
                                     : g_strconcat(config->root, "/run/xlvirtd.pid", NULL);
@@ -383,6 +440,11 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     LvdPidFile pid_file = LVD_PID_FILE_INIT;
     gboolean ok, calm;
 
+    if (!check_threads(&error)) {
+        lvd_log_failure(error->message);
+        return FALSE;
+    }
+    daemon.main_loop = g_main_loop_new(NULL, FALSE);
     g_unix_signal_add(SIGTERM, on_stop, daemon.main_loop);
     g_unix_signal_add(SIGINT, on_stop, daemon.main_loop);
     g_unix_signal_add(SIGHUP, on_hangup, &daemon);
@@ -394,8 +456,6 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     } else if (error) {
         lvd_log_failure(error->message);
     }
-    /* A script that still runs ends with us. */
-    g_thread_pool_free(daemon.reloads, TRUE, FALSE);
     if (daemon.stuck)
         lvd_server_stop(daemon.server);
     calm = !daemon.stuck && stop(&daemon);

@@ -82,14 +82,14 @@ adopt_iscsi(ConfDisk *disk, const char *text)
     return true;
 }
 
-/* "HOST PORT" */
+/* "HOST PORT [EXPORT]" */
 static bool
 adopt_nbd(ConfDisk *disk, const char *text)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", 3);
     ConfDiskHost *host;
 
-    if (words[0] == NULL || words[1] == NULL || words[2])
+    if (words[0] == NULL || words[1] == NULL)
         return false;
     host = conf_disk_host_new();
     host->name = g_strdup(words[0]);
@@ -97,6 +97,7 @@ adopt_nbd(ConfDisk *disk, const char *text)
     g_ptr_array_add(disk->source_hosts, host);
     disk->type = CONF_DISK_TYPE_NETWORK;
     disk->source_protocol = g_strdup("nbd");
+    disk->source_name = g_strdup(words[2]);
     return true;
 }
 

@@ -63,33 +63,59 @@ rbd_path(const ConfDisk *disk)
     return g_string_free(out, FALSE);
 }
 
-/* What Xen's block scripts take; they make a block device of it. */
+/* What the script block-iscsi takes. */
 static gboolean
-build_script_source(const ConfDisk *disk, bool iscsi, libxl_device_disk *xl, GError **error)
+build_iscsi(const ConfDisk *disk, const ConfDiskHost *host, libxl_device_disk *xl, GError **error)
 {
-    const ConfDiskHost *host = disk->source_hosts->len ? disk->source_hosts->pdata[0] : NULL;
     g_auto(GStrv) name = g_strsplit(disk->source_name ? disk->source_name : "", "/", 2);
 
-    if (host == NULL || host->name == NULL || (iscsi && (name[0] == NULL || *name[0] == '\0')))
-        return hvxl_invalid(error, "disk '%s': <source> names no target of %s", disk->target,
-                            disk->source_protocol);
-    if (iscsi && name[1] && strcmp(name[1], "0") != 0)
+    if (name[0] == NULL || *name[0] == '\0')
+        return hvxl_invalid(error, "disk '%s': <source> names no target of iscsi", disk->target);
+    if (name[1] && strcmp(name[1], "0") != 0)
         return hvxl_refuse(disk->target, "devices/disk/source/@name", "a LUN other than 0", error);
-    g_free(xl->pdev_path);
-    xl->pdev_path = iscsi ? g_strdup_printf("iqn=%s,portal=%s:%s", name[0], host->name,
-                                            host->port ? host->port : "3260")
-                          : g_strdup_printf("%s %s", host->name, host->port ? host->port : "10809");
-    hvxl_set_string(&xl->script, iscsi ? "block-iscsi" : "block-nbd");
+    xl->pdev_path = g_strdup_printf("iqn=%s,portal=%s:%s", name[0], host->name,
+                                    host->port ? host->port : "3260");
+    hvxl_set_string(&xl->script, "block-iscsi");
+    return TRUE;
+}
+
+/* What our block-nbd takes. Xen's own, which runs without our helper and in a driver domain, has to
+ * be one of the site's: libxl calls it without what it looks for. */
+static void
+build_nbd(HvxlBuild *b, const ConfDisk *disk, const ConfDiskHost *host, libxl_device_disk *xl)
+{
+    xl->pdev_path = g_strdup_printf("%s %s%s%s", host->name, host->port ? host->port : "10809",
+                                    disk->source_name ? " " : "",
+                                    disk->source_name ? disk->source_name : "");
+    if (b->env->hotplug_script && disk->backenddomain == NULL)
+        hvxl_set_hotplug(&xl->script, b->env, "block-nbd");
+    else
+        hvxl_set_string(&xl->script, "block-nbd");
+}
+
+/* Scripts make a block device of it. */
+static gboolean
+build_script_source(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GError **error)
+{
+    const ConfDiskHost *host = disk->source_hosts->len ? disk->source_hosts->pdata[0] : NULL;
+
+    if (host == NULL || host->name == NULL || strpbrk(host->name, " \t,"))
+        return hvxl_invalid(error, "disk '%s': <source> names no server of %s", disk->target,
+                            disk->source_protocol);
+    g_clear_pointer(&xl->pdev_path, g_free);
+    if (strcmp(disk->source_protocol, "iscsi") == 0)
+        return build_iscsi(disk, host, xl, error);
+    build_nbd(b, disk, host, xl);
     return TRUE;
 }
 
 static gboolean
-build_network_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
+build_network_source(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GError **error)
 {
     const char *protocol = disk->source_protocol ? disk->source_protocol : "";
 
     if (strcmp(protocol, "iscsi") == 0 || strcmp(protocol, "nbd") == 0)
-        return build_script_source(disk, strcmp(protocol, "iscsi") == 0, xl, error);
+        return build_script_source(b, disk, xl, error);
     if (strcmp(protocol, "rbd") != 0)
         return hvxl_refuse(disk->target, "devices/disk/source/@protocol", "other", error);
     if (disk->driver_name && strcmp(disk->driver_name, "qemu") != 0)
@@ -105,7 +131,7 @@ build_network_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error
 }
 
 static gboolean
-build_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
+build_source(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GError **error)
 {
     switch (conf_disk_source_type(disk)) {
     case CONF_DISK_TYPE_ABSENT:
@@ -114,7 +140,7 @@ build_source(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
         hvxl_set_string(&xl->pdev_path, disk->source && *disk->source ? disk->source : NULL);
         return TRUE;
     case CONF_DISK_TYPE_NETWORK:
-        return build_network_source(disk, xl, error);
+        return build_network_source(b, disk, xl, error);
     case CONF_DISK_TYPE_VOLUME:
         if (disk->source_pool == NULL && disk->source_volume == NULL)
             return TRUE; /* an empty drive */
@@ -156,11 +182,27 @@ build_driver(const ConfDisk *disk, libxl_device_disk *xl, GError **error)
     return TRUE;
 }
 
-/* The script of a block device that dom0's kernel serves; all other disks run none. */
+void
+hvxl_disk_set_hotplug(libxl_device_disk *xl, const HvxlConfigEnv *env, const ConfDisk *disk)
+{
+    hvxl_set_hotplug(&xl->script, env, disk->shareable ? "block-shared" : NULL);
+}
+
+/* QEMU 7.2 refuses to serve an image that it may not write: it tells the node of the file so,
+ * and not the one above it. dom0's kernel can do it, for a guest without an emulated drive. */
+static bool
+avoids_qemu(const HvxlBuild *b, const ConfDisk *disk, const libxl_device_disk *xl)
+{
+    return xl->backend == LIBXL_DISK_BACKEND_QDISK && !xl->readwrite &&
+           b->type != LIBXL_DOMAIN_TYPE_HVM &&
+           conf_disk_source_type(disk) != CONF_DISK_TYPE_NETWORK;
+}
+
+/* The script of a disk that dom0's kernel serves; all others run none. */
 static void
 build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
 {
-    bool phy = xl->backend == LIBXL_DISK_BACKEND_PHY ||
+    bool phy = xl->backend == LIBXL_DISK_BACKEND_PHY || avoids_qemu(b, disk, xl) ||
                (xl->backend == LIBXL_DISK_BACKEND_UNKNOWN &&
                 conf_disk_source_type(disk) == CONF_DISK_TYPE_BLOCK);
 
@@ -168,7 +210,9 @@ build_script(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl)
     if (b->env->hotplug_script == NULL || xl->backend_domname || xl->script || !phy ||
         xl->format != LIBXL_DISK_FORMAT_RAW || xl->pdev_path == NULL || xl->is_cdrom)
         return;
-    hvxl_set_hotplug(&xl->script, b->env, disk->shareable ? "block-shared" : NULL);
+    if (xl->backend == LIBXL_DISK_BACKEND_QDISK)
+        xl->backend = LIBXL_DISK_BACKEND_PHY;
+    hvxl_disk_set_hotplug(xl, b->env, disk);
 }
 
 static gboolean
@@ -229,7 +273,7 @@ hvxl_build_disk(HvxlBuild *b, const ConfDisk *disk, libxl_device_disk *xl, GErro
 {
     if (disk->transient)
         return hvxl_refuse(disk->target, "devices/disk/transient", NULL, error);
-    if (!build_source(disk, xl, error) || !build_driver(disk, xl, error) ||
+    if (!build_source(b, disk, xl, error) || !build_driver(disk, xl, error) ||
         !build_device(b, disk, xl, error))
         return FALSE;
     hvxl_set_string(&xl->vdev, disk->target);

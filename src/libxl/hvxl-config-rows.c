@@ -189,7 +189,7 @@ const HvxlRow hvxl_rows[] = {
 
     /* ---- disks ---- */
     HONOURED_AS("devices/disk/@type", "file, block", "disks[].pdev_path", NULL),
-    HONOURED_AS("devices/disk/@type", "network", "disks[].pdev_path", "protocol rbd by QEMU; iscsi and nbd by Xen's scripts block-iscsi and block-nbd"),
+    HONOURED_AS("devices/disk/@type", "network", "disks[].pdev_path", "protocol rbd by QEMU; iscsi by Xen's script block-iscsi, nbd by xlvirt's block-nbd (docs/HOTPLUG.md)"),
     HONOURED_AS("devices/disk/@type", "volume", "disks[].pdev_path", "where the storage daemon has the volume when the domain starts or the disk is plugged"),
     REFUSED("devices/disk/@type", "volume, not found", "nobody was asked where the pool has it: name its path with type='file' or 'block'"),
     REFUSED("devices/disk/@type", "dir, nvme, vhostuser", "libxl has no such disks: type file, block or network"),

@@ -70,6 +70,9 @@ gboolean hvxl_config_build(const HvxlConfigEnv *env, const ConfDomain *def,
 /* `def` tells what kind of domain it is for; the device need not be in it. */
 gboolean hvxl_disk_build(const HvxlConfigEnv *env, const ConfDomain *def, const ConfDisk *disk,
                          libxl_device_disk *ret_disk, GPtrArray *warnings, GError **error);
+/* The hotplug helper (there is one in `env`), under the name that says whether the disk is shared.
+ */
+void hvxl_disk_set_hotplug(libxl_device_disk *xl, const HvxlConfigEnv *env, const ConfDisk *disk);
 /* Not type hostdev, which is a PCI device: see hvxl_interface_pci_build(). devid is left alone. */
 gboolean hvxl_nic_build(const HvxlConfigEnv *env, const ConfDomain *def, const ConfInterface *iface,
                         libxl_device_nic *ret_nic, GPtrArray *warnings, GError **error);

@@ -69,7 +69,7 @@ ctx_new(HvEngine *engine, GError **error)
         return NULL;
     }
     libxl_event_register_callbacks(ctx->libxl, &event_hooks, ctx);
-    libxl_childproc_setmode(ctx->libxl, &childproc_hooks, NULL);
+    libxl_childproc_setmode(ctx->libxl, &childproc_hooks, &engine->lock_fd);
     return ctx;
 }
 

@@ -3,6 +3,7 @@
 #include "hvxl-device.h"
 
 #include "hvxl-env.h"
+#include "hvxl-model.h"
 #include "hvxl-monitor.h"
 
 #include <stdlib.h>
@@ -117,8 +118,7 @@ avoid_qemu(const Plug *plug, const ConfDisk *disk, libxl_device_disk *xl, GError
                            "the other",
                            disk->target);
     xl->backend = LIBXL_DISK_BACKEND_PHY;
-    free(xl->script);
-    xl->script = strdup(plug->env.hotplug_script);
+    hvxl_disk_set_hotplug(xl, &plug->env, disk);
     return TRUE;
 }
 
@@ -139,12 +139,21 @@ is_taken(const Plug *plug, const char *target, GError **error)
     return taken;
 }
 
+/* What libxl cannot add it leaves half in xenstore, but for what is there already: somebody was
+ * faster since we looked, and has a whole one. */
+static gboolean
+is_left_half(int rc)
+{
+    return rc != ERROR_DEVICE_EXISTS;
+}
+
 static gboolean
 attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
 {
     const ConfDisk *disk = device->disk;
     libxl_device_disk xl;
-    gboolean ok;
+    gint64 log_size = hvxl_model_log_size(plug->live->name);
+    gboolean ok, half = FALSE;
     HvxlOp op;
     int rc = 0;
 
@@ -157,9 +166,14 @@ attach_disk(Plug *plug, ConfAnyDevice *device, GError **error)
         rc = WAIT(plug, op, 0, libxl_device_disk_add(plug->ctx->libxl, plug->domid, &xl, &op.how));
     if (ok && rc != 0) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach disk '%s'", disk->target);
-        /* libxl leaves half of it in xenstore. */
-        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
+        half = is_left_half(rc);
+    } else if (ok) {
+        ok = hvxl_model_serves(plug->engine, (int)plug->domid, plug->live->name, log_size, &xl, 1,
+                               error);
+        half = !ok;
     }
+    if (half)
+        libxl_device_disk_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     libxl_device_disk_dispose(&xl);
     return ok;
 }
@@ -378,8 +392,7 @@ attach_interface(Plug *plug, ConfAnyDevice *device, GError **error)
         fill_nic(plug, iface, &xl);
     } else if (ok) {
         ok = hvxl_set_error(plug->ctx, rc, error, "cannot attach interface %s", iface->mac);
-        /* libxl leaves half of it in xenstore. */
-        if (xl.devid >= 0)
+        if (xl.devid >= 0 && is_left_half(rc))
             libxl_device_nic_destroy(plug->ctx->libxl, plug->domid, &xl, NULL);
     }
     libxl_device_nic_dispose(&xl);

@@ -18,7 +18,7 @@ gboolean hvxl_block_resize(HvEngine *engine, int domid, const ConfDomain *live,
                            const ConfDisk *disk, guint64 bytes, GError **error);
 
 /* hvxl-heard.c */
-HvxlMonitors *hvxl_heard_new(HvEngine *engine);
+HvxlMonitors *hvxl_heard_new(HvEngine *engine, GError **error);
 const ConfDisk *hvxl_event_disk(HvEngine *engine, int domid, const ConfDomain *live,
                                 const char *target);
 gboolean hvxl_set_block_threshold(HvEngine *engine, int domid, const ConfDisk *disk, guint64 bytes,

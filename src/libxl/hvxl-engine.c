@@ -123,7 +123,9 @@ connect_xen(HvEngine *engine, GError **error)
     if (!engine->memory)
         return FALSE;
     engine->emulator = hvxl_find_emulator(engine);
-    engine->monitors = hvxl_heard_new(engine);
+    engine->monitors = hvxl_heard_new(engine, error);
+    if (!engine->monitors)
+        return FALSE;
     engine->watch = hvxl_watch_new(engine, error);
     return engine->watch != NULL;
 }

@@ -115,6 +115,10 @@ touch_xen(void)
 pid_t
 hvxl_fork(void *user)
 {
-    (void)user;
-    return hvxl_fork_probed(touch_xen, PATIENCE_MS);
+    const int *fd = user;
+    pid_t pid = hvxl_fork_probed(touch_xen, PATIENCE_MS);
+
+    if (pid == 0 && *fd >= 0)
+        close(*fd);
+    return pid;
 }

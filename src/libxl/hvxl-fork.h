@@ -20,5 +20,7 @@
  * last one: -1, and errno is EAGAIN. Any thread. */
 pid_t hvxl_fork_probed(void (*probe)(void), int patience_ms);
 
-/* The fork_replacement of libxl_childproc_hooks; its argument is not looked at. */
+/* The fork_replacement of libxl_childproc_hooks. `user` is an int, a descriptor that children shall
+ * not have (-1: none): one that ends a domain executes no other program and may outlive us, and a
+ * lock that it held would be ours for as long. */
 pid_t hvxl_fork(void *user);

@@ -30,7 +30,7 @@ life_of(int domid, const guint8 uuid[16], gpointer data)
 }
 
 HvxlMonitors *
-hvxl_heard_new(HvEngine *engine)
+hvxl_heard_new(HvEngine *engine, GError **error)
 {
     const HvxlMonitorConfig config = {
         .folder = HVXL_MONITOR_FOLDER,
@@ -41,7 +41,7 @@ hvxl_heard_new(HvEngine *engine)
         .patience_ms = PATIENCE_MS,
     };
 
-    return hvxl_monitors_new(&config);
+    return hvxl_monitors_new(&config, error);
 }
 
 /* ---- disks ---- */

@@ -3,12 +3,9 @@
 
 #include "hvxl-config.h"
 #include "hvxl-hooks.h"
+#include "hvxl-tty.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 /* ---- consoles ---- */
 
@@ -18,19 +15,11 @@ is_pty(const ConfChardev *chr)
     return !chr->type || g_str_equal(chr->type, "pty");
 }
 
-/* Its place in xenstore. In a PV or PVH domain each console is one of Xen's; in an HVM domain one
- * of target type serial is the serial port under another name. */
 static char *
-tty_path(int domid, const ConfDomain *live, const ConfChardev *chr, gboolean serial)
+serial_path(int domid, const ConfChardev *serial)
 {
-    gint64 number = chr->target_port.set ? chr->target_port.value : 0;
-
-    if (serial || (live->os.type == CONF_OS_HVM && g_strcmp0(chr->target_type, "serial") == 0))
-        return g_strdup_printf("/local/domain/%d/serial/%" G_GINT64_FORMAT "/tty", domid, number);
-    if (number == 0)
-        return g_strdup_printf("/local/domain/%d/console/tty", domid);
-    return g_strdup_printf("/local/domain/%d/device/console/%" G_GINT64_FORMAT "/tty", domid,
-                           number);
+    return g_strdup_printf("/local/domain/%d/serial/%" G_GINT64_FORMAT "/tty", domid,
+                           serial->target_port.set ? serial->target_port.value : 0);
 }
 
 static void
@@ -42,16 +31,20 @@ set_string(char **field, const char *text)
     *field = g_strdup(text);
 }
 
+/* `path`: of its node; NULL: it has no tty. FALSE: it has none yet. */
 static gboolean
-fill_tty(HvEngine *engine, int domid, ConfDomain *live, ConfChardev *chr, gboolean serial,
-         guint patience_ms)
+fill_tty(HvEngine *engine, const char *path, ConfChardev *chr, gboolean serial, guint patience_ms)
 {
-    g_autofree char *path = tty_path(domid, live, chr, serial);
     g_autofree char *tty = NULL;
 
     if (!is_pty(chr))
         return TRUE;
     set_string(&chr->type, "pty");
+    if (!path) {
+        set_string(&chr->source_path, NULL);
+        set_string(&chr->tty, NULL);
+        return TRUE;
+    }
     tty = patience_ms ? hvxl_xs_await(engine, patience_ms, "%s", path)
                       : hvxl_xs_read(engine, "%s", path);
     if (!tty || !*tty)
@@ -70,25 +63,44 @@ set_alias(ConfDevice *dev, const char *kind, guint number)
         dev->alias = g_strdup_printf("%s%u", kind, number);
 }
 
+/* In an HVM domain a console of target type serial is the serial port under another name. The
+ * others are Xen's, of which libxl makes one. A second one would have its node in a folder of the
+ * guest's, and what stands there is the guest's invention. */
+static gboolean
+fill_console(HvEngine *engine, int domid, ConfDomain *live, guint index, gboolean first_pv,
+             gboolean serial, guint patience_ms)
+{
+    ConfChardev *console = live->consoles->pdata[index];
+    g_autofree char *path = NULL;
+
+    set_alias(&console->dev, serial ? "serial" : "console",
+              serial && console->target_port.set ? (guint)console->target_port.value : index);
+    if (serial)
+        path = serial_path(domid, console);
+    else if (first_pv)
+        path = g_strdup_printf("/local/domain/%d/console/tty", domid);
+    return fill_tty(engine, path, console, FALSE, patience_ms);
+}
+
 static gboolean
 fill_consoles(HvEngine *engine, int domid, ConfDomain *live, guint patience_ms)
 {
-    gboolean all = TRUE;
+    gboolean all = TRUE, first_pv = TRUE;
 
     for (guint i = 0; i < live->serials->len; i++) {
         ConfChardev *serial = live->serials->pdata[i];
+        g_autofree char *path = serial_path(domid, serial);
 
         set_alias(&serial->dev, "serial", i);
-        all &= fill_tty(engine, domid, live, serial, TRUE, patience_ms);
+        all &= fill_tty(engine, path, serial, TRUE, patience_ms);
     }
     for (guint i = 0; i < live->consoles->len; i++) {
-        ConfChardev *console = live->consoles->pdata[i];
+        const ConfChardev *console = live->consoles->pdata[i];
         gboolean serial = live->os.type == CONF_OS_HVM &&
                           g_strcmp0(console->target_type, "serial") == 0;
 
-        set_alias(&console->dev, serial ? "serial" : "console",
-                  serial && console->target_port.set ? (guint)console->target_port.value : i);
-        all &= fill_tty(engine, domid, live, console, FALSE, patience_ms);
+        all &= fill_console(engine, domid, live, i, first_pv, serial, patience_ms);
+        first_pv &= serial;
     }
     return all;
 }
@@ -127,17 +139,29 @@ is_automatic(const ConfGraphics *graphics)
            graphics->port.value <= 0;
 }
 
-static void
-fill_displays(HvEngine *engine, int domid, ConfDomain *live)
+/* QEMU chooses that of VNC, and says so; that of SPICE was chosen for it. 0: none. */
+static gint64
+port_of(HvEngine *engine, int domid, const ConfGraphics *graphics,
+        const libxl_domain_config *config)
 {
-    gint64 port;
+    gint64 port = 0;
 
+    if (g_strcmp0(graphics->type, "vnc") == 0 && !graphics->socket)
+        hvxl_xs_read_number(engine, &port, "/local/domain/%d/console/vnc-port", domid);
+    else if (g_strcmp0(graphics->type, "spice") == 0 && config &&
+             config->b_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        port = config->b_info.u.hvm.spice.port;
+    return port > 0 && port <= 65535 ? port : 0;
+}
+
+static void
+fill_displays(HvEngine *engine, int domid, ConfDomain *live, const libxl_domain_config *config)
+{
     for (guint i = 0; i < live->graphics->len; i++) {
         ConfGraphics *graphics = live->graphics->pdata[i];
+        gint64 port = port_of(engine, domid, graphics, config);
 
-        if (g_strcmp0(graphics->type, "vnc") != 0 || graphics->socket ||
-            !hvxl_xs_read_number(engine, &port, "/local/domain/%d/console/vnc-port", domid) ||
-            port <= 0 || port > 65535)
+        if (port == 0)
             continue;
         /* So that the inactive form shows no port again. */
         if (is_automatic(graphics))
@@ -152,36 +176,11 @@ hvxl_live_fill(HvEngine *engine, int domid, ConfDomain *live, const libxl_domain
 {
     live->id = domid;
     fill_interfaces(domid, live, config);
-    fill_displays(engine, domid, live);
+    fill_displays(engine, domid, live, config);
     return fill_consoles(engine, domid, live, patience_ms);
 }
 
 /* ---- opening one ---- */
-
-static gboolean
-make_raw(int fd)
-{
-    struct termios mode;
-
-    if (tcgetattr(fd, &mode) < 0)
-        return FALSE;
-    cfmakeraw(&mode);
-    return tcsetattr(fd, TCSANOW, &mode) == 0;
-}
-
-static int
-open_tty(const char *path, GError **error)
-{
-    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd >= 0 && make_raw(fd))
-        return fd;
-    g_set_error(error, HV_ERROR, HV_ERROR_IO, "cannot open console '%s': %s", path,
-                g_strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
 
 int
 hvxl_console(HvEngine *engine, int domid, const ConfChardev *console, GError **error)
@@ -192,12 +191,12 @@ hvxl_console(HvEngine *engine, int domid, const ConfChardev *console, GError **e
                     console->type);
         return -1;
     }
-    if (!console->source_path || !g_str_has_prefix(console->source_path, "/dev/")) {
+    if (!console->source_path || !*console->source_path) {
         g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
                     "the console of domain id %d has no tty; does xenconsoled run?", domid);
         return -1;
     }
-    return open_tty(console->source_path, error);
+    return hvxl_tty_open(console->source_path, error);
 }
 
 /* ---- domains that others started ---- */

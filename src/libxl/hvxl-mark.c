@@ -40,6 +40,20 @@ hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16])
     g_unlink(path);
 }
 
+/* libxl takes the device model's folder away where it finds the node with its process id, which is
+ * written once it has come up (4.17). */
+int
+hvxl_mark_destroy(HvxlCtx *ctx, uint32_t domid)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/0/device-model/%u", domid);
+    int rc = libxl_domain_destroy(ctx->libxl, domid, NULL);
+
+    if (rc != 0 && libxl_domain_info(ctx->libxl, NULL, domid) != ERROR_DOMAIN_NOTFOUND)
+        return rc;
+    xs_rm(ctx->engine->xs, XBT_NULL, path);
+    return 0;
+}
+
 /* One that has its XML was complete, and may run. FALSE: it is still there. */
 static gboolean
 destroy_half(HvxlCtx *ctx, const libxl_dominfo *info, const char *name)
@@ -51,7 +65,7 @@ destroy_half(HvxlCtx *ctx, const libxl_dominfo *info, const char *name)
         return TRUE;
     g_message("domain id %u (uuid %s) was being built when the daemon ended; it is destroyed",
               info->domid, name);
-    rc = libxl_domain_destroy(ctx->libxl, info->domid, NULL);
+    rc = hvxl_mark_destroy(ctx, info->domid);
     if (rc != 0)
         g_warning("domain id %u, half built, cannot be destroyed (rc %d)", info->domid, rc);
     return rc == 0;

@@ -14,3 +14,6 @@ void hvxl_mark_clear(HvEngine *engine, const guint8 uuid[16]);
 void hvxl_mark_sweep(HvEngine *engine);
 /* What could not be swept then, because Xen did not answer; costs nothing where all was. */
 void hvxl_mark_sweep_rest(HvEngine *engine);
+/* A domain that a start has left half built: destroyed, with what libxl does not find of it. A code
+ * of libxl; 0 also where it is gone already. */
+int hvxl_mark_destroy(HvxlCtx *ctx, uint32_t domid);

@@ -29,7 +29,8 @@
 typedef struct Monitor {
     int domid;
     guint8 uuid[16];
-    int fd; /* -1: it has ended; the domain is looked at until that is clear */
+    int epoll; /* the monitors' */
+    int fd;    /* -1: it has ended; the domain is looked at until that is clear */
     GString *in;
     gboolean greeted;
     gint64 second; /* when the second that is counted began */
@@ -67,13 +68,25 @@ struct HvxlMonitors {
     gint64 next_look;         /* the thread's: monotonic, at their domains */
 };
 
+/* A child that libxl forks, and that lives as long as a large domain takes to go, has a copy of the
+ * socket. So closing it ends nothing: QEMU would still talk to us, and epoll tell us of it. */
+static void
+disconnect(Monitor *monitor)
+{
+    if (monitor->fd < 0)
+        return;
+    epoll_ctl(monitor->epoll, EPOLL_CTL_DEL, monitor->fd, NULL);
+    shutdown(monitor->fd, SHUT_RDWR);
+    close(monitor->fd);
+    monitor->fd = -1;
+}
+
 static void
 monitor_free(gpointer data)
 {
     Monitor *monitor = data;
 
-    if (monitor->fd >= 0)
-        close(monitor->fd);
+    disconnect(monitor);
     g_string_free(monitor->in, TRUE);
     g_free(monitor);
 }
@@ -191,8 +204,7 @@ hang_up(HvxlMonitors *monitors, Monitor *monitor, const char *why)
     if (why)
         g_warning("the device model of domain id %d %s; its events are not heard any more",
                   monitor->domid, why);
-    close(monitor->fd);
-    monitor->fd = -1;
+    disconnect(monitor);
     set_renewal(monitors, monitor, 0);
     set_heard(monitors, monitor->domid, FALSE);
     monitors->n_ended++;
@@ -373,7 +385,7 @@ renew(HvxlMonitors *monitors, Monitor *monitor)
     set_renewal(monitors, monitor, 0);
     if (fd < 0)
         return;
-    close(monitor->fd);
+    disconnect(monitor);
     monitor->fd = fd;
     monitor->greeted = FALSE;
     g_string_truncate(monitor->in, 0);
@@ -413,6 +425,7 @@ add(HvxlMonitors *monitors, const Order *order)
     }
     monitor = g_new0(Monitor, 1);
     monitor->domid = order->domid;
+    monitor->epoll = monitors->epoll;
     memcpy(monitor->uuid, order->uuid, sizeof(monitor->uuid));
     monitor->fd = fd;
     monitor->in = g_string_new(NULL);
@@ -433,6 +446,8 @@ heed(HvxlMonitors *monitors, int domid)
 
     while (monitor && monitor->fd >= 0 && hear(monitors, monitor))
         continue;
+    /* What is heard last may be its end. */
+    monitor = find(monitors, domid);
     g_mutex_lock(&monitors->lock);
     n = GPOINTER_TO_UINT(g_hash_table_lookup(monitors->ignored, id));
     if (n > 1)
@@ -570,7 +585,7 @@ run(gpointer data)
 }
 
 HvxlMonitors *
-hvxl_monitors_new(const HvxlMonitorConfig *config)
+hvxl_monitors_new(const HvxlMonitorConfig *config, GError **error)
 {
     HvxlMonitors *monitors = g_new0(HvxlMonitors, 1);
     struct epoll_event event = { .events = EPOLLIN, .data.u64 = NO_DOMID };
@@ -588,9 +603,12 @@ hvxl_monitors_new(const HvxlMonitorConfig *config)
     monitors->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (monitors->epoll < 0 || monitors->wake_fd < 0 ||
         epoll_ctl(monitors->epoll, EPOLL_CTL_ADD, monitors->wake_fd, &event) != 0)
-        g_warning("device models are not listened to: %s", g_strerror(errno));
+        g_set_error(error, HV_ERROR, HV_ERROR_INTERNAL, "cannot listen to device models: %s",
+                    g_strerror(errno));
     else
-        monitors->thread = g_thread_new("hvxl-monitor", run, monitors);
+        monitors->thread = hv_thread_new("hvxl-monitor", run, monitors, error);
+    if (!monitors->thread)
+        g_clear_pointer(&monitors, hvxl_monitors_free);
     return monitors;
 }
 
@@ -604,11 +622,11 @@ hvxl_monitors_free(HvxlMonitors *monitors)
         wake(monitors);
         g_thread_join(monitors->thread);
     }
+    g_hash_table_unref(monitors->monitors);
     if (monitors->epoll >= 0)
         close(monitors->epoll);
     if (monitors->wake_fd >= 0)
         close(monitors->wake_fd);
-    g_hash_table_unref(monitors->monitors);
     g_hash_table_unref(monitors->heard);
     g_hash_table_unref(monitors->ignored);
     g_array_unref(monitors->orders);

@@ -48,7 +48,7 @@ typedef struct HvxlMonitorConfig {
  * conf_is_monitor_argument(). */
 char **hvxl_monitor_arguments(const char *folder, const guint8 uuid[16]);
 
-HvxlMonitors *hvxl_monitors_new(const HvxlMonitorConfig *config);
+HvxlMonitors *hvxl_monitors_new(const HvxlMonitorConfig *config, GError **error);
 void hvxl_monitors_free(HvxlMonitors *monitors); /* joins the thread; accepts NULL */
 
 /* A domain is there, with a device model of ours or not. */

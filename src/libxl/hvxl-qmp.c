@@ -29,6 +29,9 @@ typedef struct Qmp {
 static void
 qmp_clear(Qmp *qmp)
 {
+    /* A child that libxl has forked meanwhile may have a copy, which would keep QEMU to us. */
+    if (qmp->fd >= 0)
+        shutdown(qmp->fd, SHUT_RDWR);
     if (qmp->fd >= 0)
         close(qmp->fd);
     g_string_free(qmp->in, TRUE);
@@ -330,4 +333,17 @@ hvxl_qmp_nodes(int domid, GError **error)
 {
     return hvxl_qmp_return(
         domid, "{\"execute\":\"query-named-block-nodes\",\"arguments\":{\"flat\":true}}", error);
+}
+
+gboolean
+hvxl_qmp_has_pty(int domid, const char *path, gboolean *ret_has, GError **error)
+{
+    g_autofree char *answer = hvxl_qmp_return(domid, "{\"execute\":\"query-chardev\"}", error);
+    g_autofree char *wanted = g_strconcat("pty:", path, NULL);
+    const char *all = hvxl_json_get(answer, "return");
+
+    *ret_has = FALSE;
+    for (const char *each = NULL; (each = hvxl_json_next(all, each));)
+        *ret_has |= hvxl_json_is(hvxl_json_get(each, "filename"), wanted);
+    return answer != NULL;
 }

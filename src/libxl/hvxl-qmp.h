@@ -28,5 +28,7 @@ char *hvxl_qmp_with_fd(int domid, const char *command, int fd, GError **error);
 gboolean hvxl_qmp_release_images(int domid, GError **error);
 /* Its block devices, as hvxl_node_names() reads them. */
 char *hvxl_qmp_nodes(int domid, GError **error);
+/* Whether it serves the pty `path`: a guest may have written where that stands in xenstore. */
+gboolean hvxl_qmp_has_pty(int domid, const char *path, gboolean *ret_has, GError **error);
 /* A line of the human monitor; what it prints. */
 char *hvxl_qmp_human(int domid, const char *line, GError **error);

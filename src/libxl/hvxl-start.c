@@ -12,6 +12,7 @@
 #include "hvxl-live.h"
 #include "hvxl-mark.h"
 #include "hvxl-memory.h"
+#include "hvxl-model.h"
 #include "hvxl-monitor.h"
 #include "hvxl-watch.h"
 #include "hvxl-tune.h"
@@ -179,8 +180,7 @@ sweep(Build *build)
 {
     if (build->domid == (uint32_t)INVALID_DOMID)
         return;
-    if (libxl_domain_destroy(build->ctx->libxl, build->domid, NULL) != 0 &&
-        libxl_domain_info(build->ctx->libxl, NULL, build->domid) != ERROR_DOMAIN_NOTFOUND)
+    if (hvxl_mark_destroy(build->ctx, build->domid) != 0)
         g_warning("domain id %u is left over from a start of '%s' that failed", build->domid,
                   build->start->def->name);
 }
@@ -228,10 +228,15 @@ make_domain(Build *build, ConfDomain **ret_live, GError **error)
         return FALSE;
     rc = start->restore_fd < 0 ? create(build) : restore(build);
     hvxl_memory_done(build->engine->memory, start->def->uuid);
-    if (rc != 0)
-        return hvxl_set_error(build->ctx, rc, error, "%s",
-                              start->restore_fd < 0 ? "it cannot be built"
-                                                    : "it cannot be restored");
+    if (rc != 0) {
+        hvxl_set_error(build->ctx, rc, error, "%s",
+                       start->restore_fd < 0 ? "it cannot be built" : "it cannot be restored");
+        hvxl_model_explain(start->def->name, error);
+        return FALSE;
+    }
+    if (!hvxl_model_serves(build->engine, (int)build->domid, start->def->name, 0,
+                           build->config.disks, build->config.num_disks, error))
+        return FALSE;
     live = conf_domain_copy(start->def);
     if (!finish(build, live, error))
         return FALSE;

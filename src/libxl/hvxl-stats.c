@@ -208,13 +208,16 @@ add_drives(GArray *disks, const ConfDomain *live, const GArray *drives)
 typedef struct Asked {
     const HvEngineStatsQuery *query;
     HvEngineStats *stats;
-    gboolean done;
 } Asked;
 
+typedef struct Round {
+    GArray *asked; /* immutable */
+    gint next;     /* atomic */
+} Round;
+
 static void
-ask_qemu(gpointer data, gpointer user_data)
+ask_qemu(const Asked *asked)
 {
-    Asked *asked = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GArray) drives = hvxl_qemu_drives(asked->query->domid, &error);
 
@@ -222,32 +225,33 @@ ask_qemu(gpointer data, gpointer user_data)
         add_drives(asked->stats->disks, asked->query->live, drives);
     else
         asked->stats->why = g_strdup(error->message);
-    asked->done = TRUE;
 }
 
-/* Each is given a bounded time, so this returns. */
+static gpointer
+ask_some(gpointer data)
+{
+    Round *round = data;
+    guint i;
+
+    while ((i = (guint)g_atomic_int_add(&round->next, 1)) < round->asked->len)
+        ask_qemu(&g_array_index(round->asked, Asked, i));
+    return NULL;
+}
+
+/* Each is given a bounded time, so this returns. Where no thread is to be had we ask alone. */
 static void
 ask_qemus(GArray *asked)
 {
-    GThreadPool *pool;
-    gboolean alone;
+    Round round = { .asked = asked };
+    GThread *threads[MAX_QUEMUS - 1];
+    guint n_threads = 0, n_wanted = MIN(asked->len, MAX_QUEMUS) - 1;
 
-    if (asked->len == 1) {
-        ask_qemu(asked->data, NULL);
-        return;
-    }
-    pool = g_thread_pool_new(ask_qemu, NULL, MAX_QUEMUS, FALSE, NULL);
-    for (guint i = 0; i < asked->len; i++)
-        g_thread_pool_push(pool, &g_array_index(asked, Asked, i), NULL);
-    /* Nobody would ever take the rest out of a pool that can have no thread. */
-    alone = g_thread_pool_unprocessed(pool) > 0 && g_thread_pool_get_num_threads(pool) == 0;
-    g_thread_pool_free(pool, alone, TRUE);
-    for (guint i = 0; i < asked->len; i++) {
-        Asked *each = &g_array_index(asked, Asked, i);
-
-        if (!each->done)
-            ask_qemu(each, NULL);
-    }
+    while (n_threads < n_wanted &&
+           (threads[n_threads] = g_thread_try_new("hvxl-stats", ask_some, &round, NULL)))
+        n_threads++;
+    ask_some(&round);
+    while (n_threads > 0)
+        g_thread_join(threads[--n_threads]);
 }
 
 /* ---- memory ---- */

@@ -6,6 +6,7 @@
 #include "hvxl-hooks.h"
 #include "hvxl-json.h"
 #include "hvxl-qmp.h"
+#include "hvxl-tty.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -326,18 +327,45 @@ connect_channel(const char *path, GError **error)
     return -1;
 }
 
-/* Channels are consoles with a name, numbered from 1; libxl lists them all as number 0 (4.17). */
-static char *
-find_tty(HvEngine *engine, int domid, const char *name, int n_channels)
+/* Channels are consoles with a name, numbered from 1; libxl lists them all as number 0 (4.17). -1:
+ * none of this name. */
+static int
+find_number(HvEngine *engine, int domid, const char *name, int n_channels)
 {
     for (int number = 1; number <= n_channels; number++) {
-        g_autofree char *other = hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/name",
-                                              domid, number);
+        g_autofree char *other = hvxl_xs_read(engine, "/libxl/%d/device/console/%d/name", domid,
+                                              number);
 
         if (g_strcmp0(other, name) == 0)
-            return hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/tty", domid, number);
+            return number;
     }
-    return NULL;
+    return -1;
+}
+
+/* The node is in a folder of the guest's, who could put another one there: of another guest's
+ * console. So the device model, which serves them all, is asked whether it is its own. */
+static int
+open_channel(HvEngine *engine, int domid, int number, GError **error)
+{
+    g_autofree char *tty = hvxl_xs_read(engine, "/local/domain/%d/device/console/%d/tty", domid,
+                                        number);
+    gboolean own;
+
+    if (!tty || !*tty) {
+        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
+                    "channel %d of domain id %d has no tty; does its device model run?", number,
+                    domid);
+        return -1;
+    }
+    if (!hvxl_qmp_has_pty(domid, tty, &own, error))
+        return -1;
+    if (own)
+        return hvxl_tty_open(tty, error);
+    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
+                "the tty of channel %d of domain id %d is not one of its device model: the guest "
+                "has written '%s' to xenstore",
+                number, domid, tty);
+    return -1;
 }
 
 /* How many there are, if one has this name; else -1. *ret_path: of its socket; NULL: it is a pty.
@@ -366,9 +394,7 @@ hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **e
 {
     g_autoptr(HvxlCtx) ctx = hvxl_ctx_get(engine, error);
     g_autofree char *path = NULL;
-    g_autofree char *tty = NULL;
-    ConfChardev console = *channel;
-    int n;
+    int n, number;
 
     if (!ctx)
         return -1;
@@ -380,10 +406,12 @@ hvxl_channel(HvEngine *engine, int domid, const ConfChardev *channel, GError **e
     }
     if (path)
         return connect_channel(path, error);
-    tty = find_tty(engine, domid, channel->target_name, n);
-    console.type = NULL;
-    console.source_path = tty;
-    return hvxl_console(engine, domid, &console, error);
+    number = find_number(engine, domid, channel->target_name, n);
+    if (number >= 0)
+        return open_channel(engine, domid, number, error);
+    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE, "channel '%s' of domain id %d has no tty",
+                channel->target_name, domid);
+    return -1;
 }
 
 char *

@@ -19,6 +19,15 @@ fail(GError **error, const char *what, const char *name)
     return FALSE;
 }
 
+/* It is a driver domain's, or has been renamed. */
+static gboolean
+fail_without_side(GError **error, int domid, int devid)
+{
+    g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
+                "interface %d of domain id %d has no side in this domain", devid, domid);
+    return FALSE;
+}
+
 static int
 open_socket(GError **error)
 {
@@ -73,11 +82,8 @@ hvxl_vif_set_link(HvEngine *engine, int domid, int devid, gboolean up, GError **
     int fd = open_socket(error);
     gboolean ok = fd >= 0;
 
-    if (ok && n == 0) {
-        g_set_error(error, HV_ERROR, HV_ERROR_ENGINE,
-                    "interface %d of domain id %d has no side in this domain", devid, domid);
-        ok = FALSE;
-    }
+    if (ok && n == 0)
+        ok = fail_without_side(error, domid, devid);
     for (guint i = 0; ok && i < n; i++)
         ok = set_flag(fd, names[i], up, error);
     if (fd >= 0)
@@ -142,6 +148,8 @@ hvxl_vif_set_bridge(HvEngine *engine, int domid, int devid, const char *before, 
                     "an interface cannot begin or cease to have a bridge while its domain runs");
         return FALSE;
     }
+    if (n == 0)
+        return fail_without_side(error, domid, devid);
     fd = open_socket(error);
     if (fd < 0)
         return FALSE;

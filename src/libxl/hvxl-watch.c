@@ -517,7 +517,9 @@ hvxl_watch_new(HvEngine *engine, GError **error)
     }
     /* What is there now is found by list(). */
     look(watch, FALSE);
-    watch->thread = g_thread_new("hvxl-watch", run, watch);
+    watch->thread = hv_thread_new("hvxl-watch", run, watch, error);
+    if (!watch->thread)
+        g_clear_pointer(&watch, hvxl_watch_free);
     return watch;
 }
 

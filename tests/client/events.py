@@ -285,6 +285,32 @@ class TestKinds(Case):
     def test_io_error_reason(self):
         self.io_error(IO_ERROR_REASON, '')
 
+    def test_disk_full(self):
+        """The device model has stopped: the domain is paused until a client has made room and resumes it."""
+        domain = self.define(devices=DISK.format('/d/a.img', '', 'xvda'))
+        domain.create()
+        self.listen(IO_ERROR_REASON)
+        for _ in range(2):
+            self.new.clear()
+            self.old.clear()
+            self.simhost('--disk-full', domain.ID(), 'xvda')
+            self.came(('/d/a.img', 'xen-disk0', libvirt.VIR_DOMAIN_EVENT_IO_ERROR_PAUSE, 'enospc'))
+            wait_for(lambda: domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR], 'the pause')
+            domain.resume()
+            self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_UNPAUSED])
+        # One that a client has paused stays its own.
+        domain.suspend()
+        self.simhost('--disk-full', domain.ID(), 'xvda')
+        wait_for(lambda: len(self.new) == 2, 'the second one')
+        self.assertEqual(domain.state(), [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER])
+
+    def test_full_lifecycle(self):
+        domain = self.define(devices=DISK.format('/d/a.img', '', 'xvda'))
+        domain.create()
+        self.listen(LIFECYCLE)
+        self.simhost('--disk-full', domain.ID(), 'xvda')
+        self.came((libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR))
+
     def test_graphics(self):
         domain = self.define(devices="<graphics type='vnc' autoport='yes'/>")
         domain.create()

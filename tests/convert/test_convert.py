@@ -62,6 +62,9 @@ class OneFile(Folder):
         result = run('-c', '-', stdin=XL)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(ET.fromstring(result.stdout).findtext('name'), 'web')
+        nothing = run('-c', '-', stdin='')  # what was to write it failed
+        self.assertEqual(nothing.returncode, 1)
+        self.assertIn('-: there is nothing in it', nothing.stderr)
 
     def test_formats_by_old_and_new_names(self):
         for name in ('xen-sxpr', 'xen-sxp', 'sexpr'):

@@ -243,6 +243,18 @@ class TestExternal(Case):
         self.virsh('snapshot-revert snap ext --running --force')
         self.assertEqual(self.chain(self.sources()[0])[1:], ['/srv/snap.qcow2'])
         self.on_disk('one')
+        # What was written since goes into the image below, from which the guest boots again. It counts its starts on
+        # the disk: on this branch those before the snapshot, after the revert, and now.
+        self.mark('four')
+        self.refused('snapshot-delete snap ext --children', 'shut it off first')
+        self.domain().destroy()
+        self.virsh('snapshot-delete snap ext --children')
+        self.assertEqual((self.sources(), self.domain().snapshotNum()), (['/srv/snap.qcow2'], 0))
+        self.assertEqual(LAB.run('ls /srv/snap.*').split(), ['/srv/snap.qcow2'])
+        LAB.run('qemu-img check -q /srv/snap.qcow2')
+        self.domain().create()
+        LAB.wait_console(self.NAME, 'disk xvda 65536 kB: ok, start 3', PATIENCE)
+        self.on_disk('four')
 
     @xenhost.long
     def test_memory(self):

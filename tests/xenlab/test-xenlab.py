@@ -62,6 +62,7 @@ class TestArguments(Folder):
                         ['copy', 'a', 'xen1:b'], ['console']):
             self.fails('no lab is up here', *command)
         self.fails('from where and to where', 'copy', 'a')
+        self.fails('no blank or comma may be in the path', 'build', '--cache', str(self.dir / 'a b'))
         self.fails('is too long for sockets', 'up', '--no-xlvirt', '--dir', f'/tmp/{"x" * 100}') \
             if shutil.which('qemu-system-x86_64') and self.with_base() else None
         self.assertFalse((self.dir / 'lab').exists())
@@ -159,6 +160,27 @@ class TestTools(Folder):
             time.sleep(0.02)
         self.assertIsNone(machine.started_at(pid))
 
+    def test_cleaning_up(self):
+        """A program that is ended may take its time to remove what it wrote, whatever is typed meanwhile."""
+        left = self.dir / 'left'
+
+        def interrupt(line):
+            if line == 'ready':
+                raise KeyboardInterrupt
+
+        def again(text):
+            said.append(text)
+            os.kill(os.getpid(), signal.SIGINT)
+            os.unlink(f'{left}.wait')
+
+        said = []
+        script = (f'trap "while [ -e {left}.wait ]; do sleep 0.1; done; rm {left}; exit 1" TERM\n'
+                  f'touch {left} {left}.wait; echo ready; while :; do sleep 0.1; done')
+        with mock.patch.object(util, 'say', side_effect=again), self.assertRaises(KeyboardInterrupt):
+            util.run(['sh', '-c', script], 'it', each_line=interrupt)
+        self.assertEqual(said, ['waiting until what was started has cleaned up'])
+        self.assertFalse(left.exists())
+
     def test_another_process(self):
         """A process with the same id that started at another time is left alone."""
         with subprocess.Popen(['sleep', '1000']) as process:
@@ -204,6 +226,32 @@ class TestKeys(Folder):
             with mock.patch.object(image, 'SUITE', 'sid'):
                 self.assertNotEqual(image.base_key(), before)
 
+    def test_clean(self):
+        """What nobody needs goes, with its log; what is being made, is used, or is wanted next does not."""
+        for name in ('base-now', 'base-used', 'base-old', 'building-old-x1', 'building-busy-x2'):
+            (self.dir / name).mkdir()
+            (self.dir / f'{name}.log').write_text('')
+        used = {str(self.dir / 'base-used/root.img')}
+
+        def there():
+            return sorted(path.name for path in self.dir.iterdir() if path.is_dir())
+
+        with util.locked(self.dir / 'base-busy.lock', 'it'):
+            image.clean(self.dir, 'now', used)
+            self.assertEqual(there(), ['base-now', 'base-used', 'building-busy-x2'])
+        self.assertTrue((self.dir / 'base-now.log').exists())
+        self.assertFalse((self.dir / 'base-old.log').exists())
+        image.clean(self.dir, None, used)
+        self.assertEqual(there(), ['base-used'])
+
+    def test_room(self):
+        """A full file system is told before anything is fetched, also by a folder that is not there yet."""
+        usage = mock.Mock(free=700 << 20)
+        with mock.patch.object(image.shutil, 'disk_usage', return_value=usage):
+            image.check_room(self.dir, 700, 'hint')
+            with self.assertRaisesRegex(util.LabError, f'takes 701 MB in {self.dir}, and 700 MB are free: hint'):
+                image.check_room(self.dir / 'a/b', 701, 'hint')
+
     def test_layer(self):
         """The same files give the same tar and name, whenever it is made."""
         tree = self.dir / 'tree'
@@ -237,6 +285,18 @@ class TestKeys(Folder):
             self.assertEqual(tar.getnames(), ['usr/bin/program'])
             self.assertEqual(tar.extractfile('usr/bin/program').read(), b'two')
 
+    def test_prefix(self):
+        """The daemon of a build with any prefix is where the lab looks for it."""
+        for prefix in ('usr', 'usr/local', 'opt/x'):
+            tree = self.dir / prefix.replace('/', '-')
+            (tree / prefix / 'sbin').mkdir(parents=True)
+            (tree / prefix / 'sbin/xlvirtd').write_text('')
+            image.link_daemon(tree)
+            usual = tree / 'usr/sbin/xlvirtd'
+            self.assertEqual(os.readlink(usual) if usual.is_symlink() else '', '' if prefix == 'usr' else f'/{prefix}/sbin/xlvirtd')
+        with self.assertRaisesRegex(util.LabError, 'the build brought no'):
+            image.link_daemon(self.dir / 'none')
+
     def test_sources(self):
         """apt's lists become lines of a sources.list; another distribution's or release's do not."""
         def says(*rows):
@@ -269,6 +329,22 @@ class TestKeys(Folder):
             os.environ['XENLAB_TREE'] = str(other)
             self.assertEqual(image.find_tree(), other)
             self.assertNotEqual(lab.lab_folder(None, other), lab.lab_folder(None, SOURCE))
+
+    def test_folder_of_others(self):
+        """What lies in /tmp under our name may be somebody else's."""
+        ours = self.dir / f'xenlab-{os.getuid()}'
+        with mock.patch.dict(os.environ, {'XDG_RUNTIME_DIR': str(self.dir)}):
+            self.assertEqual(lab.labs_folder(), ours)
+            ours.mkdir(mode=0o700)
+            self.assertEqual(lab.labs_folder(), ours)
+            ours.chmod(0o777)
+            self.assertRaisesRegex(util.LabError, 'not ours alone', lab.labs_folder)
+            ours.rename(self.dir / 'other')
+            ours.symlink_to('other')
+            self.assertRaisesRegex(util.LabError, 'not ours alone', lab.lab_folder, None, SOURCE)
+            done = self.xenlab('list', XENLAB_DIR='')
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, '^xenlab: .*not ours alone')
 
 
 class TestKernel(Folder):
@@ -431,8 +507,10 @@ class TestFailedUp(Folder):
         self.assertEqual(self.gone(), 0)
 
     def test_no_ssh(self):
-        """The host is up, but nobody can get in."""
-        self.assertIn('no ssh to xen1', self.up(SAYS='xenlab: ready\\n'))
+        """The host is up, but nobody can get in. What went wrong in it before is said."""
+        text = self.up(SAYS='xenlab: warning: the daemon does not start: no libhv\\nxenlab: ready\\n')
+        self.assertIn('xen1: warning: the daemon does not start: no libhv', text)
+        self.assertIn('no ssh to xen1', text)
         self.assertEqual(self.gone(), 1)
 
     def test_interrupted(self):

@@ -509,6 +509,10 @@ convert_text(X2lResult *result, const X2lInput *input, const Opened *in, const X
         result->skip = x2l_skip_new(input->path, why, FALSE);
         return TRUE;
     }
+    if (len == 0) {
+        g_set_error(error, X2L_ERROR, X2L_ERROR_FILE, "%s: there is nothing in it", input->path);
+        return FALSE;
+    }
     if (format == CONF_FORMAT_DOMXML) {
         g_set_error(error, X2L_ERROR, X2L_ERROR_FILE,
                     "%s:1:1: this is XML already: define it with virsh, or turn it into a native "

@@ -63,7 +63,9 @@ x2l_target_open(const char *uri, GError **error)
     conn = virConnectOpen(uri);
     if (!conn) {
         g_autofree char *what = g_strdup_printf(
-            "cannot reach a libvirt at %s (use --connect URI, or -c to convert without one)", uri);
+            "cannot reach a libvirt at %s (does xlvirtd run there? --connect names another one, -c "
+            "converts without any)",
+            uri);
         set_error(error, what);
         return NULL;
     }

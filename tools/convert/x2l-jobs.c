@@ -78,24 +78,20 @@ count_jobs(const GPtrArray *inputs, const X2lOptions *options)
 void
 x2l_convert_all(const GPtrArray *inputs, const X2lOptions *options, X2lTakeFunc take, gpointer data)
 {
-    guint n = count_jobs(inputs, options);
+    guint n_threads = 0, n = count_jobs(inputs, options);
     g_autofree GThread **threads = g_new0(GThread *, n);
     Jobs jobs = { .inputs = inputs, .options = options };
 
-    if (n == 1) {
-        for (guint i = 0; i < inputs->len; i++)
-            take(x2l_convert(inputs->pdata[i], options), i, data);
-        return;
-    }
     g_mutex_init(&jobs.lock);
     g_cond_init(&jobs.changed);
     jobs.results = g_new0(X2lResult *, inputs->len);
-    for (guint i = 0; i < n; i++)
-        threads[i] = g_thread_new("x2l-convert", work, &jobs);
+    while (n > 1 && n_threads < n &&
+           (threads[n_threads] = g_thread_try_new("x2l-convert", work, &jobs, NULL)))
+        n_threads++;
     for (guint i = 0; i < inputs->len; i++)
-        take(wait_for(&jobs, i), i, data);
-    for (guint i = 0; i < n; i++)
-        g_thread_join(threads[i]);
+        take(n_threads > 0 ? wait_for(&jobs, i) : x2l_convert(inputs->pdata[i], options), i, data);
+    while (n_threads > 0)
+        g_thread_join(threads[--n_threads]);
     g_free(jobs.results);
     g_cond_clear(&jobs.changed);
     g_mutex_clear(&jobs.lock);

@@ -37,8 +37,9 @@ struct SimClient {
 };
 
 typedef struct Call {
-    guint64 id; /* first: the key of Link.calls */
-    GCond done; /* of [Link.lock] */
+    guint64 id;   /* first: the key of Link.calls */
+    GCond done;   /* of [Link.lock] */
+    HvError lost; /* what it is when its answer never comes */
     gboolean finished;
     GVariant *reply;
     GError *error;
@@ -231,7 +232,7 @@ link_break(Link *link)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Call *call = value;
         g_hash_table_iter_remove(&iter);
-        g_set_error_literal(&call->error, HV_ERROR, HV_ERROR_ENGINE, lost[link->closing != 0]);
+        g_set_error_literal(&call->error, HV_ERROR, call->lost, lost[link->closing != 0]);
         call->finished = TRUE;
         g_cond_signal(&call->done);
     }
@@ -260,9 +261,9 @@ reader_main(gpointer data)
     return NULL;
 }
 
-/* Takes `fd`. */
+/* Takes `fd` in any case. */
 static Link *
-link_new(SimClient *client, int fd)
+link_new(SimClient *client, int fd, GError **error)
 {
     Link *link = g_new0(Link, 1);
     g_atomic_ref_count_init(&link->refs);
@@ -272,8 +273,12 @@ link_new(SimClient *client, int fd)
     link->known = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     g_mutex_init(&link->writing);
     g_mutex_init(&link->lock);
-    link->reader = g_thread_new("sim-reader", reader_main, link_ref(link));
-    return link;
+    link->reader = hv_thread_new("sim-reader", reader_main, link_ref(link), error);
+    if (link->reader != NULL)
+        return link;
+    link_unref(link); /* the reader's */
+    link_unref(link);
+    return NULL;
 }
 
 /* Ends the connection and waits for its reader. */
@@ -336,7 +341,8 @@ static GVariant *
 link_call(Link *link, SimOp op, GVariant *payload, GCancellable *cancellable, int *ret_fd,
           GError **error)
 {
-    Call call = { .fd = -1 };
+    gboolean may_run = op == SIM_OP_START || op == SIM_OP_RESTORE;
+    Call call = { .fd = -1, .lost = may_run ? HV_ERROR_TIMEOUT : HV_ERROR_ENGINE };
     if (g_cancellable_is_cancelled(cancellable)) {
         g_set_error(error, HV_ERROR, HV_ERROR_CANCELLED, "the operation was cancelled");
         return NULL;
@@ -471,7 +477,7 @@ get_link(SimClient *client, GError **error)
     /* Its reader has told everybody; after the join all GONE are out before anything new is. */
     link_close(link);
     int fd = connect_or_start(client, error);
-    link = fd < 0 ? NULL : link_new(client, fd);
+    link = fd < 0 ? NULL : link_new(client, fd, error);
     if (link != NULL && !link_greet(link, error)) {
         link_close(link);
         link = NULL;
@@ -491,13 +497,6 @@ sim_client_call(SimClient *client, SimOp op, GVariant *payload, GCancellable *ca
     }
     g_autoptr(Link) link = get_link(client, error);
     return link == NULL ? NULL : link_call(link, op, body, cancellable, ret_fd, error);
-}
-
-gboolean
-sim_client_is_lost(const GError *error)
-{
-    return g_error_matches(error, HV_ERROR, HV_ERROR_ENGINE) &&
-           (g_str_equal(error->message, lost[0]) || g_str_equal(error->message, lost[1]));
 }
 
 SimClient *

@@ -21,11 +21,10 @@ SimClient *sim_client_new(const HvEngineConfig *config, GError **error);
 /* Calls under way fail. Not from the event callback. */
 void sim_client_free(SimClient *client);
 
-/* One request; waits for its answer. `payload` is consumed if floating. `cancellable` may be NULL.
+/* One request; waits for its answer. HV_ERROR_TIMEOUT from a start whose answer never came: nobody
+ * knows what it did. `payload` is consumed if floating. `cancellable` may be NULL.
  * *ret_fd (may be NULL) is the descriptor that came with the answer, -1 for none. */
 GVariant *sim_client_call(SimClient *client, SimOp op, GVariant *payload, GCancellable *cancellable,
                           int *ret_fd, GError **error);
-/* Whether a call failed with this because its answer never came: nobody knows what it did. */
-gboolean sim_client_is_lost(const GError *error);
 
 G_END_DECLS

@@ -152,8 +152,6 @@ engine_start(HvEngine *engine, const HvEngineStart *start, int *ret_domid, ConfD
     if (live == NULL) {
         append_log(start->log_path, "domain '%s' was not started: %s", wanted->name,
                    local->message);
-        if (sim_client_is_lost(local))
-            local->code = HV_ERROR_TIMEOUT;
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }

@@ -359,8 +359,8 @@ main(int argc, char **argv)
 {
     g_autofree char *root = NULL, *create = NULL;
     gboolean foreground = FALSE, stop = FALSE, status = FALSE;
-    int destroy = -1, end = -1, eject = -1, shut = -1, io_error = -1, visit = -1, clock = -1,
-        lose = -1;
+    int destroy = -1, end = -1, eject = -1, shut = -1, io_error = -1, full = -1, visit = -1,
+        clock = -1, lose = -1;
     g_auto(GStrv) rest = NULL;
     const GOptionEntry entries[] = {
         { "root", 0, 0, G_OPTION_ARG_FILENAME, &root, "Everything lies below DIR (required)",
@@ -384,6 +384,8 @@ main(int argc, char **argv)
           "DOMID" },
         { "io-error", 0, 0, G_OPTION_ARG_INT, &io_error,
           "The disk TARGET fails, and the guest is told", "DOMID" },
+        { "disk-full", 0, 0, G_OPTION_ARG_INT, &full,
+          "The disk TARGET has no space left, and the device model stops", "DOMID" },
         { "visit", 0, 0, G_OPTION_ARG_INT, &visit,
           "Somebody at ADDRESS looks at the guest's screen, and leaves", "DOMID" },
         { "clock", 0, 0, G_OPTION_ARG_INT, &clock,
@@ -405,7 +407,7 @@ main(int argc, char **argv)
     }
     const char *argument = rest == NULL ? NULL : rest[0];
     gboolean wants_argument = create != NULL || end >= 0 || eject >= 0 || shut >= 0 ||
-                              io_error >= 0 || visit >= 0 || clock >= 0;
+                              io_error >= 0 || full >= 0 || visit >= 0 || clock >= 0;
     if ((argument != NULL) != wants_argument || (argument != NULL && rest[1] != NULL)) {
         fprintf(stderr, "xlvirt-simhost: wrong number of arguments, see --help\n");
         return EXIT_FAILURE;
@@ -430,7 +432,9 @@ main(int argc, char **argv)
     if (shut >= 0)
         return sim_tool_tray(root, shut, argument, FALSE);
     if (io_error >= 0)
-        return sim_tool_io_error(root, io_error, argument);
+        return sim_tool_io_error(root, io_error, argument, FALSE);
+    if (full >= 0)
+        return sim_tool_io_error(root, full, argument, TRUE);
     if (visit >= 0)
         return sim_tool_visit(root, visit, argument);
     if (clock >= 0)

@@ -161,11 +161,12 @@ sim_tool_tray(const char *root, int domid, const char *target, gboolean open)
 }
 
 int
-sim_tool_io_error(const char *root, int domid, const char *target)
+sim_tool_io_error(const char *root, int domid, const char *target, gboolean full)
 {
     return order(root, SIM_OP_DISK_TELLS,
-                 g_variant_new("(iuixs)", domid, HV_ENGINE_EVENT_IO_ERROR, HV_IO_ERROR_REPORT,
-                               (gint64)0, target));
+                 g_variant_new("(iuixs)", domid, HV_ENGINE_EVENT_IO_ERROR,
+                               full ? HV_IO_ERROR_PAUSE : HV_IO_ERROR_REPORT, (gint64)full,
+                               target));
 }
 
 int

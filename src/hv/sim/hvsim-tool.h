@@ -14,7 +14,8 @@ int sim_tool_status(const char *root);
 int sim_tool_destroy(const char *root, int domid);
 int sim_tool_exit(const char *root, int domid, guint code);
 int sim_tool_tray(const char *root, int domid, const char *target, gboolean open);
-int sim_tool_io_error(const char *root, int domid, const char *target);
+/* `full`: it has no space left, and the device model stops; else the guest is told of an error. */
+int sim_tool_io_error(const char *root, int domid, const char *target, gboolean full);
 int sim_tool_visit(const char *root, int domid, const char *address);
 int sim_tool_clock(const char *root, int domid, gint64 offset);
 int sim_tool_lose(const char *root, int domid);

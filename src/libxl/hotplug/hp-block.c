@@ -4,6 +4,7 @@
  * physical-device, and libxl and QEMU its path in physical-device-path. A file becomes a loop
  * device first, which is put down in `node` for who removes it.
  */
+#include "hp-block.h"
 #include "hp-lock.h"
 #include "hp-loop.h"
 #include "hp-sharing.h"
@@ -57,8 +58,8 @@ hand_over(HpRun *run, const char *params, const char *command)
     return hp_fail(&run->error, "disk '%s' is neither a block device nor a file", params);
 }
 
-static bool
-write_device(HpRun *run, const char *path, dev_t number)
+bool
+hp_block_write_device(HpRun *run, const char *path, dev_t number)
 {
     char text[32];
     const char *dir = run->request.path;
@@ -86,7 +87,7 @@ add_device(HpRun *run, const char *path, bool read_only, bool check)
     const HpNumbers numbers = { 1, { st.st_rdev } };
     return hp_lock_take(&lock, run->host, "block", &run->error) &&
            (!check || hp_sharing_check(run, path, read_only, &numbers)) &&
-           write_device(run, path, st.st_rdev);
+           hp_block_write_device(run, path, st.st_rdev);
 }
 
 /* Who asked for this guest may have given up, and taken the device away, while we waited. */
@@ -160,7 +161,7 @@ add_file(HpRun *run, const char *params, bool read_only, bool check)
                         &run->error))
         return false;
     if (hp_store_write(run->store, run->request.path, "node", dev, &run->error) &&
-        write_device(run, dev, number))
+        hp_block_write_device(run, dev, number))
         return true;
     HpError unused = { 0 };
     hp_loop_detach(dev, number, &unused);

@@ -100,6 +100,7 @@ hp_bridge_up(HpRun *run)
         hp_iptables(run, port.name, true);
         if (hp_hooks(run, port.name, bridge.name, "") && hp_port_connected(run))
             return true;
+        hp_iptables(run, port.name, false);
     }
     hp_port_undo(&port);
     return false;
@@ -114,5 +115,7 @@ hp_bridge_down(HpRun *run)
         return false;
     hp_port_down(&port);
     hp_iptables(run, port.name, false);
-    return hp_hooks(run, port.name, bridge, "");
+    bool ok = hp_hooks(run, port.name, bridge, "");
+    hp_port_release(&port);
+    return ok;
 }

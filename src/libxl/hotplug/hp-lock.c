@@ -75,10 +75,13 @@ hp_lock_take(HpLock *lock, const HpHost *host, const char *name, HpError *error)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += host->lock_wait_s;
     int fd = -1, r = 0;
+    bool made = false;
     while (r == 0) {
         r = take_once(path, &until, &fd);
-        if (r < 0 && errno == ENOENT && mkdir(host->lock_dir, 0755) == 0)
-            r = 0;
+        if (r >= 0 || errno != ENOENT || made)
+            continue;
+        made = mkdir(host->lock_dir, 0755) == 0 || errno == EEXIST; /* somebody was faster */
+        r = made ? 0 : -1;
     }
     if (r > 0) {
         lock->fd = fd;

@@ -139,6 +139,7 @@ take_link(struct nlmsghdr *message, void *data)
 {
     static struct nla_policy policy[IFLA_MAX + 1] = {
         [IFLA_IFNAME] = { .type = NLA_STRING, .minlen = 1, .maxlen = IFNAMSIZ },
+        [IFLA_IFALIAS] = { .type = NLA_STRING },
         [IFLA_MTU] = { .type = NLA_U32 },
         [IFLA_MASTER] = { .type = NLA_U32 },
         [IFLA_LINKINFO] = { .type = NLA_NESTED },
@@ -151,6 +152,8 @@ take_link(struct nlmsghdr *message, void *data)
     const struct ifinfomsg *header = nlmsg_data(message);
     HpLink *ret = data, link = { .index = header->ifi_index, .flags = header->ifi_flags };
     nla_strlcpy(link.name, tb[IFLA_IFNAME], sizeof link.name);
+    if (tb[IFLA_IFALIAS])
+        nla_strlcpy(link.alias, tb[IFLA_IFALIAS], sizeof link.alias);
     if (tb[IFLA_MTU])
         link.mtu = nla_get_u32(tb[IFLA_MTU]);
     if (tb[IFLA_MASTER])
@@ -241,6 +244,8 @@ hp_net_change(HpNet *net, int index, const HpLinkChange *change)
                                          sizeof header);
     if (change->name)
         put(message, IFLA_IFNAME, change->name, (int)strlen(change->name) + 1);
+    if (change->alias)
+        put(message, IFLA_IFALIAS, change->alias, (int)strlen(change->alias));
     if (change->address)
         put(message, IFLA_ADDRESS, change->address, 6);
     if (change->mtu)

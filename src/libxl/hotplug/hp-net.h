@@ -22,6 +22,7 @@ typedef struct HpLink {
     unsigned mtu;
     char name[HP_IFNAME_SIZE];
     char kind[16]; /* "bridge", "openvswitch", ...; "" where the kernel names none */
+    char alias[2 * HP_IFNAME_SIZE]; /* the beginning of it; "" where it has none */
 } HpLink;
 
 /* 1: found; 0: there is no such interface */
@@ -37,6 +38,7 @@ typedef enum { HP_LINK_KEEP, HP_LINK_DOWN, HP_LINK_UP } HpUpDown;
 typedef struct HpLinkChange {
     HpUpDown state;
     const char *name;             /* only while it is down */
+    const char *alias;            /* a word beside the name, for who looks at the interface */
     const unsigned char *address; /* 6 bytes */
     unsigned mtu;
     int master;       /* index of a bridge; -1: of none */

@@ -122,6 +122,8 @@ hp_openvswitch_up(HpRun *run)
             hp_iptables(run, port.name, true);
         if (hp_port_connected(run))
             return true;
+        if (!run->request.tap)
+            hp_iptables(run, port.name, false);
         hp_port_undo(&port);
     }
     HpError first = run->error;
@@ -145,5 +147,6 @@ hp_openvswitch_down(HpRun *run)
     hp_port_down(&port);
     if (!run->request.tap)
         hp_iptables(run, port.name, false);
+    hp_port_release(&port);
     return true;
 }

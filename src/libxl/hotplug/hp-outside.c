@@ -56,13 +56,16 @@ hp_iptables(HpRun *run, const char *port, bool add)
 {
     char ip[HP_VALUE_SIZE], from[96];
     HpAddress address;
+    HpError kept = run->error; /* of what failed before, and is being undone */
     if (!run->host->iptables)
         return;
-    if (!hp_read_ip(run, ip)) {
+    run->error = (HpError){ 0 };
+    bool known = hp_read_ip(run, ip);
+    if (!known)
         hp_note("%s", run->error.text);
-        run->error.text[0] = 0;
+    run->error = kept;
+    if (!known)
         return;
-    }
     HP_AUTO_FREE Rules *rules = calloc(1, sizeof *rules);
     if (!rules)
         abort();

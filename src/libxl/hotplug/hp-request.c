@@ -24,11 +24,9 @@ static const struct {
     HpKind kind;
     bool shared;
 } kinds[] = {
-    { "block", HP_BLOCK, false },
-    { HP_BLOCK_SHARED, HP_BLOCK, true },
-    { "vif-bridge", HP_BRIDGE, false },
-    { "vif-route", HP_ROUTE, false },
-    { "vif-openvswitch", HP_OPENVSWITCH, false },
+    { "block", HP_BLOCK, false },     { HP_BLOCK_SHARED, HP_BLOCK, true },
+    { "block-nbd", HP_NBD, false },   { "vif-bridge", HP_BRIDGE, false },
+    { "vif-route", HP_ROUTE, false }, { "vif-openvswitch", HP_OPENVSWITCH, false },
 };
 
 bool
@@ -322,8 +320,8 @@ hp_request_parse(int argc, char **argv, HpGetenv env, HpRequest *ret, HpError *e
     if (strlen(request.base_path) > HP_PATH_SIZE / 2)
         return hp_fail(error, "XENBUS_BASE_PATH is too long"), HP_PARSE_FAILED;
     const char *path = nonempty(env("XENBUS_PATH"));
-    HpParse parse = request.kind == HP_BLOCK ? parse_block(path, &request, error)
-                                             : parse_vif(path, &given, error);
+    bool disk = request.kind == HP_BLOCK || request.kind == HP_NBD;
+    HpParse parse = disk ? parse_block(path, &request, error) : parse_vif(path, &given, error);
     if (parse == HP_PARSE_OK)
         *ret = request;
     return parse;

@@ -95,6 +95,7 @@ hp_route_up(HpRun *run)
         hp_iptables(run, port.name, true);
         if (hp_hooks(run, port.name, "", text) && hp_port_connected(run))
             return true;
+        hp_iptables(run, port.name, false);
     }
     hp_net_flush(&port.net, port.link.index);
     hp_port_undo(&port); /* its routes go with it */
@@ -115,5 +116,7 @@ hp_route_down(HpRun *run)
     if (find_main_address(&port, run, &from))
         inet_ntop(AF_INET, from.bytes, text, sizeof text);
     run->error = kept;
-    return hp_hooks(run, port.name, "", text);
+    bool ok = hp_hooks(run, port.name, "", text);
+    hp_port_release(&port);
+    return ok;
 }

@@ -12,6 +12,7 @@ static const struct {
     HpAction up, down;
 } actions[HP_N_KINDS] = {
     [HP_BLOCK] = { hp_block_add, hp_block_remove },
+    [HP_NBD] = { hp_nbd_add, hp_nbd_remove },
     [HP_BRIDGE] = { hp_bridge_up, hp_bridge_down },
     [HP_ROUTE] = { hp_route_up, hp_route_down },
     [HP_OPENVSWITCH] = { hp_openvswitch_up, hp_openvswitch_down },
@@ -20,6 +21,8 @@ static const struct {
 const HpHost hp_host_default = {
     .lock_dir = "/run/xen-hotplug",
     .mountinfo = "/proc/self/mountinfo",
+    .sys_block = "/sys/block",
+    .dev_dir = "/dev",
     .script_dir = HP_XEN_SCRIPT_DIR,
     .program_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     .log_file = "/var/log/xen/xen-hotplug.log",

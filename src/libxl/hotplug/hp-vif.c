@@ -75,11 +75,13 @@ find_up(HpPort *port, HpRun *run)
 static bool
 prepare(HpPort *port, HpRun *run, bool pure)
 {
+    const char *dev = run->request.dev;
+    /* The alias says later whose the new name is. */
     HpLinkChange change = { .state = HP_LINK_DOWN,
                             .name = port->name[0] ? port->name : NULL,
+                            .alias = port->name[0] ? dev : NULL,
                             .address = pure ? port_address : NULL,
                             .no_autoconf = pure };
-    const char *dev = run->request.dev;
     int r = hp_net_change(&port->net, port->link.index, &change);
     if (r < 0 && pure) {
         /* No IPv6 here, or an address that may not change: neither is worth a guest. */
@@ -126,32 +128,49 @@ hp_port_open_up(HpPort *port, HpRun *run, bool pure)
            prepare(port, run, pure);
 }
 
+/* Under its first name, which it has if it never got the other one; else under that. */
+static bool
+find_down(HpPort *port, HpRun *run, const char *vifname)
+{
+    const char *dev = run->request.dev;
+    HpLink link;
+    bool found;
+    memcpy(port->name, dev, strlen(dev) + 1);
+    if (!find(port, run, dev, &port->link, &found) || found)
+        return found;
+    port->link.index = 0;
+    if (!vifname[0])
+        return true;
+    if (!find(port, run, vifname, &link, &found))
+        return false;
+    if (found && strcmp(link.alias, dev) != 0)
+        return true;
+    memcpy(port->name, vifname, strlen(vifname) + 1);
+    if (found) {
+        port->link = link;
+        memcpy(port->given, dev, strlen(dev) + 1);
+    }
+    return true;
+}
+
 bool
 hp_port_open_down(HpPort *port, HpRun *run)
 {
-    bool found;
-    if (!read_vifname(run, port->name)) {
+    char vifname[HP_IFNAME_SIZE];
+    if (!read_vifname(run, vifname)) {
         run->error.text[0] = 0; /* no interface ever got such a name */
-        port->name[0] = 0;
+        vifname[0] = 0;
     }
-    if (!port->name[0])
-        memcpy(port->name, run->request.dev, sizeof port->name);
-    if ((!port->net.sock && !hp_net_open(&port->net, &run->error)) ||
-        !find(port, run, port->name, &port->link, &found))
-        return false;
-    if (!found)
-        port->link.index = 0;
-    return true;
+    return (port->net.sock || hp_net_open(&port->net, &run->error)) &&
+           find_down(port, run, vifname);
 }
 
 void
 hp_port_undo(HpPort *port)
 {
     const HpLinkChange change = { .state = HP_LINK_DOWN, .master = -1 };
-    const HpLinkChange rename = { .name = port->given };
     hp_net_change(&port->net, port->link.index, &change);
-    if (port->given[0])
-        hp_net_change(&port->net, port->link.index, &rename);
+    hp_port_release(port);
 }
 
 bool
@@ -171,6 +190,14 @@ hp_port_down(HpPort *port)
     HpLinkChange change = { .state = HP_LINK_DOWN, .master = port->link.master ? -1 : 0 };
     if (port->link.index)
         hp_net_change(&port->net, port->link.index, &change); /* it may vanish at any moment */
+}
+
+void
+hp_port_release(HpPort *port)
+{
+    const HpLinkChange change = { .name = port->given };
+    if (port->link.index && port->given[0])
+        hp_net_change(&port->net, port->link.index, &change); /* it may have gone since */
 }
 
 void

@@ -11,7 +11,7 @@ typedef struct HpPort {
     HpNet net;
     HpLink link;                /* index 0: it is gone, with all that it was part of */
     char name[HP_IFNAME_SIZE];  /* what it is called, or to be called */
-    char given[HP_IFNAME_SIZE]; /* what it was called before we renamed it; else "" */
+    char given[HP_IFNAME_SIZE]; /* what it was called before it was renamed; else "" */
     uint64_t mtu;               /* configured; 0: not */
 } HpPort;
 
@@ -23,7 +23,8 @@ void hp_port_clear(HpPort *port);
  * address, and where `pure` is set the MAC address that bridges never take for their own. */
 bool hp_port_open_up(HpPort *port, HpRun *run, bool pure);
 
-/* Down: it may be gone already. */
+/* Down: it may be gone already. One that has the store's vifname and is not ours is left alone: a
+ * guest that could not have that name is taken apart, too. */
 bool hp_port_open_down(HpPort *port, HpRun *run);
 
 /* Undoes open_up, and what came after it. */
@@ -34,6 +35,10 @@ bool hp_port_change(HpPort *port, HpRun *run, const HpLinkChange *change, const 
 
 /* Takes it down and from its bridge, as far as it is there. */
 void hp_port_down(HpPort *port);
+
+/* The last thing on the way down: gives the vifname back. netback takes its interface away a while
+ * after we are done, and the guest may start again before that. */
+void hp_port_release(HpPort *port);
 
 /* Where the kernel refuses an MTU the interface keeps its own. */
 void hp_port_set_mtu(HpPort *port, unsigned mtu);

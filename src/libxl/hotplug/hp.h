@@ -47,7 +47,7 @@ bool hp_fail_busy(HpError *error, const char *format, ...) HP_PRINTF(2, 3);
 void hp_note(const char *format, ...) HP_PRINTF(1, 2);
 
 typedef enum { HP_ADD, HP_REMOVE, HP_ONLINE, HP_OFFLINE } HpCommand;
-typedef enum { HP_BLOCK, HP_BRIDGE, HP_ROUTE, HP_OPENVSWITCH, HP_N_KINDS, HP_AUTO } HpKind;
+typedef enum { HP_BLOCK, HP_NBD, HP_BRIDGE, HP_ROUTE, HP_OPENVSWITCH, HP_N_KINDS, HP_AUTO } HpKind;
 
 /* What we were asked for. The strings live as long as argv and the environment. */
 typedef struct HpRequest {
@@ -69,6 +69,8 @@ typedef struct HpRequest {
 typedef struct HpHost {
     const char *lock_dir;
     const char *mountinfo;
+    const char *sys_block;
+    const char *dev_dir;
     const char *script_dir; /* Xen's own scripts: hooks, and block-TYPE */
     const char *program_path;
     const char *log_file; /* NULL: none */
@@ -92,6 +94,8 @@ typedef bool (*HpAction)(HpRun *run);
 
 bool hp_block_add(HpRun *run);
 bool hp_block_remove(HpRun *run);
+bool hp_nbd_add(HpRun *run);
+bool hp_nbd_remove(HpRun *run);
 bool hp_bridge_up(HpRun *run);
 bool hp_bridge_down(HpRun *run);
 bool hp_route_up(HpRun *run);

@@ -40,7 +40,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix='hotplug-')
         self.addCleanup(shutil.rmtree, self.folder)
-        for name in 'block', 'block-shared', 'vif-bridge', 'vif-route', 'vif-openvswitch':
+        for name in 'block', 'block-shared', 'block-nbd', 'vif-bridge', 'vif-route', 'vif-openvswitch':
             os.symlink(HELPER, os.path.join(self.folder, name))
         self.socket = os.path.join(self.folder, 'xenstored')
 

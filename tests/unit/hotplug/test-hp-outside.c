@@ -144,6 +144,13 @@ test_lock_nowhere(Fixture *f, gconstpointer unused)
     f->host.lock_dir = "/proc/nowhere";
     g_assert_false(hp_lock_take(&lock, &f->host, "block", &error));
     g_assert_true(g_str_has_prefix(error.text, "cannot lock /proc/nowhere/block: "));
+    /* There, and not to be had. */
+    g_autofree char *link = g_build_filename(fake_folder(), "link", NULL);
+    g_assert_cmpint(symlink("/nowhere/at/all", link), ==, 0);
+    f->host.lock_dir = link;
+    error.text[0] = 0;
+    g_assert_false(hp_lock_take(&lock, &f->host, "block", &error));
+    g_assert_nonnull(strstr(error.text, "No such file or directory"));
 }
 
 /* Sixteen at once, and never two inside. */
@@ -177,6 +184,38 @@ test_lock_crowd(Fixture *f, gconstpointer unused)
         int status = -1;
         g_assert_cmpint(waitpid(children[i], &status, 0), ==, children[i]);
         g_assert_cmpint(status, ==, 0);
+    }
+}
+
+/* The first ones after a boot come together, and the folder is not there yet. */
+static void
+test_lock_first(Fixture *f, gconstpointer unused)
+{
+    for (int round = 0; round < 200; round++) {
+        g_autofree char *name = g_strdup_printf("locks-%d", round);
+        g_autofree char *folder = g_build_filename(fake_folder(), name, NULL);
+        pid_t children[4];
+        int gate[2];
+        f->host.lock_dir = folder;
+        g_assert_cmpint(pipe(gate), ==, 0);
+        for (gsize i = 0; i < G_N_ELEMENTS(children); i++) {
+            children[i] = fork();
+            if (children[i] != 0)
+                continue;
+            HpLock lock = HP_LOCK_NONE;
+            HpError error = { 0 };
+            char byte;
+            close(gate[1]);
+            g_assert_cmpint(read(gate[0], &byte, 1), ==, 0);
+            _exit(hp_lock_take(&lock, &f->host, "block", &error) ? 0 : 1);
+        }
+        close(gate[1]);
+        for (gsize i = 0; i < G_N_ELEMENTS(children); i++) {
+            int status = -1;
+            g_assert_cmpint(waitpid(children[i], &status, 0), ==, children[i]);
+            g_assert_cmpint(status, ==, 0);
+        }
+        close(gate[0]);
     }
 }
 
@@ -266,6 +305,27 @@ test_openvswitch(Fixture *f, gconstpointer unused)
     g_assert_cmpstr(gone, ==, down);
 }
 
+/* Neither the port nor the rules of another guest, which has the name. */
+static void
+test_name_of_another(Fixture *f, gconstpointer unused)
+{
+    if (skip_without_network())
+        return;
+    int other = fake_tap("web");
+    make_program(f, "ovs-vsctl", "");
+    make_program(f, "iptables-restore", "cat >&2");
+    f->host.iptables = true;
+    fake_store_set(f->fake, VIF "/bridge", "ovsbr0");
+    fake_store_set(f->fake, VIF "/vifname", "web");
+    g_assert_false(run(f, "vif-openvswitch online"));
+    g_free(calls(f));
+    g_assert_true(run(f, "vif-openvswitch offline"));
+    g_autofree char *down = calls(f);
+    g_assert_true(g_str_has_prefix(down, "--timeout=30\n--\n--if-exists\ndel-port\nvif7.0\n"));
+    g_assert_null(strstr(down, "web"));
+    close(other);
+}
+
 static void
 test_openvswitch_fails(Fixture *f, gconstpointer unused)
 {
@@ -333,6 +393,15 @@ test_iptables(Fixture *f, gconstpointer unused)
                     "-I FORWARD -m physdev --physdev-is-bridged --physdev-in vif7.0 -j ACCEPT\n"
                     "-I FORWARD -m physdev --physdev-is-bridged --physdev-out vif7.0 -j ACCEPT\n"
                     "COMMIT\n");
+    /* What fails later takes them back. */
+    f->fake->read_only = "/hotplug-status";
+    g_assert_false(run(f, "vif-bridge online"));
+    g_assert_true(
+        g_str_has_suffix(f->run.error.text, "hotplug-status of xenstore: Permission denied"));
+    g_autofree char *undone = calls(f);
+    g_assert_nonnull(
+        strstr(undone, "-D FORWARD -m physdev --physdev-is-bridged --physdev-in vif7.0 -j"));
+    f->fake->read_only = NULL;
     /* Without a working iptables the guest starts as well. */
     make_program(f, "iptables-restore", "exit 1");
     g_assert_true(run(f, "vif-bridge online"));
@@ -393,11 +462,13 @@ main(int argc, char **argv)
     add("lock", test_lock);
     add("lock-unlinked", test_lock_unlinked);
     add("lock-nowhere", test_lock_nowhere);
+    add("lock-first", test_lock_first);
     add("lock-crowd", test_lock_crowd);
     add("spawn", test_spawn);
     add("spawn-hangs", test_spawn_hangs);
     add("openvswitch", test_openvswitch);
     add("openvswitch-fails", test_openvswitch_fails);
+    add("name-of-another", test_name_of_another);
     add("iptables", test_iptables);
     add("hooks", test_hooks);
     return g_test_run();

@@ -203,13 +203,45 @@ test_renamed(Fixture *f, gconstpointer unused)
     g_assert_cmpuint(link.mtu, ==, 1280);
     g_assert_true(run(f, "vif-bridge remove type_if=tap"));
     g_assert_true(run(f, "vif-bridge offline type_if=vif"));
-    g_assert_cmpint(look(f, "web", &link), ==, 1);
+    /* The name is free for the guest's next life before this interface is gone. */
+    g_assert_cmpint(look(f, "web", &link), ==, 0);
+    g_assert_cmpint(look(f, "web-emu", &link), ==, 0);
+    g_assert_cmpint(look(f, "vif7.0", &link), ==, 1);
     g_assert_cmpint(link.master, ==, 0);
-    /* Another one must not take the name from it. */
-    make_tap(f, "vif7.0");
+    g_assert_false(link.flags & IFF_UP);
+    g_assert_true(run(f, "vif-route offline type_if=vif"));
+    /* Another one must not take the name from who has it. */
+    make_tap(f, "web");
     g_assert_false(run(f, "vif-bridge online type_if=vif"));
     assert_failed(f, "interface vif7.0 cannot be renamed: there is an interface 'web' already*");
     g_assert_cmpint(look(f, "vif7.0", &link), ==, 1);
+}
+
+/* Who could not have a name is taken apart all the same: whoever has it goes on. */
+static void
+test_name_of_another(Fixture *f, gconstpointer unused)
+{
+    static const char *const names[] = { "web", "web-emu" };
+    HpLink link;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *change = g_strdup_printf("link set %s master br0.100 up", names[i]);
+        make_tap(f, names[i]);
+        g_free(ip(change));
+    }
+    make_tap(f, "vif7.0");
+    fake_store_set(f->fake, VIF "/vifname", "web");
+    g_assert_false(run(f, "vif-bridge online type_if=vif"));
+    g_assert_true(run(f, "vif-bridge offline type_if=vif"));
+    /* QEMU's has gone with QEMU. */
+    g_assert_true(run(f, "vif-bridge remove type_if=tap"));
+    g_assert_true(run(f, "vif-route remove type_if=tap"));
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_assert_cmpint(look(f, names[i], &link), ==, 1);
+        g_assert_cmpint(link.master, !=, 0);
+        g_assert_true(link.flags & IFF_UP);
+    }
+    g_assert_cmpint(look(f, "vif7.0", &link), ==, 1);
+    g_assert_false(link.flags & IFF_UP);
 }
 
 /* netback and QEMU may be gone with their interface before we come. */
@@ -427,6 +459,7 @@ main(int argc, char **argv)
     add("default-bridge", test_default_bridge);
     add("old-style-bridge", test_old_style_bridge);
     add("renamed", test_renamed);
+    add("name-of-another", test_name_of_another);
     add("gone", test_gone);
     add("hostile", test_hostile);
     add("undo", test_undo);

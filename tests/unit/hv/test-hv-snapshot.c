@@ -4,6 +4,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- the set ---- */
 
@@ -316,6 +317,31 @@ test_qcow2_hostile(void)
     }
 }
 
+/* As many as there may be, each with the longest names, in a file that is mostly holes. */
+static void
+test_qcow2_huge(void)
+{
+    const guint64 step = (40 + 2 * 65535 + 7) & ~(guint64)7;
+    g_autoptr(GByteArray) header = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("qcow2-XXXXXX", &path, NULL);
+
+    put_header(header, 65536, 72);
+    g_assert_cmpint(pwrite(fd, header->data, header->len, 0), ==, header->len);
+    for (guint i = 0; i < 1024; i++) {
+        static const guint8 lengths[4] = { 0xff, 0xff, 0xff, 0xff };
+
+        g_assert_cmpint(pwrite(fd, lengths, 4, (off_t)(72 + i * step + 12)), ==, 4);
+    }
+    g_assert_cmpint(ftruncate(fd, (off_t)(1024 * step + 72)), ==, 0);
+    g_close(fd, NULL);
+    g_assert_null(hv_qcow2_snapshots(path, &error));
+    g_unlink(path);
+    g_assert_error(error, HV_ERROR, HV_ERROR_CONFIG);
+    g_assert_true(g_str_has_suffix(error->message, "has no end"));
+}
+
 /* A header of version 3 that ends at 104, with `format` in an extension unless it is NULL, and the
  * name behind it, of which the header says that it has `len` bytes; 0: as it has. */
 static GByteArray *
@@ -411,6 +437,7 @@ main(int argc, char **argv)
     g_test_add_func("/hv/snapshot/align", test_align);
     g_test_add_func("/hv/snapshot/qcow2", test_qcow2);
     g_test_add_func("/hv/snapshot/qcow2-hostile", test_qcow2_hostile);
+    g_test_add_func("/hv/snapshot/qcow2-huge", test_qcow2_huge);
     g_test_add_func("/hv/snapshot/backing", test_backing);
     return g_test_run();
 }

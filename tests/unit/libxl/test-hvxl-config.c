@@ -172,6 +172,18 @@ test_scripts(void)
           "dev='xvda'/></disk>",
           NULL },
         { "<disk type='file'><source file='/a'/><target dev='xvda'/></disk>", NULL },
+        { "<disk type='file'><driver name='qemu'/><source file='/a'/><target "
+          "dev='xvda'/><readonly/></disk>",
+          "/lib/helper" },
+        { "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/a'/><target "
+          "dev='xvda'/><readonly/></disk>",
+          NULL },
+        { "<disk type='network'><source protocol='nbd' name='e'><host name='h'/></source><target "
+          "dev='xvda'/></disk>",
+          "/lib/scripts/block-nbd" },
+        { "<disk type='network'><source protocol='nbd'><host name='h'/></source><backenddomain "
+          "name='d'/><target dev='xvda'/></disk>",
+          "block-nbd" },
         { "<disk type='block'><source dev='/dev/a'/><target dev='xvda'/><shareable/></disk>",
           "/lib/scripts/block-shared" },
         { "<disk type='block'><source dev='/dev/a'/><backenddomain name='d'/><target "

@@ -2,9 +2,13 @@
 #include "libxl/hvxl-fork.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +89,40 @@ test_never(void)
     g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
 }
 
+/* A child that outlives its parent does not keep the parent's lock. */
+static void
+test_descriptor(void)
+{
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("forkXXXXXX", &path, NULL), again;
+    pid_t pid;
+
+    g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
+    g_atomic_int_set(&shared[0], 0);
+    pid = hvxl_fork(&fd);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        g_atomic_int_set(&shared[0], 1);
+        for (;;)
+            pause();
+    }
+    g_assert_cmpint(pid, >, 0);
+    while (g_atomic_int_get(&shared[0]) != 1)
+        g_usleep(1000);
+    close(fd);
+    again = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(flock(again, LOCK_EX | LOCK_NB), ==, 0);
+    close(again);
+    unlink(path);
+    kill(pid, SIGKILL);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    fd = -1;
+    pid = hvxl_fork(&fd);
+    if (pid == 0)
+        _exit(21);
+    g_assert_cmpint(status_of(pid), ==, 21);
+}
+
 /* What it is for: another thread holds a lock of the process now and then. */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -148,6 +186,7 @@ main(int argc, char **argv)
     g_test_add_func("/hvxl/fork/well", test_well);
     g_test_add_func("/hvxl/fork/again", test_again);
     g_test_add_func("/hvxl/fork/never", test_never);
+    g_test_add_func("/hvxl/fork/descriptor", test_descriptor);
     g_test_add_func("/hvxl/fork/lock", test_lock);
     return g_test_run();
 }

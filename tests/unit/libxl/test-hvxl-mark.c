@@ -17,7 +17,8 @@ static struct {
     gboolean silent;   /* no list */
     gboolean stubborn; /* nothing can be destroyed */
     gboolean starting; /* all that is there is being started by ourselves */
-    guint listed, destroyed;
+    gboolean vanished; /* what is destroyed is not there any more */
+    guint listed, destroyed, forgotten;
 } xen;
 
 libxl_dominfo *
@@ -48,10 +49,24 @@ int
 libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how)
 {
     g_assert_cmpuint(domid, ==, 1);
-    if (xen.stubborn)
+    if (xen.stubborn || xen.vanished)
         return ERROR_FAIL;
     xen.destroyed++;
     return 0;
+}
+
+int
+libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
+{
+    return xen.vanished ? ERROR_DOMAIN_NOTFOUND : 0;
+}
+
+bool
+xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    g_assert_cmpstr(path, ==, "/local/domain/0/device-model/1");
+    xen.forgotten++;
+    return true;
 }
 
 char *
@@ -146,9 +161,22 @@ test_swept(Fixture *f, gconstpointer unused)
 {
     hvxl_mark_sweep(&f->engine);
     g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(xen.forgotten, ==, 1);
     g_assert_cmpuint(count_marks(f), ==, 0);
     hvxl_mark_sweep_rest(&f->engine);
     g_assert_cmpuint(xen.listed, ==, 1);
+}
+
+/* Somebody else was faster. What libxl does not find of it is taken away all the same. */
+static void
+test_vanished(Fixture *f, gconstpointer unused)
+{
+    xen.vanished = TRUE;
+    warnings = 0;
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(warnings, ==, 0);
+    g_assert_cmpuint(xen.forgotten, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 0);
 }
 
 /* Xen tells nothing: the marks stay, for later or for the next daemon. */
@@ -174,6 +202,7 @@ test_stubborn(Fixture *f, gconstpointer unused)
     warnings = 0;
     hvxl_mark_sweep(&f->engine);
     g_assert_cmpuint(warnings, ==, 1);
+    g_assert_cmpuint(xen.forgotten, ==, 0);
     g_assert_cmpuint(count_marks(f), ==, 1);
     xen.stubborn = FALSE;
     hvxl_mark_sweep_rest(&f->engine);
@@ -212,6 +241,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_log_set_writer_func(count_warning, NULL, NULL);
     TEST("swept", test_swept);
+    TEST("vanished", test_vanished);
     TEST("silent", test_silent);
     TEST("stubborn", test_stubborn);
     TEST("begun-since", test_begun_since);

@@ -6,14 +6,19 @@
 #include "libxl/hvxl-monitor-event.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <linux/sockios.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 1000
+#define HELD        "held"
 #define READY       "{\"execute\":\"qmp_capabilities\"}\n"
 #define GREETING    "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
 #define TRAY(name, open)                                                                           \
@@ -23,6 +28,7 @@
 static gint life_now;     /* atomic: HvxlMonitorLife of all */
 static gint seconds_now;  /* atomic */
 static GAsyncQueue *told; /* HvEngineEvent copies */
+static GMutex held_lock;  /* whoever has it holds up the thread that tells of the drive HELD */
 
 static GMutex log_lock;
 static const char *expected; /* [log_lock] part of a warning that has not come; NULL: none */
@@ -71,6 +77,10 @@ on_event(const HvEngineEvent *event, gpointer data)
     if (copy->graphics)
         hv_graphics_client_ref(copy->graphics);
     g_async_queue_push(told, copy);
+    if (!g_str_equal(event->target, HELD))
+        return;
+    g_mutex_lock(&held_lock);
+    g_mutex_unlock(&held_lock);
 }
 
 static HvxlMonitorLife
@@ -80,9 +90,12 @@ life_of(int domid, const guint8 uuid[16], gpointer data)
     return (HvxlMonitorLife)g_atomic_int_get(&life_now);
 }
 
+static gint looks_at_clock; /* atomic */
+
 static gint64
 clock_now(void)
 {
+    g_atomic_int_inc(&looks_at_clock);
     return g_atomic_int_get(&seconds_now) * G_TIME_SPAN_SECOND;
 }
 
@@ -103,9 +116,13 @@ monitors_start(void)
                                        .life = life_of,
                                        .clock = clock_now,
                                        .patience_ms = PATIENCE_MS };
+    g_autoptr(GError) error = NULL;
+    HvxlMonitors *monitors;
 
     g_atomic_int_set(&life_now, HVXL_MONITOR_RUNS);
-    return hvxl_monitors_new(&config);
+    monitors = hvxl_monitors_new(&config, &error);
+    g_assert_no_error(error);
+    return monitors;
 }
 
 /* ---- a device model ---- */
@@ -615,6 +632,44 @@ test_own_trays(void)
 }
 
 /* Whoever moved it: QEMU closes a medium's file when nobody is connected. */
+/* Its device model, and the domain, end while a medium is changed: what is heard of that end comes
+ * while the order is obeyed. Another one keeps the thread until both are there, the order first. */
+static void
+test_gone_meanwhile(void)
+{
+    static const HvxlMonitorLife lives[] = { HVXL_MONITOR_GONE, HVXL_MONITOR_RUNS };
+    HvxlMonitors *monitors = monitors_start();
+    Model other;
+
+    model_start(&other, 29);
+    hvxl_monitors_add(monitors, other.domid, other.uuid);
+    model_accept(&other);
+    for (int i = 0; i < (int)G_N_ELEMENTS(lives); i++) {
+        Model model;
+
+        g_atomic_int_set(&life_now, (int)HVXL_MONITOR_RUNS);
+        model_start(&model, 30 + i);
+        hvxl_monitors_add(monitors, model.domid, model.uuid);
+        model_accept(&model);
+        SAY(&model, TRAY("a", "true"));
+        expect_tray(&model, "a", TRUE);
+        g_mutex_lock(&held_lock);
+        SAY(&other, TRAY(HELD, "true"));
+        expect_tray(&other, HELD, TRUE);
+        hvxl_monitors_ignore_trays(monitors, model.domid);
+        hvxl_monitors_heed_trays(monitors, model.domid);
+        g_atomic_int_set(&life_now, (int)lives[i]);
+        model_hang_up(&model);
+        g_mutex_unlock(&held_lock);
+        await_silence(monitors, model.domid);
+        if (lives[i] == HVXL_MONITOR_RUNS)
+            expect_lost(&model);
+        model_end(&model);
+    }
+    hvxl_monitors_free(monitors);
+    model_end(&other);
+}
+
 static void
 test_renewed(void)
 {
@@ -639,6 +694,69 @@ test_renewed(void)
 }
 
 #define N_MANY 100
+
+/* A child that has copies of all descriptors, as those have that libxl forks to end a domain. */
+static pid_t
+fork_copies(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    g_assert_cmpint(pid, >, 0);
+    return pid;
+}
+
+static void
+end_child(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+}
+
+/* What is left is left, whoever else has a copy of it. */
+static void
+test_copies(void)
+{
+    const struct timeval limit = { .tv_sec = 30 };
+    HvxlMonitors *monitors = monitors_start();
+    char rest[64];
+    Model model;
+    pid_t child;
+    gint looks;
+    gssize n;
+
+    model_start(&model, 1);
+    hvxl_monitors_add(monitors, 1, model.uuid);
+    model_accept(&model);
+    child = fork_copies();
+    setsockopt(model.client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    hvxl_monitors_ignore_trays(monitors, 1);
+    hvxl_monitors_heed_trays(monitors, 1);
+    while ((n = recv(model.client, rest, sizeof(rest), 0)) > 0)
+        continue;
+    g_assert_cmpint(n, ==, 0); /* the connection is made anew: the old one is over */
+    model_hang_up(&model);
+    end_child(child);
+    model_accept(&model);
+
+    child = fork_copies();
+    g_atomic_int_set(&life_now, HVXL_MONITOR_GONE);
+    model_hang_up(&model);
+    await_silence(monitors, 1);
+    looks = g_atomic_int_get(&looks_at_clock);
+    for (int i = 0; i < 100; i++) {
+        g_usleep(1000);
+        /* The thread has nothing to wake up for. */
+        g_assert_cmpint(g_atomic_int_get(&looks_at_clock) - looks, <, 10);
+    }
+    end_child(child);
+    hvxl_monitors_free(monitors);
+    model_end(&model);
+}
 
 static void
 test_many(void)
@@ -696,7 +814,9 @@ main(int argc, char **argv)
     g_test_add_func("/monitor/nobody", test_nobody);
     g_test_add_func("/monitor/again", test_again);
     g_test_add_func("/monitor/own-trays", test_own_trays);
+    g_test_add_func("/monitor/gone-meanwhile", test_gone_meanwhile);
     g_test_add_func("/monitor/renewed", test_renewed);
+    g_test_add_func("/monitor/copies", test_copies);
     g_test_add_func("/monitor/many", test_many);
     status = g_test_run();
     g_async_queue_unref(told);

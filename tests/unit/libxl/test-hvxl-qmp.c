@@ -4,10 +4,14 @@
 #include "libxl/hvxl-qmp.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DOMID 7
@@ -260,6 +264,88 @@ test_fd(void)
     check_fd(none, FALSE, CAPABILITIES GET);
 }
 
+static gboolean
+ask_pty(const char *answer, const char *path, gboolean *ret_has)
+{
+    const char *const answers[] = { "{\"return\": {}}\n", answer, NULL };
+    g_autofree char *heard = NULL;
+    Model model;
+    gboolean ok;
+
+    model_start(&model, answers);
+    ok = hvxl_qmp_has_pty(DOMID, path, ret_has, NULL);
+    heard = model_end(&model);
+    g_assert_cmpstr(heard, ==, CAPABILITIES "{\"execute\":\"query-chardev\"}\n");
+    return ok;
+}
+
+static void
+test_pty(void)
+{
+    static const char two[] =
+        "{\"return\": [{\"filename\": \"unix:/run/a,server=on\", \"label\": \"pty:/dev/pts/3\"},"
+        " {\"frontend-open\": true, \"filename\": \"pty:/dev/pts/2\", \"label\": \"xencons1\"}]}\n";
+    gboolean has = FALSE;
+
+    g_assert_true(ask_pty(two, "/dev/pts/2", &has));
+    g_assert_true(has);
+    g_assert_true(ask_pty(two, "/dev/pts/3", &has));
+    g_assert_false(has);
+    g_assert_true(ask_pty("{\"return\": []}\n", "/dev/pts/2", &has));
+    g_assert_false(has);
+    has = TRUE;
+    g_assert_false(ask_pty("{\"error\": {\"desc\": \"no\"}}\n", "/dev/pts/2", &has));
+    g_assert_false(has);
+}
+
+/* Answers, with a child beside it that has copies of all descriptors: libxl forks such a one to end
+ * a domain. TRUE: its connection ended with the command. */
+static gpointer
+copied_main(gpointer data)
+{
+    const struct timeval limit = { .tv_sec = 30 };
+    Model *model = data;
+    int client = accept(model->listener, NULL, NULL);
+    gssize n = -1;
+    pid_t child;
+    char byte;
+
+    say(client, "{\"QMP\": {}}\r\n");
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    if (hear(model, client)) {
+        child = fork();
+        if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                pause();
+        }
+        say(client, "{\"return\": {}}\n");
+        hear(model, client);
+        say(client, "{\"return\": {}}\n");
+        n = recv(client, &byte, 1, 0);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    close(client);
+    return GSIZE_TO_POINTER(n == 0);
+}
+
+static void
+test_copies(void)
+{
+    g_autofree char *answer = NULL;
+    gboolean over;
+    Model model;
+
+    model_listen(&model, NULL);
+    model.thread = g_thread_new("model", copied_main, &model);
+    answer = hvxl_qmp(DOMID, "{\"execute\":\"a\"}", NULL);
+    g_assert_nonnull(answer);
+    over = GPOINTER_TO_SIZE(g_thread_join(g_steal_pointer(&model.thread))) != 0;
+    g_free(model_end(&model));
+    g_assert_true(over);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -274,6 +360,8 @@ main(int argc, char **argv)
     g_test_add_func("/qmp/nobody", test_nobody);
     g_test_add_func("/qmp/hangs-up", test_hangs_up);
     g_test_add_func("/qmp/fd", test_fd);
+    g_test_add_func("/qmp/pty", test_pty);
+    g_test_add_func("/qmp/copies", test_copies);
     status = g_test_run();
     g_rmdir(folder);
     return status;

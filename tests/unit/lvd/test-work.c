@@ -47,9 +47,14 @@ release(void)
 static LvdWork *
 work_new(guint min, guint max, guint prio)
 {
+    g_autoptr(GError) error = NULL;
+    LvdWork *work;
+
     released = FALSE;
     turns = 0;
-    return lvd_work_new(min, max, prio, run_task);
+    work = lvd_work_new(min, max, prio, run_task, &error);
+    g_assert_no_error(error);
+    return work;
 }
 
 static void

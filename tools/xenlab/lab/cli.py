@@ -3,7 +3,6 @@
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -229,8 +228,8 @@ def do_logs(args):
     machine = lab_of(args).machine(args.host)
     if args.what in ("console", "qemu"):
         path = machine.console if args.what == "console" else machine.folder / "qemu.log"
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        print("\n".join(lines[-args.lines:]))
+        text = path.read_bytes().decode(errors="replace").replace("\r", "")
+        print("\n".join(text.splitlines()[-args.lines:]))
         return
     command = {"xen": f"xl dmesg | tail -n {args.lines}",
                "xlvirtd": f"lab-xlvirtd log {args.lines}; tail -n {args.lines} /var/log/libvirt/libxl/*.log",
@@ -283,15 +282,8 @@ def do_down(args):
 
 
 def do_clean(args):
-    cache = image.cache_folder(args.cache)
     used = {lab.options["root"] for lab in all_labs()}
-    for path in sorted(cache.glob("base-*")) + sorted(cache.glob("building-*")):
-        if not path.is_dir() or str(path / "root.img") in used:
-            continue
-        if path.name == f"base-{image.base_key()}" and not args.all:
-            continue
-        say(f"removing {path}")
-        shutil.rmtree(path)
+    image.clean(image.cache_folder(args.cache), None if args.all else image.base_key(), used)
 
 
 # Commands whose further words are another program's, options and all; with xenlab's own options that

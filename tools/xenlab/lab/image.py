@@ -25,6 +25,9 @@ IMAGE = HERE / "image"
 SUITE = "bookworm"
 ARCH = "amd64"
 DISK_SIZE = "8G"  # sparse
+# MB at most while an image is made: the tar, the files and the file system; what mmdebstrap unpacks.
+CACHE_ROOM = 1800
+TEMPORARY_ROOM = 1000
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Left out of the image by dpkg.
@@ -46,10 +49,16 @@ LAYER_FILES = [
 
 def cache_folder(given=None):
     """Where images are kept: --cache, XENLAB_CACHE, or below ~/.cache."""
-    if given or os.environ.get("XENLAB_CACHE"):
-        return Path(given or os.environ["XENLAB_CACHE"]).absolute()
+    given = given or os.environ.get("XENLAB_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "xlvirt" / "xenlab"
+    return plain(Path(given).absolute() if given else Path(home) / "xlvirt" / "xenlab", "--cache")
+
+
+def plain(path, option):
+    """The path; LabError where QEMU's command line would take it for several words."""
+    if set(" ,") & set(str(path)):
+        raise LabError(f"no blank or comma may be in the path {path}: choose another one with {option}")
+    return path
 
 
 def base_key():
@@ -130,10 +139,10 @@ def make_keys(work):
             "ssh-keygen")
 
 
-def one_file(folder, pattern):
+def one_file(folder, pattern, who="the packages"):
     found = sorted(folder.glob(pattern))
     if not found:
-        raise LabError(f"the packages brought no {pattern}")
+        raise LabError(f"{who} brought no {pattern}")
     return found[-1]
 
 
@@ -160,6 +169,15 @@ def take_kernels(root, work):
     return {"kernel": version, "xen": xen.name[4:-3], "key": base_key()}
 
 
+def check_room(folder, wanted, hint):
+    """LabError where a file system has not the room that making an image takes, which shows late else."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free >> 20
+    if free < wanted:
+        raise LabError(f"making the image takes {wanted} MB in {folder}, and {free} MB are free: {hint}")
+
+
 def build_base(cache, fresh=False):
     """The base image, from the cache or made now."""
     base = Base(cache)
@@ -167,8 +185,10 @@ def build_base(cache, fresh=False):
         if base.there() and not fresh:
             return base
         tools("mmdebstrap", "mkfs.ext4", "tar", "ssh-keygen", "gunzip", *([] if os.geteuid() == 0 else ["fakeroot", "newuidmap"]))
+        check_room(cache, CACHE_ROOM, "make room, or name another folder with --cache")
+        check_room(Path(tempfile.gettempdir()), TEMPORARY_ROOM, "make room, or name another folder in TMPDIR")
         cache.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
+        work = Path(tempfile.mkdtemp(prefix=f"building-{base.key}-", dir=cache))
         log = cache / f"base-{base.key}.log"
         log.write_text("", encoding="utf-8")
         try:
@@ -197,6 +217,20 @@ def build_base(cache, fresh=False):
                 shutil.rmtree(work, ignore_errors=True)
         say(f"base image: {base.root} ({size(base.root)}; Xen {info['xen']}, Linux {info['kernel']})")
     return base
+
+
+def clean(cache, keep, used):
+    """Removes what is in the cache, but for the image of the key `keep`, those that are `used` (their
+    root.img), and what is being made."""
+    for path in sorted(cache.glob("base-*")) + sorted(cache.glob("building-*")):
+        if not path.is_dir() or str(path / "root.img") in used or path.name == f"base-{keep}":
+            continue
+        key = path.name.split("-")[1]
+        with locked(cache / f"base-{key}.lock", f"the image {key}", wait=False) as held:
+            if held:
+                say(f"removing {path}")
+                shutil.rmtree(path)
+                (cache / f"base-{key}.log").unlink(missing_ok=True)
 
 
 def initramfs(base):
@@ -303,6 +337,15 @@ def install_tree(tree, build, destdir, debug):
         "installing xlvirt", env={**os.environ, "DESTDIR": str(destdir)})
 
 
+def link_daemon(destdir):
+    """Where the build has another prefix: the lab looks for the daemon in /usr/sbin all the same."""
+    usual = destdir / "usr/sbin/xlvirtd"
+    found = one_file(destdir, "**/sbin/xlvirtd", "the build")
+    if found != usual:
+        usual.parent.mkdir(parents=True, exist_ok=True)
+        usual.symlink_to(Path("/") / found.relative_to(destdir))
+
+
 def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
     """Makes folder/layer.tar; gives its name and the files in it with their hashes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -320,5 +363,6 @@ def build_layer(base, folder, tree, build=None, xlvirt=True, debug=False):
             build = build_folder(tree, build)
             with locked(build / ".xenlab.lock", f"the build folder {build}"):
                 install_tree(tree, build, destdir, debug)
+            link_daemon(Path(destdir))
             layer.tree(Path(destdir))
     return layer.close(), layer.files

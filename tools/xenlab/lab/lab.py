@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import stat
 import time
 from pathlib import Path
 
@@ -17,12 +18,23 @@ from .util import LabError, locked, say, tools, undisturbed
 LONGEST_PATH = 107  # of a unix socket
 
 
-def labs_folder():
-    """Where the folders of labs are unless --dir says otherwise. Short: sockets are in it."""
+def labs_path():
     base = os.environ.get("XDG_RUNTIME_DIR")
     if not base or not os.access(base, os.W_OK):
         base = "/tmp"
     return Path(base) / f"xenlab-{os.getuid()}"
+
+
+def labs_folder():
+    """Where the folders of labs are unless --dir says otherwise. Short: sockets are in it. LabError
+    where others may write to it: what a lab's file says is done, by root often."""
+    folder = labs_path()
+    with contextlib.suppress(FileNotFoundError):
+        info = os.lstat(folder)
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o022:
+            raise LabError(f"{folder} is not ours alone: look whose it is, and remove it; or choose another folder"
+                           " with --dir")
+    return folder
 
 
 def lab_folder(given, tree):
@@ -68,6 +80,7 @@ class Lab:
         return self.machines[name]
 
     def check_paths(self):
+        image.plain(self.folder, "--dir")
         longest = max(len(os.fsencode(self.folder / name / "virtxend-sock-ro")) for name in self.machines)
         # ssh puts a suffix of 17 characters behind the name of its control socket for a moment.
         longest = max(longest, max(len(os.fsencode(self.folder / name / "ssh")) + 17 for name in self.machines))
@@ -78,6 +91,8 @@ class Lab:
         """Brings the lab up; nothing of it is left where that fails."""
         tools("qemu-system-x86_64", "qemu-img", "ssh")
         self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.folder.parent == labs_path():
+            labs_folder()  # somebody may have been quicker with it
         with self.lock():
             self.__init__(self.folder)  # somebody may have been quicker
             if self.there():

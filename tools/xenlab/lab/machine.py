@@ -19,6 +19,7 @@ from .util import LabError, run, say, tail, tool, undisturbed
 DEAD = re.compile(rb"xenlab: failed: [^\r\n]*|Panic on CPU|Kernel panic - not syncing[^\r\n]*|"
                   rb"FATAL TRAP[^\r\n]*")
 STEP = re.compile(rb"^xenlab: (\w[^\r\n:]*)\r*$", re.MULTILINE)
+WARNING = re.compile(rb"^xenlab: (warning: [^\r\n]*)", re.MULTILINE)
 READY = re.compile(rb"^xenlab: ready", re.MULTILINE)
 
 # Sockets of dom0 that a client outside reaches: name outside, path inside.
@@ -173,6 +174,8 @@ class Machine:
                 seen += 1
                 say(f"{self.name}: {step.decode(errors='replace')}")
             if READY.search(text):
+                for warning in WARNING.findall(text):
+                    say(f"{self.name}: {warning.decode(errors='replace').strip()}")
                 return
             dead = DEAD.search(text)
             if dead:

@@ -88,7 +88,8 @@ def run(argv, what, log=None, each_line=None, **options):
                 if each_line:
                     each_line(line.rstrip())
         except BaseException:
-            end_group(process)
+            with undisturbed():
+                end_group(process)
             raise
         status = process.wait()
     if status:
@@ -98,10 +99,13 @@ def run(argv, what, log=None, each_line=None, **options):
 
 def end_group(process):
     """Ends a program that was started in a session of its own, and its children: they would go on
-    after a Ctrl-C otherwise."""
-    for number, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    after a Ctrl-C otherwise. Who has unpacked a distribution needs time to remove it."""
+    for number, seconds in ((signal.SIGTERM, 3), (None, 120), (signal.SIGKILL, 10)):
+        if number is None:
+            say("waiting until what was started has cleaned up")
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
             return
@@ -124,16 +128,20 @@ def undisturbed():
 
 
 @contextlib.contextmanager
-def locked(path, what):
-    """Holds the lock file `path`; says so where another one holds it."""
+def locked(path, what, wait=True):
+    """Holds the lock file `path`; says so where another one holds it. Gives whether it is held: without
+    `wait` it may not be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as handle:
+        held = True
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting: another xenlab works on {what}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+            say(f"{'waiting' if wait else 'left alone'}: another xenlab works on {what}")
+            held = wait
+            if wait:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield held
 
 
 def file_hash(*paths):
