@@ -140,12 +140,21 @@ run_one(const Round *round, const char *path, const char *input, char **ret_outp
     return hv_run(&run, round->filter ? ret_output : NULL, error);
 }
 
+/* What a client or a guest is told: only a script that was there to be asked has refused. */
+static int
+code_of(const GError *cause)
+{
+    gboolean ours = g_error_matches(cause, HV_ERROR, HV_ERROR_CANCELLED) ||
+                    g_error_matches(cause, HV_ERROR, HV_ERROR_INTERNAL);
+
+    return ours ? cause->code : HV_ERROR_HOOK;
+}
+
 /* As the client sees it: who did not want what, and the script's own words. */
 static void
 take_failure(const Round *round, const char *path, const GError *cause, GError **first)
 {
     const Call *call = round->call;
-    gboolean cancelled = g_error_matches(cause, HV_ERROR, HV_ERROR_CANCELLED);
     g_autofree char *text = g_strdup_printf("%s %s %s %s %s: %s", path, round->name,
                                             call->operation, call->suboperation, call->extra,
                                             cause->message);
@@ -153,7 +162,7 @@ take_failure(const Round *round, const char *path, const GError *cause, GError *
     if (*first)
         g_warning("hook script: %s", text);
     else
-        g_set_error_literal(first, HV_ERROR, cancelled ? HV_ERROR_CANCELLED : HV_ERROR_HOOK, text);
+        g_set_error_literal(first, HV_ERROR, code_of(cause), text);
 }
 
 static gboolean

@@ -475,7 +475,7 @@ typedef struct HvRun {
  * but the environment. Its end before it is done is SIGTERM, two seconds later SIGKILL, to it and
  * its children, and SIGKILL to those that outlive it then; when the daemon ends, SIGKILL. TRUE:
  * exit status 0. CANCELLED, TIMEOUT: it was ended. IO: "exit status N: what it said"; it wrote too
- * much. G_SPAWN_ERROR: it cannot be run. `ret_output` may be NULL. */
+ * much. G_SPAWN_ERROR: it cannot be executed. INTERNAL: nothing can. `ret_output` may be NULL. */
 gboolean hv_run(const HvRun *run, char **ret_output, GError **error);
 
 /* ---- hook scripts (hv-hook.c); docs/HOOKS.md ---- */

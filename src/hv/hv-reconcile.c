@@ -280,9 +280,12 @@ tell_reconnect(HvDomain *domain)
 
     if (!job || (now->state != HV_STATE_RUNNING && now->state != HV_STATE_PAUSED))
         return;
-    if (!hv_hook_ask(job, HV_HOOK_RECONNECT, now->live, &error) &&
-        g_error_matches(error, HV_ERROR, HV_ERROR_HOOK))
+    if (hv_hook_ask(job, HV_HOOK_RECONNECT, now->live, &error))
+        return;
+    if (g_error_matches(error, HV_ERROR, HV_ERROR_HOOK))
         end_unwanted(job, now, error);
+    else if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
+        g_warning("hook script: %s", error->message);
 }
 
 /* Its state file goes last: where we are killed before, the next daemon tells it again. */

@@ -353,6 +353,19 @@ conclude(Child *child, char **ret_output, GError **error)
     return TRUE;
 }
 
+/* A program that cannot be executed is one thing, a host that is short of something another. Takes
+ * `cause` over. */
+static void
+tell_why(const HvRun *run, GError *cause, GError **error)
+{
+    g_autoptr(GError) owned = cause;
+
+    if (cause->domain == G_SPAWN_ERROR && cause->code != G_SPAWN_ERROR_FORK)
+        g_propagate_error(error, g_steal_pointer(&owned));
+    else
+        hv_refuse(error, HV_ERROR_INTERNAL, "cannot run '%s': %s", run->argv[0], cause->message);
+}
+
 gboolean
 hv_run(const HvRun *run, char **ret_output, GError **error)
 {
@@ -365,9 +378,12 @@ hv_run(const HvRun *run, char **ret_output, GError **error)
         .said = g_string_new(NULL),
         .since_us = g_get_monotonic_time(),
     };
+    g_autoptr(GError) local = NULL;
 
-    if (!begin(&child, error))
+    if (!begin(&child, &local)) {
+        tell_why(run, g_steal_pointer(&local), error);
         return FALSE;
+    }
     await_end(&child);
     return conclude(&child, ret_output, error);
 }

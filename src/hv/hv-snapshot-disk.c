@@ -375,7 +375,7 @@ run(const char *const *argv, const char *image, GError **error)
         return hv_refuse(error, HV_ERROR_UNSUPPORTED,
                          "snapshots of images need the program " QEMU_IMG
                          ", which is not installed here");
-    if (local->domain == G_SPAWN_ERROR)
+    if (!g_error_matches(local, HV_ERROR, HV_ERROR_IO))
         return hv_refuse(error, HV_ERROR_INTERNAL, "%s", local->message);
     return hv_refuse(error, HV_ERROR_IO, "%s %s of '%s' failed: %s", argv[0], argv[1], image,
                      local->message);
