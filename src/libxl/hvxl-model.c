@@ -173,13 +173,6 @@ wait_for_service(HvEngine *engine, int domid, const char *name, gint64 from, gui
     return NULL;
 }
 
-/* Of a drive without a medium QEMU has the emulated one alone, and complains. */
-static gboolean
-is_empty(const libxl_device_disk *disk)
-{
-    return disk->format == LIBXL_DISK_FORMAT_EMPTY || !disk->pdev_path || !*disk->pdev_path;
-}
-
 gboolean
 hvxl_model_serves(HvEngine *engine, int domid, const char *name, gint64 from,
                   const libxl_device_disk *disks, int n_disks, GError **error)
@@ -188,9 +181,9 @@ hvxl_model_serves(HvEngine *engine, int domid, const char *name, gint64 from,
         g_autofree char *complaint = NULL;
         guint number, devid;
 
+        /* Of a CD-ROM drive the emulated half counts: without a medium QEMU refuses the other. */
         if (disks[i].backend != LIBXL_DISK_BACKEND_QDISK || disks[i].backend_domid != 0 ||
-            is_empty(&disks[i]) || !disks[i].vdev ||
-            !hvxl_vdev_parse(disks[i].vdev, &number, &devid))
+            disks[i].is_cdrom || !disks[i].vdev || !hvxl_vdev_parse(disks[i].vdev, &number, &devid))
             continue;
         complaint = wait_for_service(engine, domid, name, from, devid);
         if (complaint) {
