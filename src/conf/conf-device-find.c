@@ -150,6 +150,14 @@ match_video(const ConfAnyDevice *like, const ConfAnyDevice *have)
 }
 
 static bool
+match_lease(const ConfAnyDevice *like, const ConfAnyDevice *have)
+{
+    const ConfLease *a = like->lease, *b = have->lease;
+
+    return g_strcmp0(a->lockspace, b->lockspace) == 0 && g_strcmp0(a->key, b->key) == 0;
+}
+
+static bool
 match_any(const ConfAnyDevice *like, const ConfAnyDevice *have)
 {
     return true; /* a domain has one of it */
@@ -164,21 +172,14 @@ match_raw(const ConfAnyDevice *like, const ConfAnyDevice *have)
 typedef bool (*Match)(const ConfAnyDevice *like, const ConfAnyDevice *have);
 
 static const Match matches[CONF_N_DEVICE_KINDS] = {
-    [CONF_DEVICE_DISK] = match_disk,
-    [CONF_DEVICE_CONTROLLER] = match_controller,
-    [CONF_DEVICE_INTERFACE] = match_interface,
-    [CONF_DEVICE_SERIAL] = match_chardev,
-    [CONF_DEVICE_PARALLEL] = match_chardev,
-    [CONF_DEVICE_CONSOLE] = match_chardev,
-    [CONF_DEVICE_CHANNEL] = match_chardev,
-    [CONF_DEVICE_INPUT] = match_input,
-    [CONF_DEVICE_GRAPHICS] = match_graphics,
-    [CONF_DEVICE_SOUND] = match_sound,
-    [CONF_DEVICE_VIDEO] = match_video,
-    [CONF_DEVICE_HOSTDEV] = match_hostdev,
-    [CONF_DEVICE_WATCHDOG] = match_any,
-    [CONF_DEVICE_MEMBALLOON] = match_any,
-    [CONF_DEVICE_RAW] = match_raw,
+    [CONF_DEVICE_DISK] = match_disk,           [CONF_DEVICE_CONTROLLER] = match_controller,
+    [CONF_DEVICE_INTERFACE] = match_interface, [CONF_DEVICE_SERIAL] = match_chardev,
+    [CONF_DEVICE_PARALLEL] = match_chardev,    [CONF_DEVICE_CONSOLE] = match_chardev,
+    [CONF_DEVICE_CHANNEL] = match_chardev,     [CONF_DEVICE_INPUT] = match_input,
+    [CONF_DEVICE_GRAPHICS] = match_graphics,   [CONF_DEVICE_SOUND] = match_sound,
+    [CONF_DEVICE_VIDEO] = match_video,         [CONF_DEVICE_HOSTDEV] = match_hostdev,
+    [CONF_DEVICE_WATCHDOG] = match_any,        [CONF_DEVICE_MEMBALLOON] = match_any,
+    [CONF_DEVICE_LEASE] = match_lease,         [CONF_DEVICE_RAW] = match_raw,
 };
 
 /* ---- words ---- */
@@ -323,6 +324,11 @@ describe_conflict(const ConfDomain *def, const ConfAnyDevice *device)
         if (device->controller->index.set && count_matches(def, device, &found))
             return g_strdup_printf("controller %s:%d already exists", device->controller->type,
                                    (int)number(device->controller->index));
+        return NULL;
+    case CONF_DEVICE_LEASE:
+        if (count_matches(def, device, &found))
+            return g_strdup_printf("lease %s in lockspace %s already exists", device->lease->key,
+                                   device->lease->lockspace ? device->lease->lockspace : "");
         return NULL;
     case CONF_DEVICE_MEMBALLOON:
     case CONF_DEVICE_WATCHDOG:

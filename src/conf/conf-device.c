@@ -23,6 +23,7 @@ const ConfKindRow conf_kinds[CONF_N_DEVICE_KINDS] = {
     KIND(HOSTDEV, "hostdev", hostdevs, hostdev, .alias = "hostdev"),
     KIND(WATCHDOG, "watchdog", watchdogs, watchdog, .alias = "watchdog"),
     KIND(MEMBALLOON, "memballoon", memballoon, memballoon, .single = true, .alias = "balloon"),
+    KIND(LEASE, "lease", leases, lease),
     KIND(RAW, NULL, raw_devices, raw_element),
 #undef KIND
 };

@@ -28,6 +28,7 @@ typedef enum ConfDeviceKind {
     CONF_DEVICE_HOSTDEV,
     CONF_DEVICE_WATCHDOG,
     CONF_DEVICE_MEMBALLOON,
+    CONF_DEVICE_LEASE,
     CONF_DEVICE_RAW, /* an element that the model keeps as text: tpm, rng, filesystem ... */
     CONF_N_DEVICE_KINDS,
 } ConfDeviceKind;
@@ -48,6 +49,7 @@ typedef struct ConfAnyDevice {
         ConfHostdev *hostdev;
         ConfWatchdog *watchdog;
         ConfMemballoon *memballoon;
+        ConfLease *lease;
         ConfRawElement *raw;
     };
 } ConfAnyDevice;

@@ -458,6 +458,13 @@ typedef struct ConfWatchdog {
     char *model, *action;
 } ConfWatchdog;
 
+typedef struct ConfLease { /* a lock that a lock manager keeps while the domain runs */
+    ConfDevice dev;        /* libvirt gives it neither alias nor address */
+    char *lockspace, *key;
+    char *target_path;   /* folder of the lockspace */
+    char *target_offset; /* in bytes; NULL = 0 */
+} ConfLease;
+
 typedef struct ConfMemballoon {
     ConfDevice dev;
     char *model; /* xen, none */
@@ -510,6 +517,7 @@ typedef struct ConfDomain {
     char *emulator;
     GPtrArray *disks;           /* ConfDisk */
     GPtrArray *controllers;     /* ConfController */
+    GPtrArray *leases;          /* ConfLease */
     GPtrArray *interfaces;      /* ConfInterface */
     GPtrArray *serials;         /* ConfChardev */
     GPtrArray *parallels;       /* ConfChardev */
@@ -546,6 +554,7 @@ ConfSound *conf_sound_new(void);
 ConfController *conf_controller_new(void);
 ConfHostdev *conf_hostdev_new(void);
 ConfWatchdog *conf_watchdog_new(void);
+ConfLease *conf_lease_new(void);
 ConfMemballoon *conf_memballoon_new(void);
 ConfCpu *conf_cpu_new(void);
 ConfCpuFeature *conf_cpu_feature_new(void);

@@ -787,6 +787,18 @@ static const ConfRow watchdog_rows[] = {
 SCHEMA(watchdog, "watchdog");
 #undef THIS
 
+#define THIS ConfLease
+static const ConfRow lease_rows[] = {
+    ROW("lockspace", lockspace),
+    ROW("key", key, .flags = CONF_ROW_REQUIRED, .missing = "missing 'key' element for lease"),
+    ROW("target@path", target_path, .flags = CONF_ROW_REQUIRED,
+        .missing = "missing 'target' element for lease"),
+    ROW("target@offset", target_offset),
+    DEVICE_ROWS,
+};
+SCHEMA(lease, "lease");
+#undef THIS
+
 #define THIS ConfMemballoon
 static const ConfRow memballoon_rows[] = {
     ROW("@model", model, .flags = CONF_ROW_REQUIRED),
@@ -860,7 +872,7 @@ static const ConfRow domain_rows[] = {
     ROW("devices/emulator", emulator),
     SUB("devices/disk", disks, disk),
     SUB("devices/controller", controllers, controller),
-    PLACE("devices/lease"),
+    SUB("devices/lease", leases, lease),
     PLACE("devices/filesystem"),
     SUB("devices/interface", interfaces, interface),
     PLACE("devices/smartcard"),

@@ -179,6 +179,7 @@ bool conf_schema_child_path(const ConfSchema *schema, const void *owner, const c
     X(ConfController, controller)                                                                  \
     X(ConfHostdev, hostdev)                                                                        \
     X(ConfWatchdog, watchdog)                                                                      \
+    X(ConfLease, lease)                                                                            \
     X(ConfMemballoon, memballoon)                                                                  \
     X(ConfArg, arg)                                                                                \
     X(ConfRawElement, raw_element)                                                                 \

@@ -196,6 +196,8 @@ typedef struct HvEngineOps {
     ConfDomain *(*adopt)(HvEngine *engine, int domid, GError **error);
     /* Q: path of the device model for the capabilities; NULL is no answer: libhv has a default. */
     const char *(*emulator)(HvEngine *engine);
+    /* Q: the lock manager that the engine's own configuration asks for; NULL: none. */
+    const char *(*lock_manager)(HvEngine *engine);
 
     /* ---- devices and the less common turns of a domain's life (all optional) ---- */
 

@@ -126,16 +126,22 @@ attach_live(Change *change, GError **error)
     HvHost *host = change->job->domain->host;
     gboolean ok;
 
+    change->live = conf_device_copy(change->device);
+    if (change->live->kind == CONF_DEVICE_LEASE)
+        return hv_locks_add(change->job, NULL, change->live, error);
     if (!host->ops->attach_device)
         return set_no_hotplug(host, "attaching", change->device, error);
-    change->live = conf_device_copy(change->device);
     conf_device_assign_alias(change->now->live, change->live);
-    if (!find_volume(change, error))
+    if (!find_volume(change, error) || !hv_locks_add(change->job, NULL, change->live, error))
         return FALSE;
     hv_job_enter_hook(change->job);
     ok = host->ops->attach_device(host->engine, change->now->domid, change->now->live, change->live,
                                   error);
-    return hv_job_leave_hook(change->job, error) && ok;
+    if (!hv_job_leave_hook(change->job, error))
+        return FALSE;
+    if (!ok)
+        hv_locks_drop(change->job, change->live, NULL);
+    return ok;
 }
 
 /* Job held: the definition could not be written. */
@@ -148,12 +154,15 @@ undo_attach(Change *change)
     g_autoptr(GError) error = NULL;
     ConfAnyDevice plugged;
 
-    if (!conf_domain_insert_device(with, change->live, &error) ||
-        !conf_domain_find_device(with, change->live, &plugged, &error) ||
-        !host->ops->detach_device ||
-        !host->ops->detach_device(host->engine, change->now->domid, with, &plugged, &error))
+    if (change->live->kind != CONF_DEVICE_LEASE &&
+        (!conf_domain_insert_device(with, change->live, &error) ||
+         !conf_domain_find_device(with, change->live, &plugged, &error) ||
+         !host->ops->detach_device ||
+         !host->ops->detach_device(host->engine, change->now->domid, with, &plugged, &error)))
         g_warning("domain '%s' has a <%s> that its definition lacks: %s", domain->name,
                   conf_device_element(change->live), error ? error->message : "it stays plugged");
+    else
+        hv_locks_drop(change->job, change->live, NULL);
 }
 
 gboolean
@@ -219,9 +228,11 @@ detach_live(Change *change, const ConfAnyDevice *found, GError **error)
     g_autoptr(GError) local = NULL;
     gboolean ok;
 
+    change->live = conf_device_copy(found);
+    if (found->kind == CONF_DEVICE_LEASE)
+        return TRUE;
     if (!host->ops->detach_device)
         return set_no_hotplug(host, "detaching", found, error);
-    change->live = conf_device_copy(found);
     hv_job_enter_hook(change->job);
     ok = host->ops->detach_device(host->engine, change->now->domid, change->now->live, found,
                                   &local);
@@ -246,7 +257,8 @@ undo_detach(Change *change)
     g_autoptr(GError) error = NULL;
     ConfAnyDevice gone;
 
-    if (!conf_domain_find_device(without, change->live, &gone, &error))
+    if (change->live->kind == CONF_DEVICE_LEASE ||
+        !conf_domain_find_device(without, change->live, &gone, &error))
         return;
     conf_domain_remove_device(without, &gone);
     if (!host->ops->attach_device ||
@@ -269,6 +281,7 @@ detach(Change *change, const ConfAnyDevice *found, GError **error)
         return FALSE;
     }
     if (live_def(change)) {
+        hv_locks_drop(change->job, change->live, NULL);
         log_device(domain, "detached", change->live);
         hv_event_post_device(domain, HV_EVENT_DEVICE_REMOVED, alias_of(change->live),
                              change->now->domid);
@@ -399,17 +412,21 @@ update_live(Change *change, const ConfAnyDevice *before, gboolean force, GError 
     HvHost *host = change->job->domain->host;
     gboolean ok;
 
-    if (!host->ops->update_device)
+    if (!host->ops->update_device || before->kind == CONF_DEVICE_LEASE)
         return set_no_hotplug(host, "changing", before, error);
     change->live = conf_device_copy(change->device);
     inherit_live(before, change->live);
-    if (!find_volume(change, error))
+    if (!find_volume(change, error) || !hv_locks_add(change->job, before, change->live, error))
         return FALSE;
     leave_tray(before, change->live);
     hv_job_enter_hook(change->job);
     ok = host->ops->update_device(host->engine, change->now->domid, change->now->live, before,
                                   change->live, force, error);
-    return hv_job_leave_hook(change->job, error) && ok;
+    if (!hv_job_leave_hook(change->job, error))
+        return FALSE;
+    if (!ok)
+        hv_locks_drop(change->job, change->live, before);
+    return ok;
 }
 
 /* Job held: the definition could not be written. */
@@ -431,6 +448,8 @@ undo_update(Change *change, const ConfAnyDevice *before)
                                   &error))
         g_warning("the <%s> of domain '%s' is not as its definition says: %s",
                   conf_device_element(before), domain->name, error->message);
+    else
+        hv_locks_drop(change->job, change->live, before);
 }
 
 /* To a guest, another medium is a tray that opens and closes. */
@@ -472,6 +491,7 @@ hv_domain_update_device(HvDomain *domain, ConfAnyDevice *taken, unsigned affect,
         return FALSE;
     }
     if (live.any) {
+        hv_locks_drop(change.job, &live, change.live);
         log_device(domain, "changed", change.live);
         tell_of_medium(domain, &live, change.live, change.now->domid);
     }

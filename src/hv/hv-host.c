@@ -41,6 +41,12 @@ open_host(HvHost *host, const char *root, GHashTable *settings, GError **error)
     return host->engine != NULL;
 }
 
+static const char *
+engine_lock_manager(const HvHost *host)
+{
+    return host->ops->lock_manager ? host->ops->lock_manager(host->engine) : NULL;
+}
+
 HvHost *
 hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError **error)
 {
@@ -63,6 +69,7 @@ hv_host_new_with_engine(const HvConfig *config, const HvEngineOps *ops, GError *
     host->sampler = hv_sampler_new(host);
     if (!open_host(host, config->root ? config->root : "", config->engine_settings, error))
         return NULL;
+    host->locks = hv_locks_new(&config->lock, engine_lock_manager(host));
     return g_steal_pointer(&host);
 }
 
@@ -88,7 +95,8 @@ hv_host_start(HvHost *host, GError **error)
         return FALSE;
     hv_control_domain_add(host);
     g_atomic_int_set(&host->started, TRUE);
-    return hv_guests_start(host->guests, error) && hv_autostart_begin(host, error);
+    return hv_guests_start(host->guests, error) && hv_locks_settle(host, error) &&
+           hv_autostart_begin(host, error);
 }
 
 /* Waits until no call is inside the engine that nobody else waits for. */
@@ -113,9 +121,13 @@ hv_host_stop(HvHost *host)
     if (g_atomic_int_get(&host->stopping))
         return;
     g_atomic_int_set(&host->stopping, TRUE);
+    if (host->locks)
+        hv_locks_cancel(host);
     idle = hv_jobs_stop(host, STOP_PATIENCE_MS);
     idle &= hv_guests_stop(host->guests, idle ? STOP_PATIENCE_MS : 0);
     hv_crew_free(g_steal_pointer(&host->autostart), idle);
+    if (host->locks)
+        hv_locks_stop(host, idle);
     idle &= hv_sampler_stop(host->sampler, idle ? STOP_PATIENCE_MS : 0);
     idle &= wait_for_engine(host, deadline);
     hv_events_stop(host->events);
@@ -145,6 +157,7 @@ hv_host_unref(HvHost *host)
     hv_events_free(host->events);
     hv_guests_free(host->guests);
     hv_sampler_free(host->sampler);
+    hv_locks_free(host->locks);
     hv_store_free(host->store);
     g_hash_table_unref(host->by_id);
     g_hash_table_unref(host->by_name);

@@ -107,6 +107,7 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
+    hv_locks_end(domain);
     /* Between two boots there is none, and the one that failed has given back what it had. */
     if (now->live)
         hv_pci_give_back(domain->host, now->live);
@@ -217,6 +218,24 @@ before_run(gpointer data, GError **error)
     return hv_managed_give_up(data, error);
 }
 
+/* The start failed. Where nobody knows what became of its guest it may still write. */
+static void
+give_locks_back(HvJob *job, const GError *cause)
+{
+    HvHost *host = job->domain->host;
+    g_autoptr(GArray) all = NULL;
+
+    if (g_error_matches(cause, HV_ERROR, HV_ERROR_TIMEOUT)) {
+        all = host->ops->list(host->engine, NULL);
+        for (guint i = 0; all && i < all->len; i++)
+            if (hv_uuid_equal(g_array_index(all, HvEngineDomain, i).uuid, job->domain->uuid))
+                return;
+        if (!all)
+            return;
+    }
+    hv_locks_end(job->domain);
+}
+
 gboolean
 hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
 {
@@ -236,15 +255,19 @@ hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
         .before_run_data = &image,
     };
     ConfDomain *live = NULL;
+    gboolean locked;
     int domid = -1;
 
     hv_store_log(host->store, domain->name, "%s",
                  boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
     start.def = def = hv_def_startup(host, boot->def, boot->restore_fd >= 0, job->cancellable,
                                      &missing, &local);
-    if (!def || hv_job_is_cancelled(job) ||
+    locked = def && !hv_job_is_cancelled(job) && hv_locks_start(job, def, &local);
+    if (!locked || hv_job_is_cancelled(job) ||
         !host->ops->start(host->engine, &start, &domid, &live, &local)) {
         hv_managed_take_back(&image, local);
+        if (locked)
+            give_locks_back(job, local);
         if (def)
             hv_pci_give_back(host, def);
         set_start_failure(job, local, error);

@@ -15,6 +15,7 @@ typedef struct HvStore HvStore;
 typedef struct HvEvents HvEvents;
 typedef struct HvGuests HvGuests;
 typedef struct HvSampler HvSampler;
+typedef struct HvLocks HvLocks;
 typedef struct HvJob HvJob;
 
 struct HvHost {
@@ -25,6 +26,7 @@ struct HvHost {
     HvEvents *events;          /* immutable after hv_host_new(), self-locking */
     HvGuests *guests;          /* immutable after hv_host_new(), self-locking */
     HvSampler *sampler;        /* immutable after hv_host_new(), self-locking */
+    HvLocks *locks;            /* immutable after hv_host_new() */
     int autostart_workers;     /* immutable after hv_host_new() */
     guint job_timeout_ms;      /* immutable after hv_host_new() */
     gboolean no_autostart;     /* immutable after hv_host_new() */
@@ -244,6 +246,66 @@ gboolean hv_pool_find(HvHost *host, ConfDisk *disk, GCancellable *cancellable, G
 gboolean hv_pool_find_device(HvHost *host, ConfAnyDevice *device, GError **error);
 /* For a running domain of which nobody has noted it. What is not found is logged. */
 void hv_pool_find_again(HvHost *host, ConfDomain *live);
+
+/* ---- locks of what domains write to (hv-lock.c, hv-lock-list.c, hv-lock-record.c) ---- */
+
+struct HvLocks {
+    /* immutable */
+    char *manager; /* NULL: none */
+    char *file_dir, *lvm_dir, *scsi_dir;
+    gboolean no_disks, require_lease;
+    HvLockAsk ask; /* NULL: nobody can */
+    gpointer ask_data;
+    GCancellable *stop; /* the host stops; self-locking */
+    GMutex lock;        /* a leaf */
+    HvCrew *crew;       /* [lock] NULL: the host does not run, or needs none */
+};
+
+/* `manager`: the engine's choice, where the configuration makes none. */
+HvLocks *hv_locks_new(const HvLockConfig *config, const char *manager);
+void hv_locks_free(HvLocks *locks);
+/* After the host has started: what domains hold and do not need is given back, what running ones
+ * need is made sure of. In the background. */
+gboolean hv_locks_settle(HvHost *host, GError **error);
+void hv_locks_cancel(HvHost *host); /* ends every request that is under way */
+void hv_locks_stop(HvHost *host, gboolean wait);
+
+/* All with the job held. They ask another daemon, so they may block, as long as HvLockAsk does. A
+ * stop waits for them; where the job has a GCancellable it ends them. */
+/* Before a domain starts that does not hold anything. */
+gboolean hv_locks_start(HvJob *job, const ConfDomain *def, GError **error);
+/* All that it has, where it does not run any more. What cannot be given back now is later. */
+void hv_locks_end(HvDomain *domain);
+/* Of a domain that runs: what is on record, and what its live definition needs beside it. A failure
+ * is logged. */
+void hv_locks_keep(HvDomain *domain);
+/* Before a device comes to it, and after one has gone; `before` may be NULL, or what it becomes
+ * from: what both need stays as it is. */
+gboolean hv_locks_add(HvJob *job, const ConfAnyDevice *before, const ConfAnyDevice *device,
+                      GError **error);
+void hv_locks_drop(HvJob *job, const ConfAnyDevice *device, const ConfAnyDevice *after);
+/* The images of an external snapshot, which the guest writes to from then on. Those that it wrote
+ * to before stay locked until it ends: what is written now stands on them. */
+gboolean hv_locks_add_overlays(HvJob *job, const ConfSnapshot *def, const ConfDomain *live,
+                               GError **error);
+void hv_locks_drop_overlays(HvJob *job, const ConfSnapshot *def, const ConfDomain *live);
+
+/* What a domain, or a device of it (not both), has to hold: GPtrArray of HvLease. */
+GPtrArray *hv_leases_of_domain(const HvLocks *locks, const ConfDomain *def, GError **error);
+GPtrArray *hv_leases_of_device(const HvLocks *locks, const ConfAnyDevice *device, GError **error);
+GPtrArray *hv_leases_new(void);
+HvLease *hv_lease_copy(const HvLease *lease);
+/* Index of a lease of the same resource; -1: none. */
+int hv_leases_find(const GPtrArray *leases, const HvLease *like);
+
+/* The record of what a domain holds or is about to, one file a domain, for the daemon that comes
+ * next. NULL without an error: there is none. */
+GPtrArray *hv_lock_record_read(const HvStore *store, const guint8 uuid[16], GError **error);
+/* Nothing: it goes. */
+gboolean hv_lock_record_write(HvStore *store, const guint8 uuid[16], const GPtrArray *leases,
+                              GError **error);
+gboolean hv_lock_record_exists(const HvStore *store, const guint8 uuid[16]);
+GPtrArray *hv_lock_records(const HvStore *store); /* uuids as text, of all there are */
 
 /* ---- disks without a source (hv-startup.c) ---- */
 

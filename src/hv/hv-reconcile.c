@@ -185,6 +185,9 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
     hv_domain_found(domain, g_steal_pointer(&live), seen,
                     seen->paused ? HV_REASON_PAUSED_USER : HV_REASON_RUNNING_BOOTED, 0);
     hv_event_post(domain, HV_EVENT_STARTED, HV_DETAIL_STARTED_BOOTED, seen->domid);
+    /* At the start of the host all are looked at together: hv_locks_settle(). */
+    if (g_atomic_int_get(&host->started))
+        hv_locks_keep(domain);
     if (!hv_managed_put_aside(job, &error))
         g_warning("%s", error->message);
     if (seen->shutdown)

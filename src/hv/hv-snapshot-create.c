@@ -13,6 +13,7 @@ typedef enum Stage {
     STAGE_NOTHING,
     STAGE_MEMORY,   /* its file is there */
     STAGE_OVERLAYS, /* new images are there */
+    STAGE_LOCKED,   /* and locked, where the domain runs */
     STAGE_MOVED,    /* the definitions name them */
     STAGE_DISKS,    /* the disks are done */
 } Stage;
@@ -225,6 +226,10 @@ make_overlays(Taking *taking, GError **error)
     if (!reuse && !hv_snapshot_overlays_create(taking->def, taking->disks, error))
         return FALSE;
     taking->stage = STAGE_OVERLAYS;
+    if (taking->now->live &&
+        !hv_locks_add_overlays(taking->job, taking->def, taking->now->live, error))
+        return FALSE;
+    taking->stage = STAGE_LOCKED;
     if (!hv_snapshot_move(taking->job, taking->def, TRUE, error))
         return FALSE;
     taking->stage = STAGE_MOVED;
@@ -308,6 +313,8 @@ undo(Taking *taking)
         hv_snapshot_disks_delete(taking->job, taking->now, taking->def, NULL);
     if (taking->stage == STAGE_MOVED)
         hv_snapshot_move(taking->job, taking->def, FALSE, NULL);
+    if (taking->now->live && external && taking->stage >= STAGE_LOCKED)
+        hv_locks_drop_overlays(taking->job, taking->def, taking->now->live);
     if (external && taking->stage >= STAGE_OVERLAYS && !(taking->flags & HV_SNAPSHOT_REUSE_EXT))
         hv_snapshot_overlays_remove(taking->def);
     if (conf_snapshot_has_memory(taking->def) && taking->stage >= STAGE_MEMORY)

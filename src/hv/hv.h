@@ -40,6 +40,7 @@ typedef enum HvError {
     HV_ERROR_IO,          /* a file: path and errno are in the message */
     HV_ERROR_NO_METADATA, /* requested metadata element is not present */
     HV_ERROR_NO_SNAPSHOT, /* looked up and not there */
+    HV_ERROR_BUSY,        /* what it needs, another has */
     HV_ERROR_RISKY,       /* a revert that might lose more than is asked for; force does it */
     HV_N_ERRORS,
 } HvError;
@@ -138,6 +139,49 @@ typedef gboolean (*HvFindVolume)(const char *pool, const char *volume, char **re
                                  gboolean *ret_block, GCancellable *cancellable, gpointer data,
                                  GError **error);
 
+/* ---- locks of what domains write to (hv-lock.c) ---- */
+
+/* A lock that a lock manager keeps for a domain. */
+typedef struct HvLease {
+    char *lockspace; /* a folder; "": the resource is a file, which is locked itself */
+    char *resource;
+    gboolean shared;    /* with others that have it shared, too */
+    gboolean create;    /* lockspace and resource are made where they are not there */
+    gboolean inherited; /* maybe taken by whoever ran the domain before us, in his name */
+} HvLease;
+
+typedef struct HvLockOwner {
+    guint8 uuid[16];
+    const char *name;
+} HvLockOwner;
+
+typedef enum HvLockOp {
+    HV_LOCK_ACQUIRE, /* FALSE: some may have been acquired, but with HV_ERROR_IO: it was not reached
+                      */
+    HV_LOCK_RELEASE, /* what the owner does not have is no failure */
+    HV_LOCK_KEEP,    /* of a domain that runs: what was lost is acquired again */
+} HvLockOp;
+
+/* Asks the lock manager about these leases (HvLease) of one owner. Called from any thread, with a
+ * domain's job maybe and without a lock. It may block, but bounds that, and ends early when
+ * `cancellable`, which may be NULL, is cancelled. FALSE: *error, of any domain, is what the person
+ * at virsh reads. */
+typedef gboolean (*HvLockAsk)(HvLockOp op, const HvLockOwner *owner, const GPtrArray *leases,
+                              GCancellable *cancellable, gpointer data, GError **error);
+
+/* Texts live as long as hv_host_new() lasts. */
+typedef struct HvLockConfig {
+    const char *manager; /* "lockd" or "nop"; anything else: no domain starts. NULL: as the engine's
+                            own configuration says, or none */
+    HvLockAsk ask;       /* NULL: nobody can; what it uses lives as long as the host */
+    gpointer ask_data;
+    gboolean no_disks;      /* disks take no lock by themselves, only <lease> does */
+    gboolean require_lease; /* then no domain with a disk of its own starts without a <lease> */
+    /* Folders of lockspaces; NULL: none. For any disk by the hash of its path, for logical volumes
+     * by LVM's uuid, for SCSI devices by their id. */
+    const char *file_dir, *lvm_dir, *scsi_dir;
+} HvLockConfig;
+
 typedef struct HvConfig {
     const char *root;      /* prefix of every path; NULL or "" = none */
     const char *engine;    /* "auto", "libxl", "sim" */
@@ -152,6 +196,7 @@ typedef struct HvConfig {
     const char *cpu_map;
     HvFindVolume find_volume; /* NULL: nobody knows; what it uses lives as long as the host */
     gpointer find_volume_data;
+    HvLockConfig lock;
 } HvConfig;
 
 /* g_thread_new() ends the process where no thread is to be had; this fails, and its message says

@@ -51,6 +51,9 @@ static const Key keys[] = {
     { "engine", KEY_STRING, FIELD(engine) },
     { "relay", KEY_STRING, FIELD(relay) },
     { "cpu_map_dir", KEY_STRING, FIELD(cpu_map_dir) },
+    { "lock_manager", KEY_STRING, FIELD(lock_manager) },
+    { "lock_socket", KEY_STRING, FIELD(lock_socket) },
+    { "lock_timeout", KEY_SECONDS, FIELD(lock_timeout_ms), 1, 600 },
     { "max_client_slow_requests", KEY_NUMBER, FIELD(max_client_slow_requests), 0, 10000 },
     { "autostart_workers", KEY_NUMBER, FIELD(autostart_workers), 0, 64 },
     { "job_timeout", KEY_SECONDS, FIELD(job_timeout_ms), 1, 86400 },
@@ -85,6 +88,14 @@ static const Key keys[] = {
     { "ovs_timeout", KEY_UNUSED },
 };
 
+static const Key lockd_keys[] = {
+    { "auto_disk_leases", KEY_NUMBER, FIELD(lock_disks), 0, 1 },
+    { "require_lease_for_disks", KEY_SIGNED, FIELD(lock_require_lease), 0, 1 },
+    { "file_lockspace_dir", KEY_STRING, FIELD(lock_file_dir) },
+    { "lvm_lockspace_dir", KEY_STRING, FIELD(lock_lvm_dir) },
+    { "scsi_lockspace_dir", KEY_STRING, FIELD(lock_scsi_dir) },
+};
+
 LvdConfig *
 lvd_config_new(void)
 {
@@ -105,6 +116,9 @@ lvd_config_new(void)
     config->keepalive_interval = 5;
     config->keepalive_count = 5;
     config->log_level = 3;
+    config->lock_timeout_ms = 10000;
+    config->lock_disks = 1;
+    config->lock_require_lease = -1;
     config->engine_settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return config;
 }
@@ -120,6 +134,11 @@ lvd_config_copy(const LvdConfig *config)
     copy->unix_sock_group = g_strdup(config->unix_sock_group);
     copy->relay = g_strdup(config->relay);
     copy->cpu_map_dir = g_strdup(config->cpu_map_dir);
+    copy->lock_manager = g_strdup(config->lock_manager);
+    copy->lock_socket = g_strdup(config->lock_socket);
+    copy->lock_file_dir = g_strdup(config->lock_file_dir);
+    copy->lock_lvm_dir = g_strdup(config->lock_lvm_dir);
+    copy->lock_scsi_dir = g_strdup(config->lock_scsi_dir);
     copy->engine_settings = g_hash_table_ref(config->engine_settings);
     /* A limit of nothing would be a daemon that serves nobody. */
     copy->max_clients = MAX(config->max_clients, 1);
@@ -140,6 +159,11 @@ lvd_config_free(LvdConfig *config)
     g_free(config->unix_sock_group);
     g_free(config->relay);
     g_free(config->cpu_map_dir);
+    g_free(config->lock_manager);
+    g_free(config->lock_socket);
+    g_free(config->lock_file_dir);
+    g_free(config->lock_lvm_dir);
+    g_free(config->lock_scsi_dir);
     g_hash_table_unref(config->engine_settings);
     g_free(config);
 }
@@ -277,11 +301,11 @@ set_key(LvdConfig *config, const Key *key, const Place *place, GError **error)
 }
 
 static const Key *
-find_key(const char *name)
+find_key(const Key *known, guint n_known, const char *name)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (g_str_equal(keys[i].name, name))
-            return &keys[i];
+    for (guint i = 0; i < n_known; i++) {
+        if (g_str_equal(known[i].name, name))
+            return &known[i];
     }
     return NULL;
 }
@@ -315,6 +339,16 @@ warn_of_unknown(const Place *place)
               meant ? meant : "", meant ? "\" meant?" : "");
 }
 
+static gboolean
+check_path(const char *key, const char *value, const char *path, GError **error)
+{
+    if (!value || value[0] == '/')
+        return TRUE;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: %s: must be an absolute path",
+                path, key);
+    return FALSE;
+}
+
 /* What no single value shows. */
 static gboolean
 check_whole(const LvdConfig *config, const char *path, GError **error)
@@ -332,12 +366,8 @@ check_whole(const LvdConfig *config, const char *path, GError **error)
                     "%s: relay: must be \"auto\", \"off\" or an absolute path", path);
         return FALSE;
     }
-    if (config->cpu_map_dir && config->cpu_map_dir[0] != '/') {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                    "%s: cpu_map_dir: must be an absolute path", path);
-        return FALSE;
-    }
-    return TRUE;
+    return check_path("cpu_map_dir", config->cpu_map_dir, path, error) &&
+           check_path("lock_socket", config->lock_socket, path, error);
 }
 
 /* A file of reasonable size, and a file: no pipe, nothing that never ends. */
@@ -354,8 +384,8 @@ read_file(const char *path, char **ret_text, gsize *ret_length, GError **error)
     return g_file_get_contents(path, ret_text, ret_length, error);
 }
 
-gboolean
-lvd_config_load(LvdConfig *config, const char *path, GError **error)
+static gboolean
+load(LvdConfig *config, const char *path, const Key *known, guint n_known, GError **error)
 {
     g_autofree char *text = NULL;
     g_autoptr(GPtrArray) settings = NULL;
@@ -368,7 +398,7 @@ lvd_config_load(LvdConfig *config, const char *path, GError **error)
         return FALSE;
     for (guint i = 0; i < settings->len; i++) {
         const LvdSetting *setting = g_ptr_array_index(settings, i);
-        const Key *key = find_key(setting->key);
+        const Key *key = find_key(known, n_known, setting->key);
         Place place = { path, setting };
 
         if (!key)
@@ -376,8 +406,44 @@ lvd_config_load(LvdConfig *config, const char *path, GError **error)
         else if (!set_key(config, key, &place, error))
             return FALSE;
     }
+    return TRUE;
+}
+
+gboolean
+lvd_config_load(LvdConfig *config, const char *path, GError **error)
+{
+    if (!load(config, path, keys, G_N_ELEMENTS(keys), error))
+        return FALSE;
     /* Who wants more from the start than there are at most by default has named one of the two
      * only. */
     config->max_workers = MAX(config->max_workers, config->min_workers);
     return check_whole(config, path, error);
+}
+
+gboolean
+lvd_config_load_lockd(LvdConfig *config, GError **error)
+{
+    g_autofree char *path = g_strconcat(config->root, "/etc/libvirt/libxl-lockd.conf", NULL);
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    return load(config, path, lockd_keys, G_N_ELEMENTS(lockd_keys), error) &&
+           check_path("file_lockspace_dir", config->lock_file_dir, path, error) &&
+           check_path("lvm_lockspace_dir", config->lock_lvm_dir, path, error) &&
+           check_path("scsi_lockspace_dir", config->lock_scsi_dir, path, error);
+}
+
+char *
+lvd_lockd_socket(const LvdConfig *config)
+{
+    g_autofree char *folder = NULL;
+
+    if (config->lock_socket)
+        return g_strdup(config->lock_socket);
+    /* A user's own virtlockd is with his other daemons. */
+    if (geteuid() != 0 && *config->root == '\0')
+        folder = g_build_filename(g_get_user_runtime_dir(), "libvirt", NULL);
+    else
+        folder = lvd_config_socket_dir(config);
+    return g_build_filename(folder, "virtlockd-sock", NULL);
 }

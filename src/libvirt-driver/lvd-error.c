@@ -37,6 +37,7 @@ static const WireCode hv_wire_codes[] = {
     [HV_ERROR_IO] = { VIR_ERR_SYSTEM_ERROR, VIR_FROM_LIBXL },
     [HV_ERROR_NO_METADATA] = { VIR_ERR_NO_DOMAIN_METADATA, VIR_FROM_DOMAIN },
     [HV_ERROR_NO_SNAPSHOT] = { VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT },
+    [HV_ERROR_BUSY] = { VIR_ERR_RESOURCE_BUSY, VIR_FROM_LOCKSPACE },
     [HV_ERROR_RISKY] = { VIR_ERR_SNAPSHOT_REVERT_RISKY, VIR_FROM_DOMAIN_SNAPSHOT },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hv_wire_codes) == HV_N_ERRORS);
@@ -93,6 +94,7 @@ static const struct {
     { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
     { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },
     { VIR_ERR_OPERATION_UNSUPPORTED, "Operation not supported" },
+    { VIR_ERR_RESOURCE_BUSY, "resource busy" },
     { VIR_ERR_CPU_INCOMPATIBLE, "the CPU is incompatible with host CPU" },
     { VIR_ERR_XML_INVALID_SCHEMA, "XML document failed to validate against schema" },
 };

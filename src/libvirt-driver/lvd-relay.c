@@ -82,10 +82,8 @@ list_paths(const LvdConfig *config, LvdFamily family, gboolean readonly)
     return paths;
 }
 
-/* Never waits: a Unix socket takes a connection at once or not at all. A descriptor; -1 and errno:
- * not. */
-static int
-try_connect(const char *path)
+int
+lvd_connect_unix(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd, code;
@@ -112,7 +110,7 @@ lvd_relay_connect(const LvdConfig *config, LvdFamily family, gboolean readonly, 
 
     for (guint i = 0; i < paths->len; i++) {
         const char *path = g_ptr_array_index(paths, i);
-        int fd = try_connect(path);
+        int fd = lvd_connect_unix(path);
 
         if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR))
             continue;

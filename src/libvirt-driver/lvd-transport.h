@@ -289,6 +289,10 @@ void lvd_pump_close(LvdPump *pump); /* I/O thread */
 
 /* ---- relay ---- */
 
+/* Never waits: a Unix socket takes a connection at once or not at all. A descriptor, non-blocking;
+ * -1 and errno: not. */
+int lvd_connect_unix(const char *path);
+
 /* All in the I/O thread. TRUE: taken over. FALSE: the call is ours to run, or to refuse; so are
  * calls of a family that no stock daemon serves here. */
 gboolean lvd_relay_call(LvdClient *client, LvdCall *call);

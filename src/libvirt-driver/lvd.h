@@ -159,6 +159,13 @@ typedef struct LvdConfig {
     gboolean verbose;
     /* libxl.conf's and ours, handed to libhv */
     unsigned autostart_workers;
+    char *lock_manager;       /* NULL: as the engine's own configuration says */
+    char *lock_socket;        /* of virtlockd; NULL: in the folder of our own sockets */
+    unsigned lock_timeout_ms; /* for one request to it */
+    /* libxl-lockd.conf's */
+    unsigned lock_disks;
+    int lock_require_lease; /* -1: not said */
+    char *lock_file_dir, *lock_lvm_dir, *lock_scsi_dir;
     char *cpu_map_dir;           /* NULL: where libvirt has it */
     GHashTable *engine_settings; /* name -> text, for the engine; immutable once loaded */
     unsigned job_timeout_ms;
@@ -168,7 +175,11 @@ LvdConfig *lvd_config_new(void); /* stock defaults */
 void lvd_config_free(LvdConfig *config);
 /* FILE:LINE:COLUMN: in the message; an unknown key is a warning in the log, not an error. */
 gboolean lvd_config_load(LvdConfig *config, const char *path, GError **error);
+/* The same for libxl-lockd.conf, which says what lock manager "lockd" locks. One that is not there
+ * is no error. */
+gboolean lvd_config_load_lockd(LvdConfig *config, GError **error);
 char *lvd_config_socket_dir(const LvdConfig *config);
+char *lvd_lockd_socket(const LvdConfig *config); /* where virtlockd listens */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
 
 /* ---- volumes of storage pools (lvd-volume.c) ---- */
@@ -176,6 +187,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LvdConfig, lvd_config_free)
 /* HvFindVolume. `config` is the LvdConfig: it says where the storage daemon is. */
 gboolean lvd_find_volume(const char *pool, const char *volume, char **ret_path, gboolean *ret_block,
                          GCancellable *cancellable, gpointer config, GError **error);
+
+/* ---- locks of disks (lvd-lockd.c) ---- */
+
+/* HvLockAsk. `config` is the LvdConfig: it says where virtlockd is. */
+gboolean lvd_lockd_ask(HvLockOp op, const HvLockOwner *owner, const GPtrArray *leases,
+                       GCancellable *cancellable, gpointer config, GError **error);
 
 /* ---- the server (transport) ---- */
 

@@ -122,6 +122,8 @@ make_config(const Options *options, GError **error)
     if ((options->config || g_file_test(path, G_FILE_TEST_EXISTS)) &&
         !lvd_config_load(config, path, error))
         return NULL;
+    if (!lvd_config_load_lockd(config, error))
+        return NULL;
     if (options->engine) {
         g_free(config->engine);
         config->engine = g_strdup(options->engine);
@@ -339,7 +341,17 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
                            .engine_settings = config->engine_settings,
                            .cpu_map = config->cpu_map_dir,
                            .find_volume = lvd_find_volume,
-                           .find_volume_data = (gpointer)config };
+                           .find_volume_data = (gpointer)config,
+                           .lock = { .manager = config->lock_manager,
+                                     .ask = lvd_lockd_ask,
+                                     .ask_data = (gpointer)config,
+                                     .no_disks = !config->lock_disks,
+                                     .require_lease = config->lock_require_lease < 0
+                                                          ? !config->lock_disks
+                                                          : config->lock_require_lease,
+                                     .file_dir = config->lock_file_dir,
+                                     .lvm_dir = config->lock_lvm_dir,
+                                     .scsi_dir = config->lock_scsi_dir } };
 
     daemon->host = hv_host_new(&hv_config, error);
     return daemon->host != NULL;

@@ -177,6 +177,7 @@ G_MODULE_EXPORT const HvEngineOps hv_engine_ops = {
     .console = hvxl_console,
     .adopt = hvxl_adopt,
     .emulator = hvxl_emulator,
+    .lock_manager = hvxl_lock_manager,
     .pin_vcpu = hvxl_pin_vcpu,
     .set_vcpu_map = hvxl_set_vcpu_map,
     .pin_emulator = hvxl_pin_emulator,

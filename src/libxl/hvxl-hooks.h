@@ -12,6 +12,7 @@ GArray *hvxl_seen_all(HvxlCtx *ctx, GError **error);
 gboolean hvxl_seen_one(HvxlCtx *ctx, int domid, HvEngineDomain *ret_seen);
 GArray *hvxl_list(HvEngine *engine, GError **error);
 const char *hvxl_emulator(HvEngine *engine);
+const char *hvxl_lock_manager(HvEngine *engine);
 /* Path of the device model of this Xen; NULL: none is installed. */
 char *hvxl_find_emulator(HvEngine *engine);
 

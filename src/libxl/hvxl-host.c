@@ -192,3 +192,9 @@ hvxl_emulator(HvEngine *engine)
 {
     return engine->emulator;
 }
+
+const char *
+hvxl_lock_manager(HvEngine *engine)
+{
+    return hvxl_setting(engine, "lock_manager");
+}

@@ -333,16 +333,21 @@ class TestOthers(Case):
         wait_for(lambda: 'stub' not in CLIENT.names(), 'the domain to go')
 
     def test_stock(self):
-        """Stock libvirtd's running domain and its image are taken over as they are, and it takes ours."""
+        """Stock libvirtd's running domain, with the lock on its disk, and its image are taken over as they are, and it
+        takes ours."""
         name = 'stock'
+        disk = ('<devices>', "<devices><disk type='file'><source file='/srv/locked.img'/><target dev='xvda'/></disk>")
         ours = self.define('hvm-disk', 'ourfw')
         ours.create()
         ours.save('/var/lib/libvirt/libxl/save/ourfw.image')
         ours.undefine()
         LAB.run('lab-xlvirtd stop')
+        LAB.run("truncate -s 1M /srv/locked.img; cp /etc/libvirt/libxl.conf /tmp; mkdir -p /run/libvirt; virtlockd -d; "
+                "echo 'lock_manager = \"lockd\"' >>/etc/libvirt/libxl.conf")
+        self.addCleanup(self.without_locks)
         try:
             LAB.run('lab-stock start', timeout=PATIENCE)
-            stub = xml('stub', name).replace("'", "'\\''")
+            stub = xml('stub', name, disk).replace("'", "'\\''")
             LAB.run(f"printf '%s' '{stub}' >/tmp/stock.xml; virsh -c xen:///system define /tmp/stock.xml && "
                     f'virsh -c xen:///system start {name} && virsh -c xen:///system domuuid {name}', timeout=PATIENCE)
             firmware = xml('hvm-disk', 'stockfw').replace("'", "'\\''")
@@ -360,9 +365,26 @@ class TestOthers(Case):
         self.assertTrue(domain.isPersistent())
         self.assertRegex(domain.XMLDesc(), r"tty='/dev/pts/\d+'")
         domain.suspend()
+        other = self.define('stub', 'other', disk)
+        self.assert_locked(other)
         domain.destroy()
+        other.create()
+        self.assert_locked(domain)
+        LAB.run('xl destroy other')
+        CLIENT.wait_event('other', STOPPED, DESTROYED)
         CLIENT.connection.restore('/var/lib/libvirt/libxl/save/stockfw.image')
         self.assertEqual(list(LAB.guests()), ['stockfw'])
+
+    def assert_locked(self, domain):
+        with self.assertRaises(libvirt.libvirtError) as caught:
+            domain.create()
+        self.assertEqual(caught.exception.get_error_code(), libvirt.VIR_ERR_RESOURCE_BUSY, caught.exception)
+        self.assertIn("Lockspace resource '/srv/locked.img' is locked", str(caught.exception))
+
+    @staticmethod
+    def without_locks():
+        LAB.run('cp /tmp/libxl.conf /etc/libvirt; kill $(cat /run/virtlockd.pid); lab-xlvirtd restart', timeout=PATIENCE)
+        CLIENT.connect()
 
 
 class TestDaemon(Case):

@@ -62,6 +62,9 @@ test_round_trip(void)
           "</hostdev>\n" },
         { CONF_DEVICE_WATCHDOG, "watchdog", "<watchdog model='i6300esb' action='reset'/>\n" },
         { CONF_DEVICE_MEMBALLOON, "memballoon", "<memballoon model='xen'/>\n" },
+        { CONF_DEVICE_LEASE, "lease",
+          "<lease>\n  <lockspace>l</lockspace>\n  <key>k</key>\n"
+          "  <target path='/a' offset='512'/>\n</lease>\n" },
         { CONF_DEVICE_RAW, "rng",
           "<rng model='virtio'>\n  <backend model='random'>/dev/random</backend>\n</rng>\n" },
     };

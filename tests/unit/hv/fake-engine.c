@@ -773,6 +773,7 @@ clear_events(Fixture *f)
 
 const HvEngineOps *fixture_ops = &fake_engine_ops;
 const char *fixture_cpu_map;
+const HvLockConfig *fixture_lock;
 HvFindVolume fixture_find_volume;
 
 void
@@ -784,6 +785,7 @@ fixture_start_host(Fixture *f, guint job_timeout_ms, gboolean no_autostart)
         .no_autostart = no_autostart,
         .cpu_map = fixture_cpu_map,
         .find_volume = fixture_find_volume,
+        .lock = fixture_lock ? *fixture_lock : (HvLockConfig){ 0 },
     };
     g_autoptr(GError) error = NULL;
 

@@ -58,6 +58,7 @@ typedef struct Fixture {
 /* What fixture_start_host() opens: a test may put hooks of its own beside those of the fake. */
 extern const HvEngineOps *fixture_ops;
 extern const char *fixture_cpu_map;                   /* folder of definitions; NULL: libvirt's */
+extern const HvLockConfig *fixture_lock;              /* NULL: nothing is locked */
 extern HvFindVolume fixture_find_volume;              /* NULL, unless a test says otherwise */
 void fixture_setup(Fixture *f, gconstpointer unused); /* a started host */
 void fixture_teardown(Fixture *f, gconstpointer unused);

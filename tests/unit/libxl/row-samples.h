@@ -342,7 +342,6 @@ static const struct RowSample {
     { "devices/redirdev", "without SPICE", HVM, "<redirdev bus='usb' type='spicevmc'/>" },
     { "devices/redirfilter", NULL, HVM, "<redirfilter><usbdev allow='no'/></redirfilter>" },
     { "devices/tpm", NULL, PV, "<tpm model='tpm-tis'><backend type='emulator'/></tpm>" },
-    { "devices/lease", NULL, PV, "<lease><lockspace>l</lockspace><key>k</key></lease>" },
     { "devices/rng", NULL, PV, "<rng model='virtio'/>" },
     { "devices/panic", NULL, PV, "<panic model='isa'/>" },
     { "devices/hub", NULL, PV, "<hub type='usb'/>" },

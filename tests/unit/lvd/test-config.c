@@ -90,6 +90,9 @@ test_all(void)
                                        "autostart_workers = 15\n"
                                        "job_timeout = 16\n"
                                        "cpu_map_dir = \"/map\"\n"
+                                       "lock_manager = \"lockd\"\n"
+                                       "lock_socket = \"/s\"\n"
+                                       "lock_timeout = 18\n"
                                        "hotplug = \"scripts\"\n"
                                        "kernel_cache = 17\n"
                                        "auth_unix_rw = \"none\"\n"
@@ -120,6 +123,9 @@ test_all(void)
     g_assert_cmpuint(config->autostart_workers, ==, 15);
     g_assert_cmpuint(config->job_timeout_ms, ==, 16000);
     g_assert_cmpstr(config->cpu_map_dir, ==, "/map");
+    g_assert_cmpstr(config->lock_manager, ==, "lockd");
+    g_assert_cmpstr(config->lock_socket, ==, "/s");
+    g_assert_cmpuint(config->lock_timeout_ms, ==, 18000);
     g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "hotplug"), ==, "scripts");
     g_assert_cmpstr(g_hash_table_lookup(config->engine_settings, "kernel_cache"), ==, "17");
     g_assert_null(g_hash_table_lookup(config->engine_settings, "autoballoon"));
@@ -162,6 +168,8 @@ static const struct {
       "virtxend.conf:1:22: unix_sock_rw_perms: must be a mode in octal digits, as \"0770\"" },
     { "unix_sock_group = 5\n", "virtxend.conf:1:19: unix_sock_group: must be a string" },
     { "cpu_map_dir = \"map\"\n", "virtxend.conf: cpu_map_dir: must be an absolute path" },
+    { "lock_socket = \"s\"\n", "virtxend.conf: lock_socket: must be an absolute path" },
+    { "lock_timeout = 0\n", "virtxend.conf:1:16: lock_timeout: must be from 1 to 600" },
     { "log_level = 5\n", "virtxend.conf:1:13: log_level: must be from 1 to 4" },
     { "engine = \"qemu\"\n", "virtxend.conf: engine: must be \"auto\", \"libxl\" or \"sim\"" },
     { "max_clients = 5\nmax_clients\n", "virtxend.conf:2:12: expected '=' behind the key" },
@@ -266,6 +274,60 @@ test_sample(void)
     g_assert_cmpuint(config->autostart_workers, ==, 4);
 }
 
+/* What is locked: NULL and *ret_message (behind the folder), or the settings. */
+static LvdConfig *
+load_lockd(const char *text, char **ret_message)
+{
+    g_autoptr(LvdConfig) config = lvd_config_new();
+    g_autofree char *root = g_dir_make_tmp("lvd-XXXXXX", NULL);
+    g_autofree char *etc = g_build_filename(root, "etc", NULL);
+    g_autofree char *dir = g_build_filename(etc, "libvirt", NULL);
+    g_autofree char *path = g_build_filename(dir, "libxl-lockd.conf", NULL);
+    g_autoptr(GError) error = NULL;
+    gboolean ok;
+
+    g_free(config->root);
+    config->root = g_strdup(root);
+    g_assert_true(lvd_config_load_lockd(config, &error)); /* it need not be there */
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    ok = lvd_config_load_lockd(config, &error);
+    g_unlink(path);
+    g_rmdir(dir);
+    g_rmdir(etc);
+    g_rmdir(root);
+    if (ok)
+        return g_steal_pointer(&config);
+    *ret_message = g_strdup(error->message + strlen(dir) + 1);
+    return NULL;
+}
+
+static void
+test_lockd(void)
+{
+    g_autofree char *message = NULL;
+    g_autofree char *other = NULL;
+    g_autoptr(LvdConfig) none = load_lockd("#auto_disk_leases = 0\n", NULL);
+    g_autoptr(LvdConfig)
+        all = load_lockd("auto_disk_leases = 0\nrequire_lease_for_disks = 0\n"
+                         "file_lockspace_dir = \"/f\"\nlvm_lockspace_dir = \"/l\"\n"
+                         "scsi_lockspace_dir = \"/s\"\n",
+                         NULL);
+
+    g_assert_cmpuint(none->lock_disks, ==, 1);
+    g_assert_cmpint(none->lock_require_lease, ==, -1);
+    g_assert_null(none->lock_file_dir);
+    g_assert_cmpuint(all->lock_disks, ==, 0);
+    g_assert_cmpint(all->lock_require_lease, ==, 0);
+    g_assert_cmpstr(all->lock_file_dir, ==, "/f");
+    g_assert_cmpstr(all->lock_lvm_dir, ==, "/l");
+    g_assert_cmpstr(all->lock_scsi_dir, ==, "/s");
+    g_assert_null(load_lockd("auto_disk_leases = 2\n", &message));
+    g_assert_cmpstr(message, ==, "libxl-lockd.conf:1:20: auto_disk_leases: must be from 0 to 1");
+    g_assert_null(load_lockd("file_lockspace_dir = \"f\"\n", &other));
+    g_assert_cmpstr(other, ==, "libxl-lockd.conf: file_lockspace_dir: must be an absolute path");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -279,6 +341,7 @@ main(int argc, char **argv)
     g_test_add_func("/lvd/config/wrong", test_wrong);
     g_test_add_func("/lvd/config/workers", test_workers);
     g_test_add_func("/lvd/config/no-file", test_no_file);
+    g_test_add_func("/lvd/config/lockd", test_lockd);
     g_test_add_func("/lvd/config/sample", test_sample);
     return g_test_run();
 }
