@@ -27,7 +27,7 @@ demo-sim: demo-build
 
 demo-build:
 	@tools/setup.sh build demo $(wished)
-	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@$(MAKE) -s --no-print-directory $(BUILD)/build.ninja
 	@echo 'building xlvirt'
 	@ninja -C $(BUILD) $$([ -t 1 ] || echo --quiet)
 
@@ -39,7 +39,7 @@ check:
 # BENCH_XEN='--add build/bench-xen/xen.json' goes on with one that was broken off.
 bench-xen:
 	@tools/setup.sh build xenlab
-	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@$(MAKE) -s --no-print-directory $(BUILD)/build.ninja
 	@tests/bench/xen/bench-xen.py --build $(BUILD) $(BENCH_XEN)
 
 install: all

@@ -127,7 +127,8 @@ class Terminal:
                 pass
             print(flush=True)
         if self.process.poll() is None:
-            end(self.process)
+            self.process.kill()  # it has nothing to clean up, and virsh does not heed SIGTERM on a console
+            self.process.wait()
         os.close(self.master)
 
     def type(self, text):

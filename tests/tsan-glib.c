@@ -235,7 +235,6 @@ g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout)
 
 typedef struct Later {
     GSourceFunc source_func;
-    GFunc func;
     gpointer data;
     GDestroyNotify notify;
 } Later;
@@ -297,43 +296,4 @@ guint
 g_idle_add(GSourceFunc function, gpointer data)
 {
     return g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, function, data, NULL);
-}
-
-static void
-run_in_pool(gpointer item, gpointer data)
-{
-    Later *later = data;
-
-    acquire(later);
-    later->func(item, later->data);
-    release(later);
-}
-
-GThreadPool *
-g_thread_pool_new(GFunc func, gpointer user_data, gint max_threads, gboolean exclusive,
-                  GError **error)
-{
-    Later *later = g_new0(Later, 1); /* lives as long as the process: a pool may be freed later */
-
-    later->func = func;
-    later->data = user_data;
-    release(later);
-    return NEXT(g_thread_pool_new)(run_in_pool, later, max_threads, exclusive, error);
-}
-
-gboolean
-g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
-{
-    release(pool->user_data);
-    return NEXT(g_thread_pool_push)(pool, data, error);
-}
-
-void
-g_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait_)
-{
-    gpointer later = pool->user_data;
-
-    NEXT(g_thread_pool_free)(pool, immediate, wait_);
-    if (wait_)
-        acquire(later);
 }

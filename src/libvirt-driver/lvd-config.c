@@ -310,6 +310,35 @@ find_key(const Key *known, guint n_known, const char *name)
     return NULL;
 }
 
+/* Whether two names differ in one place of two characters at most: one that is wrong, missing, too
+ * much, or two that changed places. */
+static gboolean
+are_alike(const char *a, const char *b)
+{
+    gsize length_a = strlen(a), length_b = strlen(b), shorter = MIN(length_a, length_b);
+    gsize before = 0, behind = 0;
+
+    while (before < shorter && a[before] == b[before])
+        before++;
+    while (behind < shorter - before && a[length_a - 1 - behind] == b[length_b - 1 - behind])
+        behind++;
+    return MAX(length_a, length_b) - before - behind <= 2;
+}
+
+static void
+warn_of_unknown(const Place *place)
+{
+    const char *meant = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(keys) && !meant; i++) {
+        if (keys[i].type != KEY_UNUSED && are_alike(keys[i].name, place->setting->key))
+            meant = keys[i].name;
+    }
+    g_warning("%s:%u:%u: unknown key \"%s\": no effect%s%s%s", place->path, place->setting->line,
+              place->setting->column, place->setting->key, meant ? "; is \"" : "",
+              meant ? meant : "", meant ? "\" meant?" : "");
+}
+
 static gboolean
 check_path(const char *key, const char *value, const char *path, GError **error)
 {
@@ -373,8 +402,7 @@ load(LvdConfig *config, const char *path, const Key *known, guint n_known, GErro
         Place place = { path, setting };
 
         if (!key)
-            g_warning("%s:%u:%u: unknown key \"%s\": no effect", path, setting->line,
-                      setting->column, setting->key);
+            warn_of_unknown(&place);
         else if (!set_key(config, key, &place, error))
             return FALSE;
     }

@@ -116,11 +116,15 @@ run(gpointer data)
     ask->over = TRUE;
     ask->ok = ok;
     ask->error = error;
+    g_cond_broadcast(&asks->changed);
+    g_mutex_unlock(&asks->lock);
+    /* Where nobody waits it is ours; else it may be gone already. */
     if (left) {
         if (!ok)
             g_message("%s", error->message);
         ask_free(ask);
     }
+    g_mutex_lock(&asks->lock);
     asks->under_way--;
     g_cond_broadcast(&asks->changed);
     g_mutex_unlock(&asks->lock);

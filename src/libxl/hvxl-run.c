@@ -2,6 +2,8 @@
 /* What is done to a running domain, and how it is ended. */
 #include "hvxl-hooks.h"
 
+#include "hvxl-mark.h"
+
 #include <string.h>
 
 /* ---- ending ---- */
@@ -14,10 +16,7 @@ hvxl_destroy(HvEngine *engine, int domid, GError **error)
 
     if (!ctx)
         return FALSE;
-    rc = libxl_domain_destroy(ctx->libxl, (uint32_t)domid, NULL);
-    /* Somebody else was faster. */
-    if (rc != 0 && libxl_domain_info(ctx->libxl, NULL, (uint32_t)domid) == ERROR_DOMAIN_NOTFOUND)
-        rc = 0;
+    rc = hvxl_mark_destroy(ctx, (uint32_t)domid);
     return rc == 0 || hvxl_set_error(ctx, rc, error, "cannot destroy domain id %d", domid);
 }
 

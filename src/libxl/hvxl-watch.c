@@ -13,8 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often a domain is looked at that somebody else is building: nothing tells of its end. */
+/* How often a domain is looked at that somebody else is building: nothing tells of its end. One
+ * that has not come to be after this long may never do so (who built it has died), and has as much
+ * time as the rest. */
 #define PENDING_MS 200
+#define PENDING_S  60
 /* One that stays paused counts as complete this long after its memory was built. */
 #define PAUSED_COMPLETE_S 10
 /* Nothing tells of a domain that somebody pauses either. */
@@ -41,6 +44,7 @@ typedef struct Known {
     gboolean quiet;   /* the next news of its name is that the watch was set */
     gsize record;     /* length of libxl's record at the look before; 0: none yet */
     guint born, seen; /* rounds */
+    gint64 since;     /* monotonic: when it was seen first */
 } Known;
 
 struct HvxlWatch {
@@ -132,6 +136,7 @@ know_locked(HvxlWatch *watch, const HvEngineDomain *seen, GArray *events)
     known->dying = seen->dying;
     known->paused = seen->paused;
     known->born = watch->round;
+    known->since = g_get_monotonic_time();
     g_hash_table_insert(watch->known, id, known);
     return known;
 }
@@ -204,7 +209,8 @@ look_at(HvxlWatch *watch, HvxlCtx *ctx, const HvEngineDomain *seen, GArray *even
             add_event(events, known, HV_ENGINE_EVENT_NEW);
     }
     compare_locked(known, seen, events);
-    return !known->told && !known->dying;
+    return !known->told && !known->dying &&
+           g_get_monotonic_time() < known->since + PENDING_S * G_TIME_SPAN_SECOND;
 }
 
 /* [lock] All that were told, are not dying, and whose name is not watched yet. `quiet`: their names

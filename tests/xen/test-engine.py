@@ -429,6 +429,35 @@ class TestDaemon(Case):
         self.assertEqual(self.state('half'), libvirt.VIR_DOMAIN_SHUTOFF)
         wait_for(lambda: LAB.run('ls /run/xlvirt/starting') == '', 'the mark of its start to go')
 
+    def test_killed_in_an_end(self):
+        """What is left of a domain that was being destroyed goes with the next daemon, also where it was xl's."""
+        LAB.run("printf '#!/bin/sh\\n[ \"$1\" != offline ] || until [ -e /tmp/go-on ]; do sleep 0.2; done\\n' "
+                '>/etc/xen/scripts/vif-slow; chmod 755 /etc/xen/scripts/vif-slow; rm -f /tmp/go-on')
+        ours = self.define('stub', 'ours', ('<devices>', "<devices><interface type='bridge'><source bridge='xenbr0'/>"
+                                            "<script path='vif-slow'/></interface>"))
+        ours.create()
+        LAB.run("xl create -q /srv/guests/stub.cfg 'vif=[\"bridge=xenbr0,script=vif-slow\"]'")
+        CLIENT.wait_event('stub', STARTED)
+
+        def end(domain):
+            try:
+                domain.destroy()
+            except libvirt.libvirtError:
+                pass  # the daemon is killed
+
+        threads = [threading.Thread(target=end, args=(domain,)) for domain in (ours, CLIENT.domain('stub'))]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(LAB.run('ls /run/xlvirt/starting').split()) == 2, 'both to be taken apart')
+        LAB.run('lab-xlvirtd kill; touch /tmp/go-on')
+        self.restart()
+        for thread in threads:
+            thread.join()
+        wait_for(lambda: LAB.guests() == {} and CLIENT.names() == {'ours'}, 'both domains to go')
+        self.assertEqual(self.state('ours'), libvirt.VIR_DOMAIN_SHUTOFF)
+        LAB.wait_gone()
+        self.assertEqual(LAB.run('ls /run/xlvirt/starting'), '')
+
     @staticmethod
     def autostart_once(name, *mark):
         """Sets the mark, or says whether it is set: python3-libvirt of Debian 12 has no call for it."""

@@ -48,7 +48,9 @@ class Lab:
     def __init__(self, *options):
         self.options = ('--timeout', '900', *options)
         self.given = os.environ.get('XENLAB_TEST_DIR')
-        self.folder = self.given or tempfile.mkdtemp(prefix='xl', dir='/tmp')
+        # Its lock and what is kept of a failure lie beside it.
+        self.around = None if self.given else tempfile.mkdtemp(prefix='xl', dir='/tmp')
+        self.folder = self.given or os.path.join(self.around, 'lab')
 
     def __enter__(self):
         if not self.given:
@@ -63,8 +65,7 @@ class Lab:
     def __exit__(self, *_):
         if not self.given:
             self.xenlab('down', timeout=120)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            shutil.rmtree(self.folder + '.failed', ignore_errors=True)
+            shutil.rmtree(self.around, ignore_errors=True)
 
     def command(self, argv, what, timeout=600, check=True, output=None, input=None):
         """Runs a program of this machine, gives its stdout; Failed with all output where it fails."""

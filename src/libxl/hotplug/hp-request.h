@@ -10,9 +10,9 @@ typedef const char *(*HpGetenv)(const char *name);
 
 typedef enum { HP_PARSE_FAILED, HP_PARSE_NOTHING_TO_DO, HP_PARSE_OK } HpParse;
 
-/* argv[0] may be one of the names of Xen's scripts (block, block-nbd, vif-bridge, vif-route, vif-openvswitch);
- * under another name the kind follows from XENBUS_TYPE, and for a vif remains HP_AUTO.
- * NOTHING_TO_DO: Xen's scripts, too, leave this command to the other kind of interface. */
+/* argv[0] may be one of the names of Xen's scripts (block, block-nbd, vif-bridge, vif-route,
+ * vif-openvswitch); under another name the kind follows from XENBUS_TYPE, and for a vif remains
+ * HP_AUTO. NOTHING_TO_DO: Xen's scripts, too, leave this command to the other kind of interface. */
 HpParse hp_request_parse(int argc, char **argv, HpGetenv env, HpRequest *ret, HpError *error);
 
 /* What the kernel takes as the name of an interface, and no program as an option. */

@@ -191,7 +191,7 @@ test_lock_crowd(Fixture *f, gconstpointer unused)
 static void
 test_lock_first(Fixture *f, gconstpointer unused)
 {
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 40; round++) {
         g_autofree char *name = g_strdup_printf("locks-%d", round);
         g_autofree char *folder = g_build_filename(fake_folder(), name, NULL);
         pid_t children[4];

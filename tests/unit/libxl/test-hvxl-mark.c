@@ -17,9 +17,23 @@ static struct {
     gboolean silent;   /* no list */
     gboolean stubborn; /* nothing can be destroyed */
     gboolean starting; /* all that is there is being started by ourselves */
+    gboolean whole;    /* all that is there has its XML */
     gboolean vanished; /* what is destroyed is not there any more */
     guint listed, destroyed, forgotten;
+    const char *start_dir; /* of the marks that are counted while a domain is destroyed */
+    guint marked;          /* so many there were */
 } xen;
+
+static guint
+count_files(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    while (g_dir_read_name(dir))
+        n++;
+    return n;
+}
 
 libxl_dominfo *
 libxl_list_domain(libxl_ctx *ctx, int *ret_n)
@@ -49,15 +63,29 @@ int
 libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid, const libxl_asyncop_how *how)
 {
     g_assert_cmpuint(domid, ==, 1);
+    xen.marked = count_files(xen.start_dir);
     if (xen.stubborn || xen.vanished)
         return ERROR_FAIL;
     xen.destroyed++;
     return 0;
 }
 
+void
+libxl_dominfo_init(libxl_dominfo *info)
+{
+    memset(info, 0, sizeof(*info));
+}
+
+void
+libxl_dominfo_dispose(libxl_dominfo *info)
+{
+}
+
 int
 libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
 {
+    if (info)
+        g_assert_true(conf_uuid_parse(HALF, info->uuid.uuid));
     return xen.vanished ? ERROR_DOMAIN_NOTFOUND : 0;
 }
 
@@ -72,7 +100,7 @@ xs_rm(struct xs_handle *xs, xs_transaction_t t, const char *path)
 char *
 hvxl_userdata_read(HvxlCtx *ctx, int domid)
 {
-    return domid == 2 ? g_strdup("<domain/>") : NULL;
+    return xen.whole || domid == 2 ? g_strdup("<domain/>") : NULL;
 }
 
 HvxlCtx *
@@ -121,6 +149,7 @@ set_up(Fixture *f, gconstpointer unused)
 
     memset(&xen, 0, sizeof(xen));
     f->engine.start_dir = g_dir_make_tmp("markXXXXXX", NULL);
+    xen.start_dir = f->engine.start_dir;
     f->engine.lock_fd = -1;
     g_mutex_init(&f->engine.marks_lock);
     for (guint i = 0; i < G_N_ELEMENTS(uuids); i++) {
@@ -132,12 +161,7 @@ set_up(Fixture *f, gconstpointer unused)
 static guint
 count_marks(const Fixture *f)
 {
-    g_autoptr(GDir) dir = g_dir_open(f->engine.start_dir, 0, NULL);
-    guint n = 0;
-
-    while (g_dir_read_name(dir))
-        n++;
-    return n;
+    return count_files(f->engine.start_dir);
 }
 
 static void
@@ -233,6 +257,55 @@ test_begun_since(Fixture *f, gconstpointer unused)
     hvxl_mark_sweep(&f->engine);
 }
 
+/* ---- ends ---- */
+
+static void
+make_mark(const Fixture *f, const char *name)
+{
+    g_autofree char *path = g_build_filename(f->engine.start_dir, name, NULL);
+
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+}
+
+/* There is a mark of it for as long as it takes. */
+static void
+test_destroy(Fixture *f, gconstpointer unused)
+{
+    HvxlCtx ctx = { .engine = &f->engine };
+
+    g_assert_cmpint(hvxl_mark_destroy(&ctx, 1), ==, 0);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(xen.marked, ==, 3);
+    g_assert_cmpuint(count_marks(f), ==, 2);
+    xen.stubborn = TRUE;
+    g_assert_cmpint(hvxl_mark_destroy(&ctx, 1), ==, ERROR_FAIL);
+    g_assert_cmpuint(count_marks(f), ==, 2);
+    hvxl_mark_sweep(&f->engine);
+}
+
+/* An end that was cut off goes on, whatever is left of the domain, and of no other one. */
+static void
+test_cut_off(Fixture *f, gconstpointer unused)
+{
+    static const char *const names[] = { HALF ".1", HALF ".2", WHOLE ".1", HALF ".x", HALF ".-1" };
+    guint8 uuid[16];
+
+    g_assert_true(conf_uuid_parse(HALF, uuid));
+    hvxl_mark_clear(&f->engine, uuid);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        make_mark(f, names[i]);
+    xen.whole = TRUE;
+    xen.starting = TRUE; /* that of a mark without an id would be left alone */
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 2);
+    for (guint i = 3; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(f->engine.start_dir, names[i], NULL);
+
+        g_assert_cmpint(g_unlink(path), ==, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -242,6 +315,8 @@ main(int argc, char **argv)
     g_log_set_writer_func(count_warning, NULL, NULL);
     TEST("swept", test_swept);
     TEST("vanished", test_vanished);
+    TEST("destroy", test_destroy);
+    TEST("cut-off", test_cut_off);
     TEST("silent", test_silent);
     TEST("stubborn", test_stubborn);
     TEST("begun-since", test_begun_since);

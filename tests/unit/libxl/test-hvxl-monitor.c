@@ -183,8 +183,11 @@ model_accept(Model *model)
 static void
 model_hang_up(Model *model)
 {
-    if (model->client >= 0)
+    if (model->client >= 0) {
+        shutdown(model->client,
+                 SHUT_RDWR); /* whoever has a copy: a device model's end is all of it */
         close(model->client);
+    }
     model->client = -1;
 }
 
