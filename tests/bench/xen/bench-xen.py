@@ -32,7 +32,7 @@ DOM0_MEMORY = 2048  # 16 of xl, each with Debian's kernel unpacked in its memory
 
 
 def tools_of(case):
-    patient = [PATIENT] if case in ("pv-linux", "pv-linux-devices") else []
+    patient = [PATIENT] if "linux" in case else []
     return MAIN + patient + OPEN + (VARIANTS if case in WITH_DEVICES else [])
 
 
