@@ -90,7 +90,9 @@ stand_guard(gpointer data)
     sigfillset(&all);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    signal(SIGXFSZ, SIG_DFL); /* the daemon ignores it; GLib has seen to SIGPIPE */
+    /* What the daemon ignores, or was told to by who started it. Some cannot be set, and are not. */
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
     setsid();
     prctl(PR_SET_PDEATHSIG, DAEMON_ENDED);
     guard = getpid();
