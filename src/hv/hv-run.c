@@ -90,7 +90,8 @@ stand_guard(gpointer data)
     sigfillset(&all);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    /* What the daemon ignores, or was told to by who started it. Some cannot be set, and are not. */
+    /* What the daemon ignores, or was told to by who started it. Some cannot be set, and are not.
+     */
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     setsid();
