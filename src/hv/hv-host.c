@@ -128,6 +128,7 @@ hv_host_stop(HvHost *host)
     hv_crew_free(g_steal_pointer(&host->autostart), idle);
     if (host->locks)
         hv_locks_stop(host, idle);
+    hv_crew_free(g_steal_pointer(&host->scripts), idle);
     idle &= hv_sampler_stop(host->sampler, idle ? STOP_PATIENCE_MS : 0);
     idle &= wait_for_engine(host, deadline);
     hv_events_stop(host->events);

@@ -20,7 +20,7 @@ static const struct {
     [HV_JOB_RESUME] = { "resume", FALSE }, [HV_JOB_SAVE] = { "save", TRUE },
     [HV_JOB_MODIFY] = { "modify", FALSE }, [HV_JOB_DUMP] = { "dump", TRUE },
     [HV_JOB_RESET] = { "reset", FALSE },   [HV_JOB_SNAPSHOT] = { "snapshot", TRUE },
-    [HV_JOB_REVERT] = { "revert", TRUE },
+    [HV_JOB_REVERT] = { "revert", TRUE },  [HV_JOB_RECONNECT] = { "reconnect", TRUE },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(kinds) == HV_N_JOBS);
 
@@ -211,6 +211,17 @@ hv_job_become(HvJob *job, HvJobKind kind)
     job->cancellable = kinds[kind].cancellable ? g_cancellable_new() : NULL;
     /* A stop that waits already has something to cancel now. */
     g_cond_broadcast(&job->domain->changed);
+}
+
+GCancellable *
+hv_job_swap_cancellable(HvJob *job, GCancellable *cancellable)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&job->domain->lock);
+    GCancellable *before = job->cancellable;
+
+    job->cancellable = cancellable;
+    g_cond_broadcast(&job->domain->changed);
+    return before;
 }
 
 void

@@ -85,6 +85,24 @@ hv_domain_set_state(HvJob *job, HvState state, HvReason reason)
     hv_domain_publish(domain, next);
 }
 
+/* The guest is no more, which its scripts are to hear; for everybody else it is going down. */
+static void
+tell_stopped(HvJob *job, const HvView *now, const ConfDomain *def)
+{
+    HvDomain *domain = job->domain;
+
+    if (!hv_hook_exists(domain->host))
+        return;
+    if (hv_view_is_active(now) && now->state != HV_STATE_CRASHED) {
+        HvView *next = hv_view_copy(now);
+
+        next->state = HV_STATE_SHUTDOWN;
+        next->reason = HV_REASON_SHUTDOWN_USER;
+        hv_domain_publish(domain, next);
+    }
+    hv_hook_tell(job, HV_HOOK_STOPPED, def);
+}
+
 void
 hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
 {
@@ -92,7 +110,12 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     g_autoptr(HvView) now = hv_domain_view(domain);
     HvView *next = hv_view_copy(now);
     gboolean transient = !now->persistent;
+    /* Else it was told when the guest ended, or when the next one failed to start. */
+    gboolean tell = hv_view_is_active(now) && now->live;
     const HvLastEvent last = { .kind = HV_EVENT_STOPPED, .detail = detail, .domid = now->domid };
+
+    if (tell)
+        tell_stopped(job, now, now->live);
 
     /* The last view of a domain that vanishes still has a definition to look at. */
     if (transient)
@@ -104,13 +127,16 @@ hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail)
     next->updated = FALSE;
     next->started_us = 0;
 
-    hv_store_remove_status(domain->host->store, domain->name);
     hv_store_log(domain->host->store, domain->name, "shutting down, domain id %d", now->domid);
     hv_domain_forget_consoles(domain);
     hv_locks_end(domain);
     /* Between two boots there is none, and the one that failed has given back what it had. */
     if (now->live)
         hv_pci_give_back(domain->host, now->live);
+    if (tell)
+        hv_hook_tell(job, HV_HOOK_RELEASE, now->live);
+    /* After the scripts: where a daemon is killed before, the next one tells them. */
+    hv_store_remove_status(domain->host->store, domain->name);
     if (transient) {
         hv_snapshots_forget(domain->host->store, domain->name, now->snapshots);
         g_clear_pointer(&next->snapshots, hv_snapshots_unref);
@@ -236,62 +262,89 @@ give_locks_back(HvJob *job, const GError *cause)
     hv_locks_end(job->domain);
 }
 
-gboolean
-hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
+/* A guest on its way from a definition to a domain id. */
+typedef struct Booting {
+    HvJob *job;
+    const HvBoot *boot;
+    HvManagedUse image;
+    gboolean prepared;  /* as the scripts have it: else nobody tells them of an end */
+    gboolean locked;    /* its disks and leases */
+    GPtrArray *missing; /* HvMissing */
+    ConfDomain *def;    /* what it starts with; NULL: not that far */
+    ConfDomain *live;   /* the view's */
+    int domid;
+} Booting;
+
+static void
+booting_clear(Booting *booting)
 {
+    g_clear_pointer(&booting->missing, g_ptr_array_unref);
+    conf_domain_unref(booting->def);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Booting, booting_clear)
+
+/* What the host lends to a guest; scripts may make what is looked for here. */
+static gboolean
+gather(Booting *booting, GError **error)
+{
+    HvJob *job = booting->job;
+    const HvBoot *boot = booting->boot;
+
+    booting->prepared = hv_hook_ask(job, HV_HOOK_PREPARE, boot->def, error);
+    if (!booting->prepared)
+        return FALSE;
+    booting->def = hv_def_startup(job->domain->host, boot->def, boot->restore_fd >= 0,
+                                  job->cancellable, &booting->missing, error);
+    booting->locked = booting->def && !hv_job_is_cancelled(job) &&
+                      hv_locks_start(job, booting->def, error);
+    return booting->locked && !hv_job_is_cancelled(job) &&
+           hv_hook_ask(job, HV_HOOK_START, booting->def, error);
+}
+
+static gboolean
+start_in_engine(Booting *booting, GError **error)
+{
+    HvJob *job = booting->job;
     HvDomain *domain = job->domain;
     HvHost *host = domain->host;
     g_autofree char *log = hv_store_log_path(host->store, domain->name);
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GPtrArray) missing = NULL;
-    g_autoptr(ConfDomain) def = NULL;
-    HvManagedUse image = { .job = job };
-    HvEngineStart start = {
-        .paused = boot->paused,
-        .restore_fd = boot->restore_fd,
+    const HvEngineStart start = {
+        .def = booting->def,
+        .paused = booting->boot->paused,
+        .restore_fd = booting->boot->restore_fd,
         .cancellable = job->cancellable,
         .log_path = log,
         .before_run = before_run,
-        .before_run_data = &image,
+        .before_run_data = &booting->image,
     };
-    ConfDomain *live = NULL;
-    gboolean locked;
-    int domid = -1;
 
-    hv_store_log(host->store, domain->name, "%s",
-                 boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
-    start.def = def = hv_def_startup(host, boot->def, boot->restore_fd >= 0, job->cancellable,
-                                     &missing, &local);
-    locked = def && !hv_job_is_cancelled(job) && hv_locks_start(job, def, &local);
-    if (!locked || hv_job_is_cancelled(job) ||
-        !host->ops->start(host->engine, &start, &domid, &live, &local)) {
-        hv_managed_take_back(&image, local);
-        if (locked)
-            give_locks_back(job, local);
-        if (def)
-            hv_pci_give_back(host, def);
-        set_start_failure(job, local, error);
-        return FALSE;
-    }
-    hv_store_log(host->store, domain->name, "started, domain id %d%s", domid,
-                 boot->paused ? ", paused" : "");
-    publish_start(domain, boot, domid, live);
-    hv_managed_done(&image, boot->drops_image);
-    for (guint i = 0; i < missing->len; i++)
-        tell_of_missing(domain, missing->pdata[i], domid);
-    hv_event_post(domain, HV_EVENT_STARTED, boot->detail, domid);
-    if (boot->paused)
-        hv_event_post(domain, HV_EVENT_SUSPENDED, paused_detail(boot), domid);
-    return TRUE;
+    return host->ops->start(host->engine, &start, &booting->domid, &booting->live, error);
 }
 
-void
-hv_domain_publish_between(HvDomain *domain, HvReason reason, HvEventDetail detail)
+/* A start has failed. `cause`: NULL where its guest is known to have ended. */
+static void
+give_back(const Booting *booting, const GError *cause)
+{
+    HvJob *job = booting->job;
+    const ConfDomain *def = booting->def ? booting->def : booting->boot->def;
+
+    if (!booting->prepared)
+        return;
+    hv_hook_tell(job, HV_HOOK_STOPPED, def);
+    if (booting->locked)
+        give_locks_back(job, cause);
+    if (booting->def)
+        hv_pci_give_back(job->domain->host, def);
+    hv_hook_tell(job, HV_HOOK_RELEASE, def);
+}
+
+/* A transient domain keeps its live definition: it is all that there is to look at. */
+static void
+publish_gone(HvDomain *domain, HvReason reason)
 {
     g_autoptr(HvView) now = hv_domain_view(domain);
     HvView *next = hv_view_copy(now);
 
-    /* A transient domain keeps its live definition: it is all that there is to look at. */
     if (now->persistent)
         g_clear_pointer(&next->live, conf_domain_unref);
     next->domid = -1;
@@ -299,6 +352,83 @@ hv_domain_publish_between(HvDomain *domain, HvReason reason, HvEventDetail detai
     next->reason = reason;
     hv_domain_forget_consoles(domain);
     hv_domain_publish(domain, next);
+}
+
+/* The guest runs, and a script does not want it. TRUE: it runs on. */
+static gboolean
+overrule(const Booting *booting, const GError *cause)
+{
+    HvDomain *domain = booting->job->domain;
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    /* The script was ended with the daemon, which is no reason to end a guest. */
+    if (g_atomic_int_get(&host->stopping))
+        return TRUE;
+    if (!host->ops->destroy(host->engine, booting->domid, &error)) {
+        g_warning("domain '%s' could not be ended, so it runs, although a hook script does not "
+                  "want it (%s): %s",
+                  domain->name, cause->message, error->message);
+        return TRUE;
+    }
+    give_back(booting, NULL);
+    hv_managed_done(&booting->image, FALSE);
+    hv_store_remove_status(host->store, domain->name);
+    publish_gone(domain, HV_REASON_SHUTOFF_FAILED);
+    return FALSE;
+}
+
+static void
+tell_started(const Booting *booting)
+{
+    HvDomain *domain = booting->job->domain;
+    const HvBoot *boot = booting->boot;
+
+    for (guint i = 0; i < booting->missing->len; i++)
+        tell_of_missing(domain, booting->missing->pdata[i], booting->domid);
+    hv_event_post(domain, HV_EVENT_STARTED, boot->detail, booting->domid);
+    if (boot->paused)
+        hv_event_post(domain, HV_EVENT_SUSPENDED, paused_detail(boot), booting->domid);
+}
+
+gboolean
+hv_domain_boot(HvJob *job, const HvBoot *boot, GError **error)
+{
+    HvDomain *domain = job->domain;
+    HvStore *store = domain->host->store;
+    g_autoptr(GError) local = NULL;
+    g_auto(Booting) booting = { .job = job, .boot = boot, .image = { .job = job }, .domid = -1 };
+
+    hv_store_log(store, domain->name, "%s",
+                 boot->restore_fd >= 0 ? "restoring a saved domain" : "starting up");
+    if (!gather(&booting, &local) || !start_in_engine(&booting, &local)) {
+        hv_managed_take_back(&booting.image, local);
+        give_back(&booting, local);
+        set_start_failure(job, local, error);
+        return FALSE;
+    }
+    hv_store_log(store, domain->name, "started, domain id %d%s", booting.domid,
+                 boot->paused ? ", paused" : "");
+    publish_start(domain, boot, booting.domid, booting.live);
+    if (!hv_hook_ask(job, HV_HOOK_STARTED, booting.live, &local) && !overrule(&booting, local)) {
+        set_start_failure(job, local, error);
+        return FALSE;
+    }
+    hv_managed_done(&booting.image, boot->drops_image);
+    tell_started(&booting);
+    return TRUE;
+}
+
+void
+hv_domain_publish_between(HvJob *job, HvReason reason, HvEventDetail detail)
+{
+    HvDomain *domain = job->domain;
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    const ConfDomain *def = hv_view_current(now);
+
+    tell_stopped(job, now, def);
+    hv_hook_tell(job, HV_HOOK_RELEASE, def);
+    publish_gone(domain, reason);
     hv_event_post(domain, HV_EVENT_STOPPED, detail, now->domid);
 }
 
@@ -325,7 +455,7 @@ go_on_again(HvJob *job, gboolean tell_reboot, gboolean same, GError **error)
     g_autoptr(HvView) now = hv_domain_view(domain);
     g_autoptr(HvView) then = NULL;
 
-    hv_domain_publish_between(domain, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
+    hv_domain_publish_between(job, HV_REASON_SHUTOFF_SHUTDOWN, HV_DETAIL_STOPPED_SHUTDOWN);
     hv_job_become(job, HV_JOB_START);
     if (!boot_again(job, now, same, error)) {
         /* Cut off by our own end: the state file tells the next daemon to go on. */
@@ -424,6 +554,7 @@ start_from_image(HvJob *job, unsigned start_flags, GError **error)
     HvStore *store = domain->host->store;
     g_autofree char *path = hv_store_managed_save_path(store, domain->name);
     g_autoptr(ConfDomain) def = NULL;
+    g_autoptr(ConfDomain) wanted = NULL;
     gboolean was_paused;
     gboolean ok;
     int fd = hv_save_open(path, &def, &was_paused, error);
@@ -437,8 +568,10 @@ start_from_image(HvJob *job, unsigned start_flags, GError **error)
                     path, def->name);
         ok = FALSE;
     } else {
-        ok = hv_domain_boot(job,
-                            &(HvBoot){ .def = def,
+        wanted = hv_hook_filter(job, HV_HOOK_RESTORE, def, error);
+        ok = wanted &&
+             hv_domain_boot(job,
+                            &(HvBoot){ .def = wanted,
                                        .restore_fd = fd,
                                        .paused = was_paused || (start_flags & HV_START_PAUSED),
                                        .reason = HV_REASON_RUNNING_RESTORED,

@@ -42,6 +42,7 @@ struct HvHost {
 
     GMutex control_lock; /* hv_host_start() and hv_host_stop() exclude each other */
     HvCrew *autostart;   /* [control_lock] NULL: none under way */
+    HvCrew *scripts;     /* [control_lock] of hv_reconcile(); NULL: there are none */
 
     GMutex registry_lock; /* look-ups and swaps only; order: this, then HvDomain.lock */
     GHashTable *by_uuid;  /* [registry_lock] owns one reference to each HvDomain */
@@ -134,6 +135,7 @@ typedef enum HvJobKind {
     HV_JOB_RESET,
     HV_JOB_SNAPSHOT,
     HV_JOB_REVERT,
+    HV_JOB_RECONNECT, /* the hook scripts of a domain that this daemon has found */
     HV_N_JOBS,
 } HvJobKind;
 
@@ -183,6 +185,10 @@ void hv_job_in_background(HvJob *job, const char *name, GThreadFunc func);
 void hv_job_completed(HvJob *job, gboolean ok, int domid);
 /* For hv_host_stop(): cancels every job and waits for them at most this long. FALSE: some go on. */
 gboolean hv_jobs_stop(HvHost *host, guint wait_ms);
+
+/* The holder goes on with another cancellable, which a stop cancels. Takes it over, and hands the
+ * one before over, which may be NULL. */
+GCancellable *hv_job_swap_cancellable(HvJob *job, GCancellable *cancellable);
 
 /* ---- threads (hv-crew.c) ---- */
 
@@ -414,7 +420,7 @@ void hv_domain_set_state(HvJob *job, HvState state, HvReason reason);
  * HV_DETAIL_NONE); a transient domain leaves the registry. */
 void hv_domain_ended(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held, for everybody to see: the guest of before is gone, the next is not there yet. */
-void hv_domain_publish_between(HvDomain *domain, HvReason reason, HvEventDetail detail);
+void hv_domain_publish_between(HvJob *job, HvReason reason, HvEventDetail detail);
 /* Job held (it becomes START): boots a domain again whose guest asked for it. The old one is no
  * more in the engine, and its state file says that it is to be started again. */
 void hv_domain_boot_again(HvJob *job, gboolean tell_reboot);
@@ -507,12 +513,56 @@ gboolean hv_control_domain_spare_def(const ConfDomain *def, GError **error);
 
 /* ---- found again (hv-reconcile.c) ---- */
 
-/* Reads the store, asks the engine, puts both together. */
+/* [control_lock held] Reads the store, asks the engine, puts both together. */
 gboolean hv_reconcile(HvHost *host, GError **error);
 /* A running domain that nobody knows, or one known to be shut off: take it in. */
 void hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen);
 /* [control_lock held] Starts the marked domains in the background, once a boot of the host. */
 gboolean hv_autostart_begin(HvHost *host, GError **error);
+
+/* ---- other programs (hv-run.c) ---- */
+
+typedef struct HvRun {
+    const char *const *argv;   /* [0]: a path */
+    const char *const *envp;   /* NULL: our environment, and [0] may be a name in its PATH */
+    const char *input;         /* its stdin; NULL: nothing */
+    gsize output_max;          /* of stdout, in bytes; 0: it goes nowhere */
+    GCancellable *cancellable; /* may be NULL */
+    guint grace_ms;            /* how long it may go on after that */
+    const gint *hurry;         /* atomic, may be NULL. TRUE: not any longer */
+    guint limit_ms;            /* 0: none */
+} HvRun;
+
+/* Runs it and waits for its end. Signals are as a program expects them, and nothing is inherited
+ * but the environment. Its end before it is done is SIGTERM, two seconds later SIGKILL, to it and
+ * its children, and SIGKILL to those that outlive it then; when the daemon ends, SIGKILL. TRUE:
+ * exit status 0. CANCELLED, TIMEOUT: it was ended. IO: "exit status N: what it said"; it wrote too
+ * much. G_SPAWN_ERROR: it cannot be executed. INTERNAL: nothing can. `ret_output` may be NULL. */
+gboolean hv_run(const HvRun *run, char **ret_output, GError **error);
+
+/* ---- hook scripts (hv-hook.c); docs/HOOKS.md ---- */
+
+/* What happens to a domain. Incoming migration will be a filter like RESTORE. */
+typedef enum HvHook {
+    HV_HOOK_PREPARE,
+    HV_HOOK_START,
+    HV_HOOK_STARTED,
+    HV_HOOK_STOPPED,
+    HV_HOOK_RELEASE,
+    HV_HOOK_RECONNECT,
+    HV_HOOK_RESTORE,
+    HV_N_HOOKS,
+} HvHook;
+
+/* Has the host such scripts? Two system calls. */
+gboolean hv_hook_exists(HvHost *host);
+/* Job held, of a kind that can be cancelled. HV_ERROR_HOOK: a script does not want it. CANCELLED.
+ * All of these do nothing where there are no scripts. */
+gboolean hv_hook_ask(HvJob *job, HvHook hook, const ConfDomain *def, GError **error);
+/* Job held. What fails is logged. A stop cuts it short, as it does hv_hook_ask(). */
+void hv_hook_tell(HvJob *job, HvHook hook, const ConfDomain *def);
+/* Job held, as with hv_hook_ask(): `def`, or what the scripts make of it. */
+ConfDomain *hv_hook_filter(HvJob *job, HvHook hook, const ConfDomain *def, GError **error);
 
 /* ---- the sampler (hv-sample.c) ---- */
 

@@ -61,6 +61,29 @@ publish_seen(HvDomain *domain, const HvStatus *status, const HvEngineDomain *see
     hv_domain_publish(domain, next);
 }
 
+static void
+warn_suspended(const HvDomain *domain, const GError *cause)
+{
+    g_warning("domain '%s' is still suspended by a save that was cut off: %s", domain->name,
+              cause->message);
+}
+
+/* The image got its name, so it is complete, and its guest goes. */
+static gpointer
+end_saved(gpointer data)
+{
+    g_autoptr(HvJob) job = data;
+    HvHost *host = job->domain->host;
+    g_autoptr(HvView) now = hv_domain_view(job->domain);
+    g_autoptr(GError) error = NULL;
+
+    if (host->ops->destroy(host->engine, now->domid, &error))
+        hv_domain_ended(job, HV_REASON_SHUTOFF_SAVED, HV_DETAIL_STOPPED_SAVED);
+    else
+        warn_suspended(job->domain, error);
+    return NULL;
+}
+
 /* The daemon was killed in the middle of a save: its guest is suspended. */
 static void
 finish_save(HvDomain *domain, const HvView *now)
@@ -69,21 +92,22 @@ finish_save(HvDomain *domain, const HvView *now)
     g_autoptr(GError) error = NULL;
 
     if (now->managed_save) {
-        /* The image got its name, so it is complete. */
-        g_autoptr(HvJob) job = hv_job_begin(domain, HV_JOB_SAVE, &error);
+        HvJob *job = hv_job_begin(domain, HV_JOB_SAVE, &error);
 
-        if (job && host->ops->destroy(host->engine, now->domid, &error)) {
-            hv_domain_ended(job, HV_REASON_SHUTOFF_SAVED, HV_DETAIL_STOPPED_SAVED);
+        /* Scripts take as long as they like. */
+        if (job && hv_hook_exists(host))
+            hv_job_in_background(job, "hv-saved", end_saved);
+        else if (job)
+            end_saved(job);
+        if (job)
             return;
-        }
     } else if (!host->ops->resume_saved) {
         hv_set_unsupported(&error, host, "resuming a domain whose save was cut off");
     } else if (host->ops->resume_saved(host->engine, now->domid, &error)) {
         g_message("domain '%s' runs again, its save had been cut off", domain->name);
         return;
     }
-    g_warning("domain '%s' is still suspended by a save that was cut off: %s", domain->name,
-              error->message);
+    warn_suspended(domain, error);
 }
 
 /* The guest ended before anybody listened: as if it happened now. */
@@ -112,7 +136,8 @@ put_image_aside(HvDomain *domain)
         g_warning("%s", error->message);
 }
 
-static void
+/* NULL: left alone. */
+static HvDomain *
 take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
 {
     g_autoptr(HvDomain) domain = NULL;
@@ -123,17 +148,18 @@ take_up(HvHost *host, const HvStatus *status, const HvEngineDomain *seen)
     if (!domain) {
         g_warning("domain id %d ('%s') runs but is left alone: %s", seen->domid, status->live->name,
                   error->message);
-        return;
+        return NULL;
     }
     publish_seen(domain, status, seen);
     now = hv_domain_view(domain);
     if (seen->shutdown && seen->shutdown_code == 2 && !was_kept(status)) {
         finish_save(domain, now);
-        return;
+        return g_steal_pointer(&domain);
     }
     put_image_aside(domain);
     if (seen->shutdown && !was_kept(status))
         tell_shutdown(host, seen);
+    return g_steal_pointer(&domain);
 }
 
 /* ---- running domains without one ---- */
@@ -194,6 +220,140 @@ hv_reconcile_adopt(HvHost *host, const HvEngineDomain *seen)
         tell_shutdown(host, seen);
 }
 
+/* ---- hook scripts ---- */
+
+/* A script may hang, and each of these waits for one. */
+#define SCRIPT_WORKERS 64
+
+/* What the scripts are to hear of a domain. */
+typedef struct Tale {
+    HvDomain *domain;
+    HvJob *job;       /* held for it already, where it is gone; else NULL */
+    ConfDomain *gone; /* what it was; NULL: it runs */
+} Tale;
+
+static void
+tale_free(Tale *tale)
+{
+    hv_job_end(tale->job);
+    conf_domain_unref(tale->gone);
+    hv_domain_unref(tale->domain);
+    g_free(tale);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tale, tale_free)
+
+/* Job held. As the stock driver: what its scripts do not want ends. */
+static void
+end_unwanted(HvJob *job, const HvView *now, const GError *cause)
+{
+    HvDomain *domain = job->domain;
+    HvHost *host = domain->host;
+    g_autoptr(GError) error = NULL;
+
+    g_warning("domain '%s' is ended, a hook script does not want it: %s", domain->name,
+              cause->message);
+    hv_store_log(host->store, domain->name, "ended, a hook script does not want it: %s",
+                 cause->message);
+    if (host->ops->destroy(host->engine, now->domid, &error))
+        hv_domain_ended(job, HV_REASON_SHUTOFF_FAILED, HV_DETAIL_STOPPED_FAILED);
+    else
+        g_warning("domain '%s' could not be ended: %s", domain->name, error->message);
+}
+
+/* It waits until the job is to be had: whatever holds it has been going on since before. */
+static HvJob *
+begin_reconnect(HvDomain *domain)
+{
+    g_autoptr(GError) error = NULL;
+    HvJob *job;
+
+    do {
+        g_clear_error(&error);
+        job = hv_job_begin(domain, HV_JOB_RECONNECT, &error);
+    } while (g_error_matches(error, HV_ERROR, HV_ERROR_TIMEOUT));
+    return job;
+}
+
+static void
+tell_reconnect(HvDomain *domain)
+{
+    g_autoptr(HvJob) job = begin_reconnect(domain);
+    g_autoptr(HvView) now = hv_domain_view(domain);
+    g_autoptr(GError) error = NULL;
+
+    if (!job || (now->state != HV_STATE_RUNNING && now->state != HV_STATE_PAUSED))
+        return;
+    if (hv_hook_ask(job, HV_HOOK_RECONNECT, now->live, &error))
+        return;
+    if (g_error_matches(error, HV_ERROR, HV_ERROR_HOOK))
+        end_unwanted(job, now, error);
+    else if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))
+        g_warning("hook script: %s", error->message);
+}
+
+/* Its state file goes last: where we are killed before, the next daemon tells it again. */
+static void
+tell_gone(HvJob *job, const ConfDomain *was)
+{
+    HvDomain *domain = job->domain;
+
+    if (g_atomic_int_get(&domain->host->stopping))
+        return;
+    hv_hook_tell(job, HV_HOOK_STOPPED, was);
+    hv_hook_tell(job, HV_HOOK_RELEASE, was);
+    hv_store_remove_status(domain->host->store, domain->name);
+    if (!hv_domain_is_visible(domain))
+        hv_registry_remove(domain);
+}
+
+static void
+tell(gpointer data, gpointer user_data)
+{
+    g_autoptr(Tale) tale = data;
+
+    if (tale->gone)
+        tell_gone(tale->job, tale->gone);
+    else
+        tell_reconnect(tale->domain);
+}
+
+static void
+push(HvHost *host, HvDomain *domain, HvJob *job, const ConfDomain *gone)
+{
+    Tale *tale = g_new0(Tale, 1);
+
+    tale->domain = hv_domain_ref(domain);
+    tale->job = job;
+    tale->gone = gone ? conf_domain_ref((ConfDomain *)gone) : NULL;
+    hv_crew_push(host->scripts, tale);
+}
+
+/* TRUE: the scripts hear of it, with the job held, and its state file goes after that. */
+static gboolean
+push_gone(HvHost *host, const ConfDomain *was)
+{
+    g_autoptr(GError) error = NULL;
+    HvJob *job;
+
+    if (!host->scripts)
+        return FALSE;
+    job = hv_registry_begin(host, was, HV_JOB_RECONNECT, &error);
+    if (job)
+        push(host, job->domain, job, was);
+    else
+        g_warning("the hook scripts are not told that domain '%s' is gone: %s", was->name,
+                  error->message);
+    return job != NULL;
+}
+
+/* Those whose start the scripts heard of, by us or by the daemon before. */
+static void
+push_running(HvHost *host, GPtrArray *domains)
+{
+    for (guint i = 0; host->scripts && i < domains->len; i++)
+        push(host, domains->pdata[i], NULL, NULL);
+}
+
 /* ---- both together ---- */
 
 static gpointer
@@ -232,7 +392,8 @@ note_gone(HvHost *host, const HvStatus *status)
     g_autoptr(HvDomain) domain = hv_registry_find(host, status->live->uuid);
     g_autoptr(HvView) now = domain ? hv_domain_view(domain) : NULL;
 
-    hv_store_remove_status(host->store, status->live->name);
+    if (!push_gone(host, status->live))
+        hv_store_remove_status(host->store, status->live->name);
     hv_store_log(host->store, status->live->name, "gone while the daemon was not running");
     if (!now) {
         g_autoptr(HvSnapshots)
@@ -249,7 +410,7 @@ note_gone(HvHost *host, const HvStatus *status)
 
 /* Takes each running domain's status out of `statuses`; those that are left are gone. */
 static void
-take_up_all(HvHost *host, GArray *all, GHashTable *statuses)
+take_up_all(HvHost *host, GArray *all, GHashTable *statuses, GPtrArray *ret_known)
 {
     for (guint i = 0; i < all->len; i++) {
         const HvEngineDomain *seen = &g_array_index(all, HvEngineDomain, i);
@@ -258,10 +419,14 @@ take_up_all(HvHost *host, GArray *all, GHashTable *statuses)
         if (seen->dying)
             continue;
         /* A state file may be of a former life of the domain. */
-        if (status && status->live->id == seen->domid)
-            take_up(host, status, seen);
-        else
+        if (status && status->live->id == seen->domid) {
+            HvDomain *domain = take_up(host, status, seen);
+
+            if (domain)
+                g_ptr_array_add(ret_known, domain);
+        } else {
             hv_reconcile_adopt(host, seen);
+        }
         g_hash_table_remove(statuses, seen->uuid);
     }
 }
@@ -290,11 +455,17 @@ hv_reconcile(HvHost *host, GError **error)
 {
     g_autoptr(GPtrArray) statuses = NULL;
     g_autoptr(GHashTable) by_uuid = g_hash_table_new(hv_uuid_hash, hv_uuid_equal);
+    g_autoptr(GPtrArray) known = g_ptr_array_new_with_free_func((GDestroyNotify)hv_domain_unref);
     g_autoptr(GArray) all = NULL;
     GHashTableIter iter;
     gpointer status;
 
     hv_store_sweep(host->store);
+    if (hv_hook_exists(host)) {
+        host->scripts = hv_crew_new("hv-scripts", SCRIPT_WORKERS, tell, NULL, error);
+        if (!host->scripts)
+            return FALSE;
+    }
     if (!hv_store_load_definitions(host->store, add_definition, host, error))
         return FALSE;
     statuses = hv_store_load_statuses(host->store, error);
@@ -308,13 +479,14 @@ hv_reconcile(HvHost *host, GError **error)
 
         g_hash_table_insert(by_uuid, each->live->uuid, each);
     }
-    take_up_all(host, all, by_uuid);
+    take_up_all(host, all, by_uuid, known);
     g_hash_table_iter_init(&iter, by_uuid);
     while (g_hash_table_iter_next(&iter, NULL, &status)) {
         if (!((HvStatus *)status)->again || !reboot_on(host, status))
             note_gone(host, status);
     }
     take_up_snapshots(host);
+    push_running(host, known);
     return TRUE;
 }
 

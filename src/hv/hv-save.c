@@ -394,6 +394,7 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
 {
     g_autoptr(HvJob) job = hv_registry_begin(host, def, HV_JOB_RESTORE, error);
     g_autoptr(HvView) now = NULL;
+    g_autoptr(ConfDomain) wanted = NULL;
     gboolean is_new, ok = FALSE;
 
     if (!job)
@@ -404,8 +405,10 @@ restore(HvHost *host, const ConfDomain *def, int fd, gboolean paused, GError **e
         g_set_error(error, HV_ERROR, HV_ERROR_WRONG_STATE, "domain '%s' is already active",
                     def->name);
     else
+        wanted = hv_hook_filter(job, HV_HOOK_RESTORE, def, error);
+    if (wanted)
         ok = hv_domain_boot(job,
-                            &(HvBoot){ .def = def,
+                            &(HvBoot){ .def = wanted,
                                        .restore_fd = fd,
                                        .paused = paused,
                                        .reason = HV_REASON_RUNNING_RESTORED,

@@ -5,7 +5,6 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define QEMU_IMG "qemu-img"
 
@@ -364,32 +363,22 @@ image_options(const char *prefix, const char *format, const char *path)
     return g_strdup_printf("%sdriver=%s,%sfile.filename=%s", prefix, format, prefix, escaped);
 }
 
-/* Whoever comes after a daemon that was killed must not find its programs still at work. */
-static void
-end_with_daemon(gpointer data)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-}
-
 static gboolean
 run(const char *const *argv, const char *image, GError **error)
 {
+    const HvRun how = { .argv = argv };
     g_autoptr(GError) local = NULL;
-    g_autofree char *said = NULL;
-    int status;
 
-    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
-                      end_with_daemon, NULL, NULL, &said, &status, &local)) {
-        if (g_error_matches(local, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
-            return hv_refuse(error, HV_ERROR_UNSUPPORTED,
-                             "snapshots of images need the program " QEMU_IMG
-                             ", which is not installed here");
-        return hv_refuse(error, HV_ERROR_INTERNAL, "%s", local->message);
-    }
-    if (g_spawn_check_wait_status(status, NULL))
+    if (hv_run(&how, NULL, &local))
         return TRUE;
+    if (g_error_matches(local, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
+        return hv_refuse(error, HV_ERROR_UNSUPPORTED,
+                         "snapshots of images need the program " QEMU_IMG
+                         ", which is not installed here");
+    if (!g_error_matches(local, HV_ERROR, HV_ERROR_IO))
+        return hv_refuse(error, HV_ERROR_INTERNAL, "%s", local->message);
     return hv_refuse(error, HV_ERROR_IO, "%s %s of '%s' failed: %s", argv[0], argv[1], image,
-                     g_strstrip(said));
+                     local->message);
 }
 
 static gboolean

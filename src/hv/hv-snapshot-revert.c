@@ -289,7 +289,7 @@ end_running(const Reverting *reverting, GError **error)
         hv_domain_ended(reverting->job, HV_REASON_SHUTOFF_FROM_SNAPSHOT,
                         HV_DETAIL_STOPPED_FROM_SNAPSHOT);
     else
-        hv_domain_publish_between(domain, HV_REASON_SHUTOFF_FROM_SNAPSHOT,
+        hv_domain_publish_between(reverting->job, HV_REASON_SHUTOFF_FROM_SNAPSHOT,
                                   HV_DETAIL_STOPPED_FROM_SNAPSHOT);
     return TRUE;
 }

@@ -42,6 +42,7 @@ typedef enum HvError {
     HV_ERROR_NO_SNAPSHOT, /* looked up and not there */
     HV_ERROR_BUSY,        /* what it needs, another has */
     HV_ERROR_RISKY,       /* a revert that might lose more than is asked for; force does it */
+    HV_ERROR_HOOK,        /* a hook script of the host's administrator does not want it */
     HV_N_ERRORS,
 } HvError;
 
@@ -216,6 +217,16 @@ void hv_host_unref(HvHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HvHost, hv_host_unref)
 
 const char *hv_host_engine_name(HvHost *host);
+
+/* The hook scripts that are about the daemon (docs/HOOKS.md). */
+typedef enum HvDaemonHook {
+    HV_DAEMON_HOOK_START,
+    HV_DAEMON_HOOK_RELOAD,
+    HV_DAEMON_HOOK_SHUTDOWN,
+    HV_N_DAEMON_HOOKS,
+} HvDaemonHook;
+/* Runs them. What fails is logged. May block as long as they take, and for 30 s at SHUTDOWN. */
+void hv_host_tell_daemon_hook(HvHost *host, HvDaemonHook hook);
 
 typedef struct HvHostInfo {
     char model[32]; /* CPU architecture, "x86_64" */

@@ -39,6 +39,7 @@ static const WireCode hv_wire_codes[] = {
     [HV_ERROR_NO_SNAPSHOT] = { VIR_ERR_NO_DOMAIN_SNAPSHOT, VIR_FROM_DOMAIN_SNAPSHOT },
     [HV_ERROR_BUSY] = { VIR_ERR_RESOURCE_BUSY, VIR_FROM_LOCKSPACE },
     [HV_ERROR_RISKY] = { VIR_ERR_SNAPSHOT_REVERT_RISKY, VIR_FROM_DOMAIN_SNAPSHOT },
+    [HV_ERROR_HOOK] = { VIR_ERR_HOOK_SCRIPT_FAILED, VIR_FROM_HOOK },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(hv_wire_codes) == HV_N_ERRORS);
 
@@ -90,6 +91,7 @@ static const struct {
     { VIR_ERR_OPERATION_ABORTED, "operation aborted" },
     { VIR_ERR_NO_DOMAIN_METADATA, "metadata not found" },
     { VIR_ERR_NO_HOSTNAME, "no hostname found" },
+    { VIR_ERR_HOOK_SCRIPT_FAILED, "Hook script execution failed" },
     { VIR_ERR_DEVICE_MISSING, "device not found" },
     { VIR_ERR_NO_DOMAIN_SNAPSHOT, "Domain snapshot not found" },
     { VIR_ERR_SNAPSHOT_REVERT_RISKY, "revert requires force" },

@@ -176,9 +176,40 @@ on_stop(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* One after another. */
+static gpointer
+tell_reload(gpointer data)
+{
+    static GMutex turn;
+    g_autoptr(HvHost) host = data;
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&turn);
+
+    hv_host_tell_daemon_hook(host, HV_DAEMON_HOOK_RELOAD);
+    return NULL;
+}
+
+/* Hook scripts may take long. */
+static void
+tell_reload_aside(HvHost *host)
+{
+    g_autoptr(GError) error = NULL;
+    GThread *thread = g_thread_try_new("reload", tell_reload, hv_host_ref(host), &error);
+
+    if (thread) {
+        g_thread_unref(thread);
+        return;
+    }
+    g_warning("no hook script hears of SIGHUP: %s", error->message);
+    hv_host_unref(host);
+}
+
 static gboolean
 on_hangup(gpointer data)
 {
+    Daemon *daemon = data;
+
+    if (daemon->host)
+        tell_reload_aside(daemon->host);
     g_message("SIGHUP: there is nothing to read again; a change of the configuration takes a "
               "restart, which leaves guests alone");
     return G_SOURCE_CONTINUE;
@@ -360,6 +391,8 @@ open_host(Daemon *daemon, const LvdConfig *config, GError **error)
 static gboolean
 start_host(Daemon *daemon, const LvdConfig *config, GError **error)
 {
+    /* What guests need may be made by it. */
+    hv_host_tell_daemon_hook(daemon->host, HV_DAEMON_HOOK_START);
     return hv_host_start(daemon->host, error);
 }
 
@@ -404,6 +437,7 @@ run(Daemon *daemon)
         g_timeout_add_seconds(1, check_idle, daemon);
     g_main_loop_run(daemon->main_loop);
     lvd_notify("STOPPING=1");
+    hv_host_tell_daemon_hook(daemon->host, HV_DAEMON_HOOK_SHUTDOWN);
 }
 
 /* In the process that stays. FALSE: did not come up. */
@@ -425,7 +459,7 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     daemon.main_loop = g_main_loop_new(NULL, FALSE);
     g_unix_signal_add(SIGTERM, on_stop, daemon.main_loop);
     g_unix_signal_add(SIGINT, on_stop, daemon.main_loop);
-    g_unix_signal_add(SIGHUP, on_hangup, NULL);
+    g_unix_signal_add(SIGHUP, on_hangup, &daemon);
     ok = make_root(config, &error) && lvd_pid_file_take(&pid_file, pid_path, &error) &&
          start(&daemon, config, &error);
     if (ok) {
@@ -439,7 +473,7 @@ serve(const Options *options, const LvdConfig *config, LvdParent *parent)
     calm = !daemon.stuck && stop(&daemon);
     lvd_pid_file_release(&pid_file);
     if (!calm) {
-        g_warning("a call hangs in the hypervisor; leaving without it");
+        g_warning("a call hangs in the hypervisor or in a hook script; leaving without it");
         _exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
     }
     return ok;

@@ -181,8 +181,9 @@ hvxl_model_serves(HvEngine *engine, int domid, const char *name, gint64 from,
         g_autofree char *complaint = NULL;
         guint number, devid;
 
+        /* Of a CD-ROM drive the emulated half counts: without a medium QEMU refuses the other. */
         if (disks[i].backend != LIBXL_DISK_BACKEND_QDISK || disks[i].backend_domid != 0 ||
-            !disks[i].vdev || !hvxl_vdev_parse(disks[i].vdev, &number, &devid))
+            disks[i].is_cdrom || !disks[i].vdev || !hvxl_vdev_parse(disks[i].vdev, &number, &devid))
             continue;
         complaint = wait_for_service(engine, domid, name, from, devid);
         if (complaint) {

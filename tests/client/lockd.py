@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 
 from harness import TIMEOUT, Wire, wait_for
 
@@ -13,6 +14,13 @@ PROGRAM = 0xea7beef
 REGISTER, ACQUIRE, RELEASE, CREATE_LOCKSPACE = 1, 6, 7, 8
 BUSY = 87
 MINE = 0x7ffffff0  # an owner that no domain is
+# Puts the socket where systemd puts it, and says so in the name of the process that virtlockd will be.
+LAUNCHER = '''
+import os, sys
+os.dup2(int(sys.argv[1]), 3, inheritable=True) if sys.argv[1] != '3' else None
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='virtlockd.socket')
+os.execvp(sys.argv[2], sys.argv[2:])
+'''
 
 
 def number_of(uuid):
@@ -46,11 +54,10 @@ class Lockd:
                 os.unlink(self.socket)
             listener.bind(self.socket)
             listener.listen(64)
-            fd = listener.fileno()
-            script = (f'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=virtlockd.socket; exec virtlockd '
-                      f'--config {self.folder}/virtlockd.conf --pid-file {self.folder}/pid 3<&{fd} {fd}<&-')
-            self.process = subprocess.Popen(['sh', '-c', script if fd != 3 else script.split(' 3<&')[0]], pass_fds=[fd],
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                [sys.executable, '-c', LAUNCHER, str(listener.fileno()), 'virtlockd', '--config',
+                 f'{self.folder}/virtlockd.conf', '--pid-file', f'{self.folder}/pid'],
+                pass_fds=[listener.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_for(self.answers, 'virtlockd to answer')
 
     def answers(self):

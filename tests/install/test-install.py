@@ -96,6 +96,61 @@ class TestInstall(unittest.TestCase):
         self.assertEqual(len(self.find('virtxend.conf.new')), 1)
 
 
+# Of libvirt 9.0, as far as its order goes.
+GUESTS = """[Unit]
+After=network.target time-sync.target libvirtd.socket virtxend.socket
+[Service]
+ExecStart=/bin/true
+ExecStop=/bin/true
+Type=oneshot
+RemainAfterExit=yes
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+class TestUnits(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.dir)
+        for name in 'xlvirtd.service', 'xlvirtd.socket', 'xlvirtd-ro.socket':
+            self.write(name, read('data/systemd', name + '.in').replace('@sbindir@/xlvirtd', '/bin/true'))
+        self.write('libvirt-guests.service', GUESTS)
+        # As systemctl enable links them.
+        for name in 'service', 'socket', '-ro.socket':
+            name = name if name.startswith('-') else '.' + name
+            self.assertIn(f'Alias=virtxend{name}\n', read('data/systemd', f'xlvirtd{name}.in') + '\n')
+            os.symlink(f'xlvirtd{name}', f'{self.dir}/virtxend{name}')
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), 'w', encoding='utf-8') as file:
+            file.write(text)
+
+    def verify(self):
+        path = f'{self.dir}:/lib/systemd/system:/usr/lib/systemd/system'
+        return subprocess.run(['systemd-analyze', 'verify', '--man=no', f'{self.dir}/xlvirtd.service', f'{self.dir}/libvirt-guests.service'],
+                              env={**os.environ, 'SYSTEMD_UNIT_PATH': path}, capture_output=True, text=True, check=False).stderr
+
+    def test_guests_end_first(self):
+        """What is started after the daemon is stopped before it: libvirt-guests, whether the daemon came by its socket or by itself."""
+        unit = read('data/systemd/xlvirtd.service.in')
+        before = ' '.join(re.findall('^Before=(.*)$', unit, re.M)).split()
+        after = ' '.join(re.findall('^After=(.*)$', unit, re.M)).split()
+        self.assertIn('libvirt-guests.service', before)
+        self.assertIn('xlvirtd.socket', after)
+        # It reaches Xen until then.
+        self.assertIn('xenstored.service', after)
+
+    def test_no_cycle(self):
+        """systemd finds an order for all of them; and would say so where there is none."""
+        if not shutil.which('systemd-analyze'):
+            self.skipTest('systemd-analyze is not installed')
+        self.assertNotIn('ordering cycle', self.verify())
+        self.write('libvirt-guests.service', GUESTS.replace('After=', 'Before=xlvirtd.socket\nAfter='))
+        if 'ordering cycle' not in self.verify():
+            self.skipTest('this systemd-analyze does not tell of cycles')
+
+
 class TestPages(unittest.TestCase):
     def test_links(self):
         """A link of a page leads to a file of the tree."""

@@ -60,10 +60,13 @@ def setUpModule():
 
 
 def tearDownModule():
+    global LAB, CLIENT
     if CLIENT:
         CLIENT.connection.close()
     if LAB:
         LAB.__exit__()
+    # With another program behind this one in one lab it comes twice.
+    LAB = CLIENT = None
 
 
 def virsh(line, **options):

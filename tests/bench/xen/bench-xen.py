@@ -24,6 +24,7 @@ XENLAB = os.path.join(TREE, "tools/xenlab/xenlab")
 MAIN = ["xl", "stock", "xlvirtd"]
 OPEN = ["stock-open", "xlvirtd-open"]
 VARIANTS = ["xlvirtd-scripts", "xlvirtd-no-cache"]
+PATIENT = "stock-patient"  # what the daemon takes where it is deaf for longer than clients wait
 WITH_DEVICES = ["pv-tiny-devices", "pv-linux-devices"]
 SCRIPTS_AT_ONCE = 8  # guests whose scripts are bearable in full; 16 take a minute a round
 MEMORY = 6144  # 16 guests of 128 MB, and dom0
@@ -31,7 +32,8 @@ DOM0_MEMORY = 2048  # 16 of xl, each with Debian's kernel unpacked in its memory
 
 
 def tools_of(case):
-    return MAIN + OPEN + (VARIANTS if case in WITH_DEVICES else [])
+    patient = [PATIENT] if "linux" in case else []
+    return MAIN + patient + OPEN + (VARIANTS if case in WITH_DEVICES else [])
 
 
 def is_slow(tool, case):
@@ -47,6 +49,8 @@ def runs_of(tool, case, count, args):
 
 def counts_of(tool, case, args):
     """Guests at once that this tool is measured with."""
+    if tool == PATIENT:
+        return [n for n in args.count if n > SCRIPTS_AT_ONCE]
     # The others tell nothing new for so much time.
     many = tool in MAIN or (tool, case) == ("xlvirtd-open", "pv-tiny-devices")
     return [n for n in args.count if n == 1 or many]

@@ -137,8 +137,8 @@ class Xl(Programs):
 class Virsh(Programs):
     """The same virsh, to one daemon or the other."""
 
-    def __init__(self, daemon, settings=""):
-        self.daemon, self.settings = daemon, settings
+    def __init__(self, daemon, settings="", options=()):
+        self.daemon, self.settings, self.options = daemon, settings, options
 
     def begin(self):
         if self.daemon == "lab-xlvirtd":
@@ -160,10 +160,10 @@ class Virsh(Programs):
         call("virsh", "-c", URI, "undefine", guest.name)
 
     def start(self, guest):
-        return ["virsh", "-q", "-c", URI, "start", "--paused", guest.name]
+        return ["virsh", "-q", *self.options, "-c", URI, "start", "--paused", guest.name]
 
     def destroy(self, guest):
-        return ["virsh", "-q", "-c", URI, "destroy", guest.name]
+        return ["virsh", "-q", *self.options, "-c", URI, "destroy", guest.name]
 
     def idle(self):
         return ["virsh", "-q", "-c", URI, "uri"]
@@ -226,6 +226,8 @@ TOOLS = {
     "xl": Xl(),
     "stock": Virsh("lab-stock"),
     "xlvirtd": Virsh("lab-xlvirtd"),
+    # clients that wait for as long as it takes
+    "stock-patient": Virsh("lab-stock", options=["-k", "0"]),
     # without the client's own start
     "stock-open": Library("lab-stock"),
     "xlvirtd-open": Library("lab-xlvirtd"),
@@ -356,6 +358,7 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         item = json.load(file)
     os.makedirs(WORK, exist_ok=True)
+    timeline.mount()
     subprocess.run(["lab-xlvirtd", "stop"], stdout=subprocess.DEVNULL, check=True)
     result = run_item(item)
     with open(sys.argv[2], "w", encoding="utf-8") as file:

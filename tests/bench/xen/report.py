@@ -15,6 +15,7 @@ TOOLS = {
     "xl": "xl",
     "stock": "libvirt's own driver",
     "xlvirtd": "xlvirtd",
+    "stock-patient": "libvirt's own driver, virsh -k 0",
     "stock-open": "libvirt's own driver, open connection",
     "xlvirtd-open": "xlvirtd, open connection",
     "xlvirtd-scripts": "xlvirtd, with Xen's scripts",
