@@ -42,7 +42,9 @@ taken_by_other(int fd, const char *path, GError **error)
 static gboolean
 try_take(const char *path, int *ret_fd, GError **error)
 {
-    /* A lock of the open file, not of the process: it lives and dies with our descriptor. */
+    /* Of the process, not of the open file: a child that the engine forks and that execs nothing
+     * has our descriptors, and outlives a daemon that is killed. No one else here opens this file.
+     */
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     struct stat opened, named;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -51,7 +53,7 @@ try_take(const char *path, int *ret_fd, GError **error)
     *ret_fd = -1;
     if (fd < 0)
         return pid_file_failed("open", path, error);
-    if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+    if (fcntl(fd, F_SETLK, &lock) < 0)
         ok = errno == EAGAIN || errno == EACCES ? taken_by_other(fd, path, error)
                                                 : pid_file_failed("lock", path, error);
     /* Its last holder may have removed it between our open and our lock. */

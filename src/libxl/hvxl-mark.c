@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define UUID_LENGTH 36
@@ -230,15 +229,16 @@ hvxl_mark_sweep_rest(HvEngine *engine)
         keep_marks(engine, g_steal_pointer(&marks));
 }
 
-/* The marks are of a daemon that lives: whoever has the engine open has a lock. It goes with the
- * process, and is in no program that libxl starts. */
+/* The marks are of a daemon that lives: whoever has the engine open has a lock. It is the
+ * process's: what libxl forks has our descriptors, and may live on when we are killed. */
 static gboolean
 take_lock(HvEngine *engine)
 {
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     g_autofree char *path = g_strconcat(engine->start_dir, ".lock", NULL);
 
     engine->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return engine->lock_fd >= 0 && flock(engine->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    return engine->lock_fd >= 0 && fcntl(engine->lock_fd, F_SETLK, &lock) == 0;
 }
 
 static GPtrArray *

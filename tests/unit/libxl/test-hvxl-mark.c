@@ -4,8 +4,10 @@
 #include <libxl/hvxl-watch.h>
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HALF  "33333333-0000-0000-0000-000000000001"
@@ -306,6 +308,42 @@ test_cut_off(Fixture *f, gconstpointer unused)
     }
 }
 
+/* A daemon that is killed while a child of its own, forked by libxl, lives on: its marks are swept.
+ */
+static void
+test_child_lives(Fixture *f, gconstpointer unused)
+{
+    int ready[2], end[2];
+    char byte;
+    pid_t pid;
+
+    g_assert_cmpint(pipe(ready), ==, 0);
+    g_assert_cmpint(pipe(end), ==, 0);
+    pid = fork();
+    g_assert_cmpint(pid, >=, 0);
+    if (pid == 0) {
+        xen.silent = TRUE; /* it leaves the marks alone */
+        hvxl_mark_sweep(&f->engine);
+        if (fork() == 0) {
+            close(end[1]);
+            /* "Ready" comes from here: the child is there, and has the lock's file open. */
+            _exit(write(ready[1], "", 1) == 1 && read(end[0], &byte, 1) == 0 ? 0 : 1);
+        }
+        pause();
+        _exit(1);
+    }
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    hvxl_mark_sweep(&f->engine);
+    g_assert_cmpuint(xen.destroyed, ==, 1);
+    g_assert_cmpuint(count_marks(f), ==, 0);
+    for (int i = 0; i < 2; i++) {
+        close(ready[i]);
+        close(end[i]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -317,6 +355,7 @@ main(int argc, char **argv)
     TEST("vanished", test_vanished);
     TEST("destroy", test_destroy);
     TEST("cut-off", test_cut_off);
+    TEST("child-lives", test_child_lives);
     TEST("silent", test_silent);
     TEST("stubborn", test_stubborn);
     TEST("begun-since", test_begun_since);
