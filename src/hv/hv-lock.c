@@ -431,7 +431,11 @@ do_task(gpointer item, gpointer unused)
 
     named->name = g_strdup(task->name);
     memcpy(named->uuid, task->uuid, sizeof(named->uuid));
-    job = hv_registry_begin(task->host, named, HV_JOB_MODIFY, &error);
+    /* A hook script may have the job for as long as it likes. */
+    do {
+        g_clear_error(&error);
+        job = hv_registry_begin(task->host, named, HV_JOB_MODIFY, &error);
+    } while (g_error_matches(error, HV_ERROR, HV_ERROR_TIMEOUT));
     if (job)
         settle(job);
     else if (!g_error_matches(error, HV_ERROR, HV_ERROR_CANCELLED))

@@ -270,7 +270,7 @@ class TestLocks(Case):
         self.a.control(QUICK + '[d]\nstart-hang=true\n')
         starter = threading.Thread(target=lambda: self.refused(libvirt.VIR_ERR_OPERATION_ABORTED, 'cancelled', domain.create))
         starter.start()
-        wait_for(lambda: self.lockd.is_held(path), 'the lock')
+        wait_for(lambda: self.lockd.is_locked(path), 'the lock')
         self.connect(self.a).lookupByName('d').destroy()
         starter.join(harness.TIMEOUT)
         self.free(path)
@@ -452,7 +452,7 @@ class TestLocks(Case):
         self.a.control(QUICK + '[d]\nstart-hang=true\n')
         starter = threading.Thread(target=lambda: self.assertRaises(libvirt.libvirtError, domain.create))
         starter.start()
-        wait_for(lambda: self.lockd.is_held(path), 'the lock')
+        wait_for(lambda: self.lockd.is_locked(path), 'the lock')
         self.a.end_daemon(signal.SIGKILL)
         starter.join(harness.TIMEOUT)
         self.a.control(QUICK)
@@ -471,7 +471,7 @@ class TestLocks(Case):
         self.free(path, shared)
         self.restart(self.a)
         for each in (path, shared):
-            wait_for(lambda each=each: self.lockd.is_held(each), 'the lock')
+            wait_for(lambda each=each: self.lockd.is_locked(each), 'the lock')
         domain = self.connect(self.a).lookupByName('d')
         domain.destroy()
         self.free(path, shared)
@@ -486,7 +486,7 @@ class TestLocks(Case):
         with lockd.Owner(self.lockd, 0) as stock:
             stock.acquire('', two)
         self.restart(self.a)
-        wait_for(lambda: self.lockd.is_held(one), 'the lock')
+        wait_for(lambda: self.lockd.is_locked(one), 'the lock')
         self.held(two)
         self.connect(self.a).lookupByName('d').destroy()
         self.free(one, two)
@@ -501,7 +501,7 @@ class TestLocks(Case):
             fcntl.lockf(other, fcntl.LOCK_EX)
             self.lockd.start()
             self.restart(self.a)
-            wait_for(lambda: self.lockd.is_held(kept), 'the other lock')
+            wait_for(lambda: self.lockd.is_locked(kept), 'the other lock')
             wait_for(lambda: f"'d' runs, maybe without its locks: resource busy: Lockspace resource '{path}' is locked"
                      in self.a.log_text(), 'the warning')
         self.connect(self.a).lookupByName('d').destroy()
@@ -613,7 +613,7 @@ class TestKilled(Case):
         domain = self.connect(self.a).lookupByName('d')
         for path in paths:
             if domain.isActive():
-                wait_for(lambda path=path: self.lockd.is_held(path), f'{path} to be locked')
+                wait_for(lambda path=path: self.lockd.is_locked(path), f'{path} to be locked')
             else:
                 self.goes_free(path)
         wait_for(lambda: len(self.records(self.a)) == domain.isActive(), 'the record')
