@@ -63,10 +63,15 @@ class Hooks:
 
     def forget(self):
         """As if there had never been any."""
-        shutil.rmtree(self.folder)
-        shutil.rmtree(self.dir)
-        os.makedirs(self.folder)
-        os.makedirs(self.dir)
+        for folder in self.folder, self.dir:
+            # A script that goes on writes between the look into the folder and its end.
+            wait_for(lambda folder=folder: self.is_gone(folder), f'{folder} to go')
+            os.makedirs(folder)
+
+    @staticmethod
+    def is_gone(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return not os.path.exists(folder)
 
     def lines(self, what):
         try:
