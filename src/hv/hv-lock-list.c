@@ -49,18 +49,17 @@ hv_leases_find(const GPtrArray *leases, const HvLease *like)
 
 /* ---- names of devices that are the same on every host ---- */
 
-#define PATIENCE "10" /* seconds that a program may take */
+#define PATIENCE_MS 10000
+#define NAME_MAX_B  65536
 
 /* The only line of what a program says. NULL: it does not know the device, or is not there. */
 static char *
 ask_program(const char *const *argv)
 {
+    const HvRun run = { .argv = argv, .output_max = NAME_MAX_B, .limit_ms = PATIENCE_MS };
     g_autofree char *out = NULL;
-    int status;
 
-    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL,
-                      NULL, NULL, &out, NULL, &status, NULL) ||
-        !g_spawn_check_wait_status(status, NULL))
+    if (!hv_run(&run, &out, NULL))
         return NULL;
     g_strstrip(out);
     return *out && !strpbrk(out, "\n/") && g_utf8_validate(out, -1, NULL) ? g_steal_pointer(&out)
@@ -70,8 +69,8 @@ ask_program(const char *const *argv)
 static char *
 lvm_uuid(const char *path)
 {
-    const char *const argv[] = { "timeout",    PATIENCE,    "lvs",  "--noheadings", "--unbuffered",
-                                 "--nosuffix", "--options", "uuid", path,           NULL };
+    const char *const argv[] = { "lvs",       "--noheadings", "--unbuffered", "--nosuffix",
+                                 "--options", "uuid",         path,           NULL };
 
     return ask_program(argv);
 }
@@ -79,14 +78,9 @@ lvm_uuid(const char *path)
 static char *
 scsi_id(const char *path)
 {
-    const char *const argv[] = { "timeout",
-                                 PATIENCE,
-                                 "/lib/udev/scsi_id",
-                                 "--replace-whitespace",
-                                 "--whitelisted",
-                                 "--device",
-                                 path,
-                                 NULL };
+    const char *const argv[] = {
+        "/lib/udev/scsi_id", "--replace-whitespace", "--whitelisted", "--device", path, NULL
+    };
 
     return ask_program(argv);
 }

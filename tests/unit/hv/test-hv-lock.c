@@ -263,6 +263,29 @@ test_folders(Fixture *f, gconstpointer unused)
                  "6a50dc8584134c7de537c0052ff6d236bf874355e050c90523e0c5ff2a543a28");
 }
 
+/* LVM is asked, and knows one of the two. */
+static void
+test_volumes(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(HvDomain)
+        domain = define(f, DISK("/dev/known", "xvda", "") DISK("/dev/other", "xvdb", ""));
+    g_autofree char *folder = g_dir_make_tmp("lvsXXXXXX", NULL);
+    g_autofree char *lvs = g_build_filename(folder, "lvs", NULL);
+    g_autofree char *before = g_strdup(g_getenv("PATH"));
+    g_autofree char *path = g_strconcat(folder, ":", before, NULL);
+
+    g_assert_true(g_file_set_contents(
+        lvs, "#!/bin/sh\nfor i; do :; done\n[ $i = /dev/known ] && echo '  Abc-1  '\n", -1, NULL));
+    g_assert_cmpint(g_chmod(lvs, 0755), ==, 0);
+    g_setenv("PATH", path, TRUE);
+    start(domain);
+    g_setenv("PATH", before, TRUE);
+    assert_asked("+/vg:Abc-1 "
+                 "+/locks:131ca7c12889adf6947feff7703bb8915b3c5bff86efa1e444cf60c57ad0bd10");
+    g_assert_cmpint(g_unlink(lvs), ==, 0);
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
 /* ---- failures ---- */
 
 static void
@@ -453,7 +476,10 @@ main(int argc, char **argv)
 {
     static const HvLockConfig nop = { .manager = "nop" }, sanlock = { .manager = "sanlock" },
                               plain = { .manager = "lockd" },
-                              folders = { .manager = "lockd", .file_dir = "/locks" };
+                              folders = { .manager = "lockd", .file_dir = "/locks" },
+                              volumes = { .manager = "lockd",
+                                          .file_dir = "/locks",
+                                          .lvm_dir = "/vg" };
     static const struct {
         const char *path;
         const HvLockConfig *config;
@@ -464,6 +490,7 @@ main(int argc, char **argv)
         { "/hv/lock/nobody", &plain, test_nobody },
         { "/hv/lock/life", &plain, test_life },
         { "/hv/lock/folders", &folders, test_folders },
+        { "/hv/lock/volumes", &volumes, test_volumes },
         { "/hv/lock/refused", &plain, test_refused },
         { "/hv/lock/failed-start", &plain, test_failed_start },
         { "/hv/lock/kept", &plain, test_kept },
