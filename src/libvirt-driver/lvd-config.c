@@ -326,13 +326,13 @@ are_alike(const char *a, const char *b)
 }
 
 static void
-warn_of_unknown(const Place *place)
+warn_of_unknown(const Key *known, guint n_known, const Place *place)
 {
     const char *meant = NULL;
 
-    for (guint i = 0; i < G_N_ELEMENTS(keys) && !meant; i++) {
-        if (keys[i].type != KEY_UNUSED && are_alike(keys[i].name, place->setting->key))
-            meant = keys[i].name;
+    for (guint i = 0; i < n_known && !meant; i++) {
+        if (known[i].type != KEY_UNUSED && are_alike(known[i].name, place->setting->key))
+            meant = known[i].name;
     }
     g_warning("%s:%u:%u: unknown key \"%s\": no effect%s%s%s", place->path, place->setting->line,
               place->setting->column, place->setting->key, meant ? "; is \"" : "",
@@ -402,7 +402,7 @@ load(LvdConfig *config, const char *path, const Key *known, guint n_known, GErro
         Place place = { path, setting };
 
         if (!key)
-            warn_of_unknown(&place);
+            warn_of_unknown(known, n_known, &place);
         else if (!set_key(config, key, &place, error))
             return FALSE;
     }

@@ -193,7 +193,7 @@ static void
 tell_reload_aside(HvHost *host)
 {
     g_autoptr(GError) error = NULL;
-    GThread *thread = g_thread_try_new("reload", tell_reload, hv_host_ref(host), &error);
+    GThread *thread = hv_thread_new("reload", tell_reload, hv_host_ref(host), &error);
 
     if (thread) {
         g_thread_unref(thread);

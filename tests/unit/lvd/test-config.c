@@ -313,6 +313,7 @@ test_lockd(void)
                          "file_lockspace_dir = \"/f\"\nlvm_lockspace_dir = \"/l\"\n"
                          "scsi_lockspace_dir = \"/s\"\n",
                          NULL);
+    g_autoptr(LvdConfig) typo = NULL;
 
     g_assert_cmpuint(none->lock_disks, ==, 1);
     g_assert_cmpint(none->lock_require_lease, ==, -1);
@@ -326,6 +327,14 @@ test_lockd(void)
     g_assert_cmpstr(message, ==, "libxl-lockd.conf:1:20: auto_disk_leases: must be from 0 to 1");
     g_assert_null(load_lockd("file_lockspace_dir = \"f\"\n", &other));
     g_assert_cmpstr(other, ==, "libxl-lockd.conf: file_lockspace_dir: must be an absolute path");
+    g_ptr_array_set_size(warnings, 0);
+    typo = load_lockd("auto_disk_lease = 1\nrelay = 1\n", NULL);
+    g_assert_nonnull(typo);
+    g_assert_cmpuint(warnings->len, ==, 2);
+    g_assert_true(
+        g_str_has_suffix(g_ptr_array_index(warnings, 0), "is \"auto_disk_leases\" meant?"));
+    g_assert_true(
+        g_str_has_suffix(g_ptr_array_index(warnings, 1), "unknown key \"relay\": no effect"));
 }
 
 int
