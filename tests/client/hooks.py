@@ -192,6 +192,12 @@ class Case(harness.Case):
         Case.marks += 1
         return f'10{os.getpid()}.{Case.marks}'
 
+    def hang(self, operation, name, more=''):
+        """The script sleeps at this operation; its mark."""
+        mark = self.mark()
+        self.hooks.do(operation, name, f'{more}sleep {mark}\n')
+        return mark
+
     def gone(self, mark):
         wait_for(lambda: not processes_with(mark), f'the end of sleep {mark}')
 
@@ -612,11 +618,6 @@ class TestRestore(Case):
 
 
 class TestHang(Case):
-    def hang(self, operation, name, more=''):
-        mark = self.mark()
-        self.hooks.do(operation, name, f'{more}sleep {mark}\n')
-        return mark
-
     def test_destroy_ends_it(self):
         """At each of the three, with the children of the script; others go on meanwhile."""
         marks, starting = {}, {}
@@ -941,14 +942,18 @@ class TestDaemon(Case):
         self.hooks.wait_heard('web', END)
         self.assertEqual(self.hooks.heard('web'), END)
 
-    def test_killed_in_started(self):
-        """The guest runs, and is found."""
-        mark = self.mark()
+    def hang_in(self, operation):
+        """A start of web gets as far as this script, which sleeps; its mark."""
+        mark = self.hang(operation, 'web')
         self.host.start()
-        self.hooks.do('started', 'web', f'sleep {mark}\n')
         self.define('web')
         self.background('start', 'web')
-        self.hooks.wait('web', 'started')
+        self.hooks.wait('web', operation)
+        return mark
+
+    def test_killed_in_started(self):
+        """The guest runs, and is found."""
+        mark = self.hang_in('started')
         self.kill()
         self.gone(mark)
         self.host.start()
@@ -957,12 +962,7 @@ class TestDaemon(Case):
 
     def test_ends_in_started(self):
         """The daemon's end is not the guest's."""
-        mark = self.mark()
-        self.host.start()
-        self.hooks.do('started', 'web', f'sleep {mark}\n')
-        self.define('web')
-        self.background('start', 'web')
-        self.hooks.wait('web', 'started')
+        mark = self.hang_in('started')
         self.assertEqual(self.host.end_daemon(), 0)
         self.gone(mark)
         self.host.start()
@@ -970,12 +970,7 @@ class TestDaemon(Case):
 
     def test_ends_in_start(self):
         """What was begun is undone first."""
-        mark = self.mark()
-        self.host.start()
-        self.hooks.do('start', 'web', f'sleep {mark}\n')
-        self.define('web')
-        self.background('start', 'web')
-        self.hooks.wait('web', 'start')
+        mark = self.hang_in('start')
         self.assertEqual(self.host.end_daemon(), 0)
         self.gone(mark)
         self.assertEqual(self.hooks.heard('web'), START[:2] + END)
